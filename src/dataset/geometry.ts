@@ -1,0 +1,34 @@
+/** Three numbers in array order: axis 0 ("z") first, axis 2 ("x", the fastest in memory) last. */
+export type Triple = [number, number, number];
+
+/** A half-open box of voxels, lower included, upper not. It may reach outside its volume. */
+export interface Box {
+  lower: Triple;
+  upper: Triple;
+}
+
+export const AXES = [0, 1, 2] as const;
+
+export function triple(make: (axis: 0 | 1 | 2) => number): Triple {
+  return [make(0), make(1), make(2)];
+}
+
+export function voxels(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+export function boxShape(box: Box): Triple {
+  return triple((axis) => box.upper[axis] - box.lower[axis]);
+}
+
+/** The part of `box` inside a volume of `shape`; null where they do not meet. */
+export function intersect(box: Box, shape: Triple): Box | null {
+  const lower = triple((axis) => Math.max(box.lower[axis], 0));
+  const upper = triple((axis) => Math.min(box.upper[axis], shape[axis]));
+  return AXES.some((axis) => lower[axis] >= upper[axis]) ? null : { lower, upper };
+}
+
+/** "[40, 56, 40]", for messages. */
+export function show(numbers: readonly number[]): string {
+  return `[${numbers.join(', ')}]`;
+}

@@ -1,0 +1,2 @@
+export { copyRows } from './copy-rows';
+export { widenLabels } from './widen-labels';
