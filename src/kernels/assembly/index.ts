@@ -1,2 +1,3 @@
-export { copyRows } from './copy-rows';
+export { copyBox } from './copy-box';
+export { copyLabels } from './copy-labels';
 export { widenLabels } from './widen-labels';

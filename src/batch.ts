@@ -1,0 +1,72 @@
+import { ClosedError } from './errors.ts';
+import type { SlotPlan } from './sampling/slot-plan.ts';
+import type { Ring } from './shared-memory/ring.ts';
+
+/** A batch as plain data: what travels between threads. The voxels stay where they are. */
+export interface BatchTicket {
+  /** Position in the stream, counted from 0. */
+  index: number;
+  /** Where it lies in the ring. */
+  entry: number;
+  /** Case identifiers, one a sample. */
+  keys: string[];
+  plans: SlotPlan[];
+  /** Per sample: whether its target holds any foreground. */
+  foreground: boolean[];
+}
+
+/**
+ * A lease on one finished batch. `data` and `target` are views on shared memory: nothing is copied, and once the batch is
+ * disposed the memory belongs to a later one. `using batch = …` disposes it at the end of the block.
+ */
+export class Batch implements Disposable {
+  readonly index: number;
+  readonly keys: readonly string[];
+  readonly plans: readonly SlotPlan[];
+  readonly foreground: readonly boolean[];
+  /** [B, C, z, y, x], or [B, C, y, x] for 2D patches. */
+  readonly dataShape: readonly number[];
+  /** [B, 1, z, y, x], or [B, 1, y, x]. */
+  readonly targetShape: readonly number[];
+  readonly #ring: Ring;
+  readonly #entry: number;
+  #held = true;
+
+  constructor(ring: Ring, ticket: BatchTicket, patchSize: readonly number[]) {
+    this.index = ticket.index;
+    this.keys = ticket.keys;
+    this.plans = ticket.plans;
+    this.foreground = ticket.foreground;
+    this.dataShape = [ring.layout.batchSize, ring.layout.channels, ...patchSize];
+    this.targetShape = [ring.layout.batchSize, 1, ...patchSize];
+    this.#ring = ring;
+    this.#entry = ticket.entry;
+  }
+
+  /** float32 images, `dataShape`, C order. @throws ClosedError after disposal */
+  get data(): Float32Array<SharedArrayBuffer> {
+    this.#mustBeHeld();
+    return this.#ring.data(this.#entry);
+  }
+
+  /** int16 labels, `targetShape`, C order; -1 outside the volume or its nonzero region. @throws ClosedError after disposal */
+  get target(): Int16Array<SharedArrayBuffer> {
+    this.#mustBeHeld();
+    return this.#ring.target(this.#entry);
+  }
+
+  /** Gives the memory back. Doing it twice does nothing. */
+  [Symbol.dispose](): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#ring.release(this.#entry, this.index);
+  }
+
+  dispose(): void {
+    this[Symbol.dispose]();
+  }
+
+  #mustBeHeld(): void {
+    if (!this.#held) throw new ClosedError(`batch ${this.index}`, 'it was disposed, its memory belongs to a later batch', 'Copy what you need before the end of the `using` block');
+  }
+}

@@ -1,0 +1,119 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { fileError, StoreError } from '../errors.ts';
+import { show, type Triple, voxels } from './geometry.ts';
+import { DTYPES, NPY_HEADER_BYTES, parseNpyHeader } from './npy.ts';
+import { caseFiles } from './store.ts';
+
+/** An open array of a case. */
+export interface OpenArray {
+  path: string;
+  fd: number;
+  /** Where the voxels begin, in bytes. */
+  offset: number;
+  bytesPerVoxel: number;
+}
+
+/** Both arrays of a case. */
+export interface OpenCase {
+  data: OpenArray;
+  segmentation: OpenArray;
+}
+
+/** What must be known to open a case: a part of a store's index. */
+export interface CaseShape {
+  id: string;
+  shape: Triple;
+}
+
+/** Files that one worker holds open, so that a sample costs reads and no opens. The least recently used case leaves first. */
+export class OpenFiles {
+  readonly #dir: string;
+  readonly #cases: readonly CaseShape[];
+  readonly #channels: number;
+  readonly #limit: number;
+  readonly #open = new Map<number, OpenCase>();
+
+  /** At most `limit` cases (two descriptors each) are open at once. */
+  constructor(dir: string, cases: readonly CaseShape[], channels: number, limit: number) {
+    this.#dir = dir;
+    this.#cases = cases;
+    this.#channels = channels;
+    this.#limit = limit;
+  }
+
+  get(caseNumber: number): OpenCase {
+    let files = this.#open.get(caseNumber);
+    if (files) this.#open.delete(caseNumber);
+    else {
+      if (this.#open.size >= this.#limit) this.close(this.#open.keys().next().value as number);
+      files = this.#openCase(caseNumber);
+    }
+    this.#open.set(caseNumber, files);
+    return files;
+  }
+
+  #openCase(caseNumber: number): OpenCase {
+    const { id, shape } = this.#cases[caseNumber];
+    const paths = caseFiles(this.#dir, id);
+    const data = openArray(paths.data, [this.#channels, ...shape]);
+    try {
+      return { data, segmentation: openArray(paths.segmentation, shape) };
+    } catch (error) {
+      closeSync(data.fd);
+      throw error;
+    }
+  }
+
+  /** Forgets a case; it is opened anew when it is needed again. */
+  close(caseNumber: number): void {
+    const files = this.#open.get(caseNumber);
+    if (files === undefined) return;
+    this.#open.delete(caseNumber);
+    closeSync(files.data.fd);
+    closeSync(files.segmentation.fd);
+  }
+
+  closeAll(): void {
+    for (const caseNumber of [...this.#open.keys()]) this.close(caseNumber);
+  }
+}
+
+/** Opens an .npy file and checks that it holds `shape`. */
+function openArray(path: string, shape: readonly number[]): OpenArray {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    throw fileError(path, error);
+  }
+  try {
+    const head = Buffer.alloc(NPY_HEADER_BYTES);
+    const header = parseNpyHeader(path, head.subarray(0, readSync(fd, head, 0, head.length, 0)));
+    const bytesPerVoxel = DTYPES[header.dtype];
+    if (header.shape.join() !== shape.join()) {
+      throw new StoreError(path, `it holds an array ${show(header.shape)}, the store's index says ${show(shape)}`, 'Run `voxfeed preprocess` again; it replaces damaged files');
+    }
+    const expected = header.offset + voxels(shape) * bytesPerVoxel;
+    const { size } = fstatSync(fd);
+    if (size !== expected) throw new StoreError(path, `it holds ${size} bytes instead of ${expected}`, 'Run `voxfeed preprocess` again; it replaces damaged files');
+    return { path, fd, offset: header.offset, bytesPerVoxel };
+  } catch (error) {
+    closeSync(fd);
+    throw fileError(path, error);
+  }
+}
+
+/** Reads exactly `length` bytes. @throws StoreError if the file ends before. */
+export function readExactly({ path, fd }: OpenArray, into: Uint8Array, at: number, length: number, position: number): void {
+  let done = 0;
+  while (done < length) {
+    let count: number;
+    try {
+      count = readSync(fd, into, at + done, length - done, position + done);
+    } catch (error) {
+      throw fileError(path, error);
+    }
+    if (count === 0) throw new StoreError(path, `it ends at byte ${position + done}, before the voxels do`, 'Run `voxfeed preprocess` again; it replaces damaged files');
+    done += count;
+  }
+}

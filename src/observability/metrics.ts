@@ -1,0 +1,26 @@
+/** What a loader did so far. Times are in milliseconds and start with the first request for a batch. */
+export interface LoaderMetrics {
+  /** Batches handed out. */
+  batches: number;
+  /** Samples in them. */
+  patches: number;
+  /** Samples that were meant to hold foreground. */
+  forced: number;
+  /** Forced samples of cases without any, which became random. */
+  forcedWithoutForeground: number;
+  /** Samples that do hold foreground. */
+  withForeground: number;
+  elapsedMs: number;
+  /** Time in which somebody waited for a batch. */
+  waitMs: number;
+  /** waitMs / elapsedMs: 0 if the loader is always ahead of its consumer, near 1 if nothing but the loader takes time. */
+  waitFraction: number;
+  patchesPerSecond: number;
+  /** Time that all workers together spent on samples. */
+  workerBusyMs: number;
+  /** Samples done again after a failure. */
+  redone: number;
+  /** Workers that died and were replaced. */
+  workerRestarts: number;
+  workers: number;
+}

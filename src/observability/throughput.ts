@@ -1,0 +1,93 @@
+import type { Batch } from '../batch.ts';
+import { Digest } from '../dataset/hash.ts';
+import type { PatchLoader } from '../loader.ts';
+import { type Environment, environment } from './environment.ts';
+
+/** What `voxfeed bench` reports; the keys are those of its JSON. */
+export interface ThroughputReport {
+  patches_per_second: number;
+  /** CPU time of the whole process, all threads, divided by patches. */
+  cpu_ms_per_patch: number;
+  /** The part of the time in which the consumer waited for a batch; near 1 here, because it does nothing else. */
+  wait_fraction: number;
+  /** The part of the workers' time that was not spent on samples: handing out tasks, waiting for free batches. */
+  dispatch_fraction: number;
+  /** xxHash64 over data and target of every batch in order; null if it was left out. */
+  stream_hash: string | null;
+  /** Of the first `batches` batches of the stream. */
+  foreground: { forced: number; with_foreground: number; patches: number };
+  peak_rss_bytes: number;
+  batches: number;
+  workers: number;
+  environment: Environment;
+}
+
+export interface ThroughputOptions {
+  batches: number;
+  hash: boolean;
+  onBatch?: (done: number, total: number) => void;
+}
+
+/**
+ * Streams from a loader that has not been used yet and measures. Hashing would take time from what is measured, so it has batches
+ * of its own: the first `batches` of the stream are hashed, a few settle the pipeline, and as many again are timed.
+ */
+export async function measureThroughput(loader: PatchLoader, { batches, hash, onBatch = () => {} }: ThroughputOptions): Promise<ThroughputReport> {
+  const { ring, batchSize } = loader.shared().layout;
+  const foreground = { forced: 0, with_foreground: 0, patches: 0 };
+  const count = (batch: Batch): void => {
+    if (batch.index >= batches) return;
+    foreground.patches += batchSize;
+    foreground.forced += batch.plans.filter(({ forced }) => forced).length;
+    foreground.with_foreground += batch.foreground.filter(Boolean).length;
+  };
+  const hashed = hash ? batches : 0;
+  // Batches that are ready when the clock starts would be counted without having been made: take them all first.
+  const settling = 2 * ring;
+  const total = hashed + settling + batches;
+  let done = 0;
+  let waitMs = 0;
+  const stream = async (length: number, use: (batch: Batch) => void): Promise<void> => {
+    for (let i = 0; i < length; i++) {
+      const asked = performance.now();
+      using batch = await loader.next();
+      waitMs += performance.now() - asked;
+      use(batch);
+      onBatch(++done, total);
+    }
+  };
+
+  const digest = new Digest();
+  await stream(hashed, (batch) => {
+    digest.update(batch.data).update(batch.target);
+    count(batch);
+  });
+  await stream(settling, count);
+
+  waitMs = 0;
+  const busyBefore = loader.metrics().workerBusyMs;
+  const cpuBefore = process.cpuUsage();
+  const start = performance.now();
+  await stream(batches, count);
+  const elapsedMs = performance.now() - start;
+  const cpu = process.cpuUsage(cpuBefore);
+  const { workerBusyMs, workers } = loader.metrics();
+  const patches = batches * batchSize;
+  return {
+    patches_per_second: round((1000 * patches) / elapsedMs),
+    cpu_ms_per_patch: round((cpu.user + cpu.system) / 1000 / patches),
+    wait_fraction: round(Math.min(1, waitMs / elapsedMs)),
+    dispatch_fraction: round(Math.max(0, 1 - (workerBusyMs - busyBefore) / (elapsedMs * workers))),
+    stream_hash: hash ? digest.hex() : null,
+    foreground,
+    peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
+    batches,
+    workers,
+    environment: environment(),
+  };
+}
+
+/** Four significant digits: more would claim a precision that no timing has. */
+function round(value: number): number {
+  return Number(value.toPrecision(4));
+}

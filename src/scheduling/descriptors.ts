@@ -1,0 +1,17 @@
+/** Descriptors left to everything but the workers: standard streams, sockets, modules being loaded. */
+const RESERVED = 128;
+/** More cases than this at once are of no use to one worker. */
+const MOST = 512;
+const FALLBACK_LIMIT = 1024;
+
+/** How many cases (two files each) every worker may hold open so that all of them stay below the process's limit. */
+export function openCasesPerWorker(workers: number, limit: number = descriptorLimit()): number {
+  return Math.min(MOST, Math.max(1, Math.floor((limit - RESERVED) / (2 * workers))));
+}
+
+/** The soft limit of open files, where the system tells it. */
+function descriptorLimit(): number {
+  const report = process.report?.getReport() as { userLimits?: { open_files?: { soft: number | string } } } | undefined;
+  const soft = Number(report?.userLimits?.open_files?.soft);
+  return Number.isFinite(soft) ? soft : FALLBACK_LIMIT;
+}

@@ -1,0 +1,125 @@
+import { boxShape, show } from '../dataset/geometry.ts';
+import { ClosedError, SampleError, unpack, VoxfeedError, WorkerError } from '../errors.ts';
+import type { SlotPlan } from '../sampling/slot-plan.ts';
+import { type Ring, SLOT_STATE } from '../shared-memory/ring.ts';
+import type { SlotTask } from './patch-task.ts';
+import type { WorkerPool } from './worker-pool.ts';
+
+/** A task should move at least this much, so that handing it out (about 0.1 ms) costs less than 5 % of doing it (4 ms). */
+const TASK_BYTES = 8 * 1024 * 1024;
+
+/** How many samples of `sampleBytes` make a task worth its dispatch. */
+export function slotsPerTask(sampleBytes: number): number {
+  return Math.max(1, Math.ceil(TASK_BYTES / sampleBytes));
+}
+
+interface Work extends SlotTask {
+  failures: number;
+  batch: { remaining: number; done: PromiseWithResolvers<void> };
+}
+
+/**
+ * Hands planned samples to workers and sees to it that each is written, whatever becomes of the worker. Plans are idempotent:
+ * what was not written is simply handed out again. Only the sample that was being written when something went wrong is
+ * suspected; a second time, with the same sample, ends the run.
+ */
+export class Dispatcher {
+  /** Time workers spent on tasks, in milliseconds. */
+  busyMs = 0;
+  /** Samples that were handed out again. */
+  redone = 0;
+  readonly #pool: WorkerPool;
+  readonly #ring: Ring;
+  readonly #caseIds: readonly string[];
+  readonly #slotsPerTask: number;
+  readonly #queue: Work[] = [];
+  readonly #scratches: number[];
+  #closed = false;
+
+  constructor(pool: WorkerPool, ring: Ring, caseIds: readonly string[]) {
+    this.#pool = pool;
+    this.#ring = ring;
+    this.#caseIds = caseIds;
+    const { layout } = ring;
+    this.#slotsPerTask = slotsPerTask(layout.sampleDataBytes + layout.sampleTargetBytes);
+    this.#scratches = Array.from({ length: layout.scratches }, (_, i) => i);
+  }
+
+  /** Resolves when every sample of the batch is written. @throws SampleError, WorkerError, ClosedError */
+  fill(entry: number, plans: readonly SlotPlan[]): Promise<void> {
+    const batch = { remaining: plans.length, done: Promise.withResolvers<void>() };
+    if (this.#closed) batch.done.reject(closed());
+    else plans.forEach((plan, slot) => void this.#queue.push({ entry, slot, plan, failures: 0, batch }));
+    this.#handOut();
+    return batch.done.promise;
+  }
+
+  /** Every scratch region is a permit for one task. */
+  #handOut(): void {
+    while (!this.#closed && this.#queue.length > 0 && this.#scratches.length > 0) {
+      void this.#run(this.#next(), this.#scratches.pop() as number);
+    }
+  }
+
+  /** A suspect goes alone, so that it cannot take others with it. */
+  #next(): Work[] {
+    const suspect = this.#queue.findIndex(({ failures }, i) => i < this.#slotsPerTask && failures > 0);
+    return this.#queue.splice(0, suspect < 0 ? this.#slotsPerTask : Math.max(1, suspect));
+  }
+
+  async #run(work: Work[], scratch: number): Promise<void> {
+    let cause: unknown = null;
+    try {
+      const slots = work.map(({ entry, slot, plan }) => ({ entry, slot, plan }));
+      const answer = await this.#pool.run({ scratch, slots });
+      this.busyMs += answer.busyMs;
+      if (answer.error) cause = unpack(answer.error);
+    } catch (error) {
+      cause = error;
+    }
+    this.#scratches.push(scratch);
+    this.#settle(work, cause);
+    this.#handOut();
+  }
+
+  #settle(work: Work[], cause: unknown): void {
+    const again: Work[] = [];
+    for (const item of work) {
+      const state = this.#ring.slotState(item.entry, item.slot);
+      if (state === SLOT_STATE.written) {
+        if (--item.batch.remaining === 0) item.batch.done.resolve();
+      } else if (this.#closed) item.batch.done.reject(closed());
+      else if (cause instanceof WorkerError) item.batch.done.reject(cause);
+      else if (state === SLOT_STATE.writing && ++item.failures === 2) item.batch.done.reject(this.#sampleError(item.plan, cause));
+      else {
+        this.#ring.setSlotState(item.entry, item.slot, SLOT_STATE.planned);
+        again.push(item);
+      }
+    }
+    this.redone += again.length;
+    // In front: these belong to the oldest batch, which somebody is waiting for.
+    this.#queue.unshift(...again);
+  }
+
+  #sampleError({ sample, caseNumber, box }: SlotPlan, cause: unknown): SampleError {
+    const { message } = cause as Error;
+    const action = cause instanceof VoxfeedError ? 'Mend what it names and continue from the last state' : 'Check the case; then continue from the last state';
+    return new SampleError(
+      `sample ${sample} (case ${this.#caseIds[caseNumber]}, box from ${show(box.lower)}, shape ${show(boxShape(box))})`,
+      `it failed twice, the second time with: ${message.replace(/\.$/, '')}`,
+      action,
+      { cause },
+    );
+  }
+
+  /** Gives up what is queued and ends the workers; resolves when they are gone. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const { batch } of this.#queue.splice(0)) batch.done.reject(closed());
+    await this.#pool.close();
+  }
+}
+
+function closed(): ClosedError {
+  return new ClosedError('loader', 'it was closed before the batch was ready', 'Create a new loader; `state()` says where to continue');
+}

@@ -1,0 +1,35 @@
+import type { CaseShape } from '../dataset/open-files.ts';
+import type { PadMode } from '../dataset/pad.ts';
+import type { PackedError } from '../errors.ts';
+import type { SlotPlan } from '../sampling/slot-plan.ts';
+import type { Layout } from '../shared-memory/layout.ts';
+
+/** What a patch worker gets once, when it starts. It is all a worker knows; a new one is as good as the one that died. */
+export interface PatchWorkerData {
+  memory: WebAssembly.Memory;
+  layout: Layout;
+  storeDir: string;
+  cases: CaseShape[];
+  padMode: PadMode;
+  /** How many cases it may hold open at once (two files each). */
+  openCases: number;
+}
+
+/** One sample to be written into one slot of the ring. */
+export interface SlotTask {
+  entry: number;
+  slot: number;
+  plan: SlotPlan;
+}
+
+/** Samples that one worker writes, one after the other, with a scratch region of their own. */
+export interface PatchTask {
+  scratch: number;
+  slots: SlotTask[];
+}
+
+/** A worker's answer. With an error, the slot whose state is "writing" is the one that failed. */
+export interface PatchAnswer {
+  busyMs: number;
+  error?: PackedError;
+}

@@ -1,0 +1,86 @@
+import { Piscina } from 'piscina';
+import { WorkerError } from '../errors.ts';
+import type { PatchAnswer, PatchTask, PatchWorkerData } from './patch-task.ts';
+
+/** Tasks a worker has at once: one under way and one waiting in its port, so that it never idles for a round trip. */
+export const TASKS_PER_WORKER = 2;
+
+/** This many deaths in a row without one finished task mean that workers cannot live here. */
+const HOPELESS = 50;
+
+/**
+ * Piscina, kept alive: a worker that dies is replaced, also if it dies while it starts. A task whose worker died rejects; what
+ * to do about it is the dispatcher's business.
+ */
+export class WorkerPool {
+  readonly size: number;
+  /** Workers that died and were replaced. */
+  restarts = 0;
+  readonly #piscina: Piscina<PatchTask | null, PatchAnswer>;
+  readonly #hopeless = Promise.withResolvers<never>();
+  #deathsInARow = 0;
+  #lastError: Error | null = null;
+  #closing = false;
+
+  constructor(filename: string, size: number, workerData: PatchWorkerData) {
+    this.size = size;
+    // Many tasks are answered by it and none may ever be: it must not count as unhandled.
+    this.#hopeless.promise.catch(() => {});
+    this.#piscina = new Piscina({
+      filename,
+      workerData,
+      minThreads: size,
+      maxThreads: size,
+      idleTimeout: Infinity,
+      concurrentTasksPerWorker: TASKS_PER_WORKER,
+      // Workers sleep in Atomics.waitAsync: a blocking wait would starve whatever else lives in the thread.
+      atomics: 'async',
+    });
+    // Without a listener, an error in an idle worker would end the process.
+    this.#piscina.on('error', (error: Error) => {
+      this.#lastError = error;
+    });
+    this.#piscina.on('workerDestroy', () => this.#replace());
+  }
+
+  /** Resolves when every worker has loaded its module. @throws WorkerError if one cannot. */
+  async ready(): Promise<void> {
+    try {
+      await Promise.all(Array.from({ length: this.size }, () => this.#piscina.run(null)));
+    } catch (error) {
+      throw new WorkerError('workers', `a worker thread cannot start (${(error as Error).message})`, 'Check the installation: run `npm run build` in a checkout, or install voxfeed again', { cause: error });
+    }
+  }
+
+  /** Rejects if the worker dies over it, and with a WorkerError if workers cannot be kept alive at all. */
+  async run(task: PatchTask): Promise<PatchAnswer> {
+    try {
+      const answer = await Promise.race([this.#piscina.run(task), this.#hopeless.promise]);
+      this.#deathsInARow = 0;
+      return answer;
+    } catch (error) {
+      if (!(error instanceof WorkerError)) this.#lastError = error as Error;
+      throw error;
+    }
+  }
+
+  #replace(): void {
+    if (this.#closing) return;
+    this.restarts++;
+    if (++this.#deathsInARow > HOPELESS) {
+      this.#hopeless.reject(new WorkerError('workers', `worker threads died ${HOPELESS} times in a row without finishing a task (${this.#lastError?.message ?? 'no reason given'})`, 'Check memory and the files of the store', { cause: this.#lastError }));
+      return;
+    }
+    // Piscina starts no new worker by itself after one died while starting. Where none is left, tasks it has queued would
+    // wait for ever; one more task makes it start a worker. Deferred, because the dead one is still being counted.
+    setImmediate(() => {
+      if (!this.#closing && this.#piscina.threads.length === 0) this.#piscina.run(null).catch(() => {});
+    });
+  }
+
+  /** Ends every worker; resolves when their threads are gone. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#piscina.destroy();
+  }
+}

@@ -1,0 +1,131 @@
+import { ENTRY, HEADER, type Layout, SLOT } from './layout.ts';
+
+/** The life of one batch of the ring. Only the scheduler leaves FREE; whoever holds the lease, in any thread, returns to it. */
+export const ENTRY_STATE = { free: 0, filling: 1, leased: 2 } as const;
+
+/** The life of one sample of a batch: what a worker died over is the one that was being written. */
+export const SLOT_STATE = { planned: 0, writing: 1, written: 2 } as const;
+
+/**
+ * The batches in shared memory and their states. Any thread can build one on the same buffer; all coordination is in the
+ * header words, so giving a batch back takes two atomic operations and no message.
+ */
+export class Ring {
+  readonly layout: Layout;
+  readonly buffer: SharedArrayBuffer;
+  readonly #words: Int32Array;
+
+  constructor(buffer: SharedArrayBuffer, layout: Layout) {
+    this.buffer = buffer;
+    this.layout = layout;
+    this.#words = new Int32Array(buffer, layout.headerOffset, (layout.scratchOffset - layout.headerOffset) / 4);
+  }
+
+  #entryWord(entry: number): number {
+    return HEADER.words + entry * (ENTRY.words + this.layout.batchSize * SLOT.words);
+  }
+
+  #slotWord(entry: number, slot: number): number {
+    return this.#entryWord(entry) + ENTRY.words + slot * SLOT.words;
+  }
+
+  // --- scheduler ---
+
+  /** Takes a free batch and clears its slots; null if there is none. Only one thread, the scheduler, may call it. */
+  tryAcquire(): number | null {
+    for (let entry = 0; entry < this.layout.ring; entry++) {
+      const word = this.#entryWord(entry) + ENTRY.state;
+      if (Atomics.compareExchange(this.#words, word, ENTRY_STATE.free, ENTRY_STATE.filling) !== ENTRY_STATE.free) continue;
+      for (let slot = 0; slot < this.layout.batchSize; slot++) this.setSlotState(entry, slot, SLOT_STATE.planned);
+      return entry;
+    }
+    return null;
+  }
+
+  /** Waits for a free batch without blocking the thread. It never times out; `wake` ends it early. */
+  async acquire(stopped: () => boolean): Promise<number | null> {
+    while (!stopped()) {
+      // Read before looking: a batch given back in between changes the word, and the wait returns at once.
+      const seen = Atomics.load(this.#words, HEADER.releases);
+      const entry = this.tryAcquire();
+      if (entry !== null) return entry;
+      const wait = Atomics.waitAsync(this.#words, HEADER.releases, seen);
+      if (wait.async) await wait.value;
+    }
+    return null;
+  }
+
+  /** Lets a waiting `acquire` look again. */
+  wake(): void {
+    Atomics.add(this.#words, HEADER.releases, 1);
+    Atomics.notify(this.#words, HEADER.releases);
+  }
+
+  /** A filled batch goes to its consumer. */
+  lease(entry: number, batch: number): void {
+    Atomics.store(this.#words, this.#entryWord(entry) + ENTRY.batch, batch | 0);
+    Atomics.store(this.#words, this.#entryWord(entry) + ENTRY.state, ENTRY_STATE.leased);
+  }
+
+  // --- consumer ---
+
+  /** Gives a batch back, from any thread. Returns false, and does nothing, if the entry holds another batch by now. */
+  release(entry: number, batch: number): boolean {
+    const word = this.#entryWord(entry);
+    if (Atomics.load(this.#words, word + ENTRY.batch) !== (batch | 0)) return false;
+    if (Atomics.compareExchange(this.#words, word + ENTRY.state, ENTRY_STATE.leased, ENTRY_STATE.free) !== ENTRY_STATE.leased) return false;
+    this.wake();
+    return true;
+  }
+
+  /** Batches that nobody fills or holds. */
+  freeEntries(): number {
+    let free = 0;
+    for (let entry = 0; entry < this.layout.ring; entry++) {
+      if (Atomics.load(this.#words, this.#entryWord(entry) + ENTRY.state) === ENTRY_STATE.free) free++;
+    }
+    return free;
+  }
+
+  /** Images of a batch, [B, C, z, y, x] laid end to end. */
+  data(entry: number): Float32Array<SharedArrayBuffer> {
+    const { batchSize, sampleDataBytes } = this.layout;
+    return new Float32Array(this.buffer, this.dataPointer(entry, 0), (batchSize * sampleDataBytes) / 4);
+  }
+
+  /** Targets of a batch, [B, 1, z, y, x] laid end to end. */
+  target(entry: number): Int16Array<SharedArrayBuffer> {
+    const { batchSize, sampleTargetBytes } = this.layout;
+    return new Int16Array(this.buffer, this.targetPointer(entry, 0), (batchSize * sampleTargetBytes) / 2);
+  }
+
+  // --- worker ---
+
+  dataPointer(entry: number, slot: number): number {
+    return this.layout.ringOffset + entry * this.layout.entryBytes + slot * this.layout.sampleDataBytes;
+  }
+
+  targetPointer(entry: number, slot: number): number {
+    return this.layout.ringOffset + entry * this.layout.entryBytes + this.layout.targetOffset + slot * this.layout.sampleTargetBytes;
+  }
+
+  scratchPointer(scratch: number): number {
+    return this.layout.scratchOffset + scratch * this.layout.scratchBytes;
+  }
+
+  setSlotState(entry: number, slot: number, state: number): void {
+    Atomics.store(this.#words, this.#slotWord(entry, slot) + SLOT.state, state);
+  }
+
+  slotState(entry: number, slot: number): number {
+    return Atomics.load(this.#words, this.#slotWord(entry, slot) + SLOT.state);
+  }
+
+  setForeground(entry: number, slot: number, found: boolean): void {
+    Atomics.store(this.#words, this.#slotWord(entry, slot) + SLOT.foreground, found ? 1 : 0);
+  }
+
+  hasForeground(entry: number, slot: number): boolean {
+    return Atomics.load(this.#words, this.#slotWord(entry, slot) + SLOT.foreground) === 1;
+  }
+}

@@ -1,0 +1,38 @@
+import { performance } from 'node:perf_hooks';
+import { workerData } from 'piscina';
+import { OpenFiles } from '../src/dataset/open-files.ts';
+import { PatchReader } from '../src/dataset/read-patch.ts';
+import { pack } from '../src/errors.ts';
+import type { PatchAnswer, PatchTask, PatchWorkerData, SlotTask } from '../src/scheduling/patch-task.ts';
+import { Ring, SLOT_STATE } from '../src/shared-memory/ring.ts';
+
+const { memory, layout, storeDir, cases, padMode, openCases } = workerData as PatchWorkerData;
+const ring = new Ring(memory.buffer, layout);
+const files = new OpenFiles(storeDir, cases, layout.channels, openCases);
+const reader = new PatchReader(memory, layout.channels, layout.scratchBytes, padMode);
+
+/**
+ * Writes the slots of one task. Synchronous on purpose: a worker has nothing else to do, and two tasks never meet in it.
+ * `null` does nothing; it finds out whether the worker is up.
+ */
+export default function run(task: PatchTask | null): PatchAnswer {
+  const start = performance.now();
+  for (const slotTask of task?.slots ?? []) {
+    try {
+      write(slotTask, ring.scratchPointer((task as PatchTask).scratch));
+    } catch (error) {
+      // The files may be what is wrong: the next try opens them anew.
+      files.close(slotTask.plan.caseNumber);
+      return { busyMs: performance.now() - start, error: pack(error) };
+    }
+  }
+  return { busyMs: performance.now() - start };
+}
+
+function write({ entry, slot, plan }: SlotTask, scratch: number): void {
+  ring.setSlotState(entry, slot, SLOT_STATE.writing);
+  const place = { data: ring.dataPointer(entry, slot), target: ring.targetPointer(entry, slot), scratch };
+  const foreground = reader.read(files.get(plan.caseNumber), cases[plan.caseNumber].shape, plan.box, place);
+  ring.setForeground(entry, slot, foreground);
+  ring.setSlotState(entry, slot, SLOT_STATE.written);
+}
