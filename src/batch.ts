@@ -67,6 +67,11 @@ export class Batch implements Disposable {
   }
 
   #mustBeHeld(): void {
-    if (!this.#held) throw new ClosedError(`batch ${this.index}`, 'it was disposed, its memory belongs to a later batch', 'Copy what you need before the end of the `using` block');
+    if (!this.#held)
+      throw new ClosedError(
+        `batch ${this.index}`,
+        'it was disposed, its memory belongs to a later batch',
+        'Copy what you need before the end of the `using` block',
+      );
   }
 }

@@ -4,7 +4,7 @@ declare module 'comlink/dist/esm/comlink.mjs' {
 }
 
 declare module 'comlink/dist/esm/node-adapter.mjs' {
-  import type { Endpoint } from 'comlink';
   import type { MessagePort } from 'node:worker_threads';
+  import type { Endpoint } from 'comlink';
   export default function nodeEndpoint(port: MessagePort): Endpoint;
 }

@@ -47,7 +47,11 @@ export class CasesError extends VoxfeedError {
   constructor(where: string, errors: VoxfeedError[]) {
     const shown = errors.slice(0, 20).map((error) => `\n  ${error.message}`);
     const more = errors.length > 20 ? `\n  and ${errors.length - 20} more` : '';
-    super(where, `${errors.length} cases cannot be used`, `Correct or remove them and run again; finished cases are kept:${shown.join('')}${more}`);
+    super(
+      where,
+      `${errors.length} cases cannot be used`,
+      `Correct or remove them and run again; finished cases are kept:${shown.join('')}${more}`,
+    );
     this.errors = errors;
   }
 }
@@ -87,7 +91,18 @@ export class ClosedError extends VoxfeedError {
   static override readonly code = 'VOXFEED_CLOSED';
 }
 
-const CAUSES = [OptionError, DatasetError, CaseError, StoreError, FileError, MemoryError, StateError, SampleError, WorkerError, ClosedError];
+const CAUSES = [
+  OptionError,
+  DatasetError,
+  CaseError,
+  StoreError,
+  FileError,
+  MemoryError,
+  StateError,
+  SampleError,
+  WorkerError,
+  ClosedError,
+];
 
 /** An error as plain data, for a message between threads. */
 export interface PackedError {

@@ -79,7 +79,12 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     const { store, patch, batchSize, seed, workers, padMode, oversample, probabilisticOversampling } = options;
     this.#options = options;
     this.#nextBatch = nextBatch;
-    this.#sampling = { seed, batchSize, patch: { read: patch, final: patch }, oversampling: { fraction: oversample, probabilistic: probabilisticOversampling } };
+    this.#sampling = {
+      seed,
+      batchSize,
+      patch: { read: patch, final: patch },
+      oversampling: { fraction: oversample, probabilistic: probabilisticOversampling },
+    };
     const layout = layoutFor(options);
     this.#memory = reportMemory(layout, store.cacheBytes, options.maxMemoryBytes);
     const memory = allocate(layout, this.#memory);
@@ -87,7 +92,11 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     const cases = store.cases.map(({ id, shape }) => ({ id, shape }));
     const workerData: PatchWorkerData = { memory, layout, storeDir: store.dir, cases, padMode, openCases: openCasesPerWorker(workers) };
     this.#pool = new WorkerPool(workerModule, workers, workerData);
-    this.#dispatcher = new Dispatcher(this.#pool, this.#ring, cases.map(({ id }) => id));
+    this.#dispatcher = new Dispatcher(
+      this.#pool,
+      this.#ring,
+      cases.map(({ id }) => id),
+    );
   }
 
   /** Steps 1 to 3, for one batch after the other, as far ahead as the ring allows. */
@@ -127,7 +136,10 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     while (this.#waiters.length > 0 && this.#prepared.length > 0) {
       const [{ state }] = this.#prepared;
       if (state === 'filling') return;
-      if (state !== 'ready') return this.#fail(state);
+      if (state !== 'ready') {
+        this.#fail(state);
+        return;
+      }
       const waiter = this.#waiters.shift() as Waiter;
       const { index, entry, plans } = this.#prepared.shift() as Prepared;
       this.#ring.lease(entry, index);
@@ -192,9 +204,19 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
 
   /** A consumer that keeps every batch waits for itself: say so once. */
   #warnIfStuck(): void {
-    if (this.#warned || this.#waiters.length === 0 || this.#prepared.length > 0 || this.#ring.freeEntries() > 0 || this.#counts.batches === 0) return;
+    if (
+      this.#warned ||
+      this.#waiters.length === 0 ||
+      this.#prepared.length > 0 ||
+      this.#ring.freeEntries() > 0 ||
+      this.#counts.batches === 0
+    )
+      return;
     this.#warned = true;
-    process.emitWarning(`All ${this.#ring.layout.ring} batches of the ring are held, next() waits until one is disposed. Use \`using batch = …\`, or a larger \`ring\`.`, 'VoxfeedWarning');
+    process.emitWarning(
+      `All ${this.#ring.layout.ring} batches of the ring are held, next() waits until one is disposed. Use \`using batch = …\`, or a larger \`ring\`.`,
+      'VoxfeedWarning',
+    );
   }
 
   /** Endless; ends without an error when the loader is closed. Leaving the loop does not close the loader. */
@@ -270,7 +292,10 @@ function layoutFor({ store, patch, batchSize, workers, ring }: ResolvedOptions):
     channels: store.index.channels.length,
     patch,
     scratches: workers * TASKS_PER_WORKER,
-    scratchBytes: scratchBytes(patch, store.cases.map(({ shape }) => shape)),
+    scratchBytes: scratchBytes(
+      patch,
+      store.cases.map(({ shape }) => shape),
+    ),
   };
   const { sampleDataBytes, sampleTargetBytes } = computeLayout({ ...sizes, ring: 1 });
   // Every task that can be under way, one more to be handed out at once, and one batch in the consumer's hands.

@@ -55,18 +55,41 @@ const MAX_WORKERS = 256;
 
 /** @throws OptionError naming the option and what it may be. */
 export function resolveOptions(options: LoaderOptions): ResolvedOptions {
-  const known = ['store', 'patchSize', 'batchSize', 'seed', 'workers', 'oversample', 'probabilisticOversampling', 'padMode', 'ring', 'maxMemoryBytes', 'state'];
+  const known = [
+    'store',
+    'patchSize',
+    'batchSize',
+    'seed',
+    'workers',
+    'oversample',
+    'probabilisticOversampling',
+    'padMode',
+    'ring',
+    'maxMemoryBytes',
+    'state',
+  ];
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown !== undefined) throw new OptionError(unknown, 'there is no such option', `The options are ${known.join(', ')}`);
   const { store, patchSize, padMode = 'constant', probabilisticOversampling = false } = options;
   if (typeof store?.location !== 'function') throw new OptionError('store', 'it is not an opened store', 'Pass `await openStore(dir)`');
   if (!Array.isArray(patchSize) || ![2, 3].includes(patchSize.length) || !patchSize.every((size) => Number.isInteger(size) && size > 0)) {
-    throw new OptionError('patchSize', `${JSON.stringify(patchSize)} is not a patch size`, 'Give three whole numbers above 0 in the order z, y, x, for example [40, 56, 40], or two (y, x) for 2D patches');
+    throw new OptionError(
+      'patchSize',
+      `${JSON.stringify(patchSize)} is not a patch size`,
+      'Give three whole numbers above 0 in the order z, y, x, for example [40, 56, 40], or two (y, x) for 2D patches',
+    );
   }
-  if (!PAD_MODES.includes(padMode)) throw new OptionError('padMode', `${JSON.stringify(padMode)} is not a padding`, `Choose one of ${PAD_MODES.join(', ')}`);
-  if (typeof probabilisticOversampling !== 'boolean') throw new OptionError('probabilisticOversampling', `${JSON.stringify(probabilisticOversampling)} is neither true nor false`, 'Set it to true or false');
+  if (!PAD_MODES.includes(padMode))
+    throw new OptionError('padMode', `${JSON.stringify(padMode)} is not a padding`, `Choose one of ${PAD_MODES.join(', ')}`);
+  if (typeof probabilisticOversampling !== 'boolean')
+    throw new OptionError(
+      'probabilisticOversampling',
+      `${JSON.stringify(probabilisticOversampling)} is neither true nor false`,
+      'Set it to true or false',
+    );
   const oversample = options.oversample ?? 0.33;
-  if (typeof oversample !== 'number' || !(oversample >= 0 && oversample <= 1)) throw new OptionError('oversample', `${JSON.stringify(oversample)} is not a fraction`, 'Give a number from 0 to 1; nnU-Net uses 0.33');
+  if (typeof oversample !== 'number' || !(oversample >= 0 && oversample <= 1))
+    throw new OptionError('oversample', `${JSON.stringify(oversample)} is not a fraction`, 'Give a number from 0 to 1; nnU-Net uses 0.33');
   return {
     store,
     patchSize: [...patchSize],
@@ -84,5 +107,9 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
 
 function wholeNumber(name: string, value: unknown, low: number, high: number): number {
   if (Number.isInteger(value) && (value as number) >= low && (value as number) <= high) return value as number;
-  throw new OptionError(name, `${JSON.stringify(value) ?? 'nothing'} is not a whole number from ${low} to ${high}`, `Set \`${name}\` to one`);
+  throw new OptionError(
+    name,
+    `${JSON.stringify(value) ?? 'nothing'} is not a whole number from ${low} to ${high}`,
+    `Set \`${name}\` to one`,
+  );
 }

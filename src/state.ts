@@ -17,7 +17,18 @@ export interface LoaderState extends Shaping {
 
 export function saveState(options: ResolvedOptions, nextBatch: number): LoaderState {
   const { patchSize, batchSize, seed, oversample, probabilisticOversampling, padMode } = options;
-  return { format: 'voxfeed-state', version: 1, nextBatch, storeHash: options.store.hash, patchSize: [...patchSize], batchSize, seed, oversample, probabilisticOversampling, padMode };
+  return {
+    format: 'voxfeed-state',
+    version: 1,
+    nextBatch,
+    storeHash: options.store.hash,
+    patchSize: [...patchSize],
+    batchSize,
+    seed,
+    oversample,
+    probabilisticOversampling,
+    padMode,
+  };
 }
 
 /** Completes options from a state. @throws StateError if the two contradict each other, OptionError if it is no state. */
@@ -28,12 +39,20 @@ export function applyState(options: LoaderOptions | ResumeOptions): { options: L
     throw new OptionError('state', 'it is not the state of a loader', 'Pass what `loader.state()` returned, as an object');
   }
   if (given.store?.hash !== state.storeHash) {
-    throw new StateError('state', 'it belongs to another store, or the store was written anew since', 'Open the store it was saved with; a changed store gives another stream');
+    throw new StateError(
+      'state',
+      'it belongs to another store, or the store was written anew since',
+      'Open the store it was saved with; a changed store gives another stream',
+    );
   }
   const shaping: Partial<Record<keyof Shaping, unknown>> = {};
   for (const name of SHAPING) {
     if (given[name] !== undefined && JSON.stringify(given[name]) !== JSON.stringify(state[name])) {
-      throw new StateError('state', `it was saved with ${name} ${JSON.stringify(state[name])}, the options say ${JSON.stringify(given[name])}`, `Leave \`${name}\` out to continue, or leave \`state\` out to begin anew`);
+      throw new StateError(
+        'state',
+        `it was saved with ${name} ${JSON.stringify(state[name])}, the options say ${JSON.stringify(given[name])}`,
+        `Leave \`${name}\` out to continue, or leave \`state\` out to begin anew`,
+      );
     }
     shaping[name] = state[name];
   }

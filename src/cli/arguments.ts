@@ -15,11 +15,23 @@ export class UsageError extends Error {}
 export type Values = Record<string, string | boolean | undefined>;
 
 /** Splits a command line into `count` positional arguments and options. @throws UsageError */
-export function parse(words: string[], positionals: readonly string[], options: Record<string, 'string' | 'boolean'>): { given: string[]; values: Values } {
+export function parse(
+  words: string[],
+  positionals: readonly string[],
+  options: Record<string, 'string' | 'boolean'>,
+): { given: string[]; values: Values } {
   try {
-    const parsed = parseArgs({ args: words, allowPositionals: true, options: Object.fromEntries(Object.entries(options).map(([name, type]) => [name, { type }])) });
+    const parsed = parseArgs({
+      args: words,
+      allowPositionals: true,
+      options: Object.fromEntries(Object.entries(options).map(([name, type]) => [name, { type }])),
+    });
     if (parsed.positionals.length !== positionals.length) {
-      throw new UsageError(positionals.length === 0 ? `nothing is expected besides options, not "${parsed.positionals[0]}"` : `${positionals.join(' and ')} must be given, and nothing else besides options`);
+      throw new UsageError(
+        positionals.length === 0
+          ? `nothing is expected besides options, not "${parsed.positionals[0]}"`
+          : `${positionals.join(' and ')} must be given, and nothing else besides options`,
+      );
     }
     return { given: parsed.positionals, values: parsed.values as Values };
   } catch (error) {
@@ -75,7 +87,8 @@ export async function loaderOptions(storeDir: string, values: Values): Promise<L
     workers: number(values, 'workers'),
     oversample: number(values, 'oversample'),
     probabilisticOversampling: values.probabilistic as boolean | undefined,
-    maxMemoryBytes: number(values, 'max-memory-gb') === undefined ? undefined : Math.floor((number(values, 'max-memory-gb') as number) * 1024 ** 3),
+    maxMemoryBytes:
+      number(values, 'max-memory-gb') === undefined ? undefined : Math.floor((number(values, 'max-memory-gb') as number) * 1024 ** 3),
   };
   const chosen = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined));
   return { store, patchSize, batchSize: number(values, 'batch') ?? defaultBatch(patchSize), ...chosen };

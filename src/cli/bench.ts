@@ -16,14 +16,24 @@ ${LOADER_USAGE}
   --json              print the report as JSON, and nothing else, on standard output`,
 
   async run(words) {
-    const { given, values } = parse(words, ['STORE_DIR'], { ...LOADER_ARGUMENTS, batches: 'string', 'no-hash': 'boolean', json: 'boolean' });
+    const { given, values } = parse(words, ['STORE_DIR'], {
+      ...LOADER_ARGUMENTS,
+      batches: 'string',
+      'no-hash': 'boolean',
+      json: 'boolean',
+    });
     const batches = positive(values, 'batches', 200);
     const options = await loaderOptions(given[0], values);
     await using loader = await PatchLoader.create(options);
     const progress = new ProgressLine();
-    const report = await measureThroughput(loader, { batches, hash: !values['no-hash'], onBatch: (done, total) => progress.show('batches', done, total) });
+    const report = await measureThroughput(loader, {
+      batches,
+      hash: !values['no-hash'],
+      onBatch: (done, total) => progress.show('batches', done, total),
+    });
     const { seed, patchSize, batchSize, oversample } = loader.state();
-    if (values.json) process.stdout.write(`${JSON.stringify({ ...report, patch: patchSize, batch: batchSize, seed, oversample }, null, 2)}\n`);
+    if (values.json)
+      process.stdout.write(`${JSON.stringify({ ...report, patch: patchSize, batch: batchSize, seed, oversample }, null, 2)}\n`);
     else process.stdout.write(showReport(report, patchSize, batchSize));
   },
 };
@@ -42,7 +52,10 @@ export function showReport(report: ThroughputReport, patchSize: readonly number[
     ['holding foreground', share(foreground.with_foreground)],
     ['stream hash', report.stream_hash ?? 'left out'],
     ['peak memory', showBytes(report.peak_rss_bytes)],
-    ['environment', `voxfeed ${environment.voxfeed}, node ${environment.node}, ${environment.platform}, ${environment.cores} cores, ${environment.cpu}`],
+    [
+      'environment',
+      `voxfeed ${environment.voxfeed}, node ${environment.node}, ${environment.platform}, ${environment.cores} cores, ${environment.cpu}`,
+    ],
   ];
   return lines.map(([name, value]) => `${name.padEnd(20)} ${value}\n`).join('');
 }

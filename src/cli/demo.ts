@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { openStore } from '../dataset/store.ts';
 import { DatasetError } from '../errors.ts';
 import { PatchLoader } from '../loader.ts';
-import type { LoaderOptions } from '../options.ts';
 import { measureThroughput } from '../observability/throughput.ts';
+import type { LoaderOptions } from '../options.ts';
 import { preprocess } from '../preprocessing/preprocess.ts';
 import { type Command, parse, positive, text } from './arguments.ts';
 import { showReport } from './bench.ts';
@@ -30,16 +30,28 @@ Runs the whole data path on the hippocampus cases in examples/data of a checkout
     const out = text(values, 'out') ?? 'demo-output';
     const workers = positive(values, 'workers', 2);
     const raw = fileURLToPath(new URL('../../examples/data', import.meta.url));
-    if (!existsSync(raw)) throw new DatasetError(raw, 'the example data are not here', 'The demo runs in a checkout (npm run demo); elsewhere, preprocess a data set of your own');
+    if (!existsSync(raw))
+      throw new DatasetError(
+        raw,
+        'the example data are not here',
+        'The demo runs in a checkout (npm run demo); elsewhere, preprocess a data set of your own',
+      );
     const progress = new ProgressLine();
 
     const store = join(out, 'store');
-    const report = await preprocess(raw, store, { workers, onProgress: ({ phase, done, total }) => progress.show(phase === 'fingerprint' ? 'reading cases' : 'writing cases', done, total) });
+    const report = await preprocess(raw, store, {
+      workers,
+      onProgress: ({ phase, done, total }) => progress.show(phase === 'fingerprint' ? 'reading cases' : 'writing cases', done, total),
+    });
     process.stdout.write(`preprocessed ${report.cases} cases into ${report.dir} (${report.written} written now)\n`);
 
     const options: LoaderOptions = { store: await openStore(store), patchSize: PATCH, batchSize: BATCH, seed: 7, workers };
     await using loader = await PatchLoader.create(options);
-    const throughput = await measureThroughput(loader, { batches: BATCHES, hash: true, onBatch: (done, total) => progress.show('streaming batches', done, total) });
+    const throughput = await measureThroughput(loader, {
+      batches: BATCHES,
+      hash: true,
+      onBatch: (done, total) => progress.show('streaming batches', done, total),
+    });
     await loader.close();
     process.stdout.write(`streamed ${BATCHES} batches, then timed as many\n${showReport(throughput, PATCH, BATCH)}`);
 

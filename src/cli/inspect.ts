@@ -1,11 +1,11 @@
-import { dirname, resolve } from 'node:path';
 import { mkdir } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { fileError } from '../errors.ts';
 import { PatchLoader } from '../loader.ts';
 import { drawContactSheet, type SheetSample, sheetSamples } from '../observability/contact-sheet.ts';
+import type { LoaderOptions } from '../options.ts';
 import { writeAtomic } from '../preprocessing/atomic-file.ts';
 import { type Command, LOADER_ARGUMENTS, LOADER_USAGE, loaderOptions, parse, positive, text } from './arguments.ts';
-import type { LoaderOptions } from '../options.ts';
 
 export const inspect: Command = {
   usage: `usage: voxfeed inspect STORE_DIR [--batches N] [--out sheet.png] [--patch Z,Y,X] [--batch N] [--seed N]

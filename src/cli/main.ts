@@ -2,7 +2,9 @@
 // Nothing else is imported before the version is known: older Nodes cannot even parse the rest.
 const [major] = process.versions.node.split('.').map(Number);
 if (major < 24) {
-  process.stderr.write(`voxfeed needs Node 24 or newer, this is ${process.version}. In a checkout, run it through npm: npm run -s voxfeed -- COMMAND\n`);
+  process.stderr.write(
+    `voxfeed needs Node 24 or newer, this is ${process.version}. In a checkout, run it through npm: npm run -s voxfeed -- COMMAND\n`,
+  );
   process.exitCode = 2;
 } else {
   const { run } = await import('./run.ts');

@@ -1,6 +1,6 @@
+import { availableParallelism } from 'node:os';
 import { preprocess as preprocessDataset } from '../preprocessing/preprocess.ts';
 import { type Command, parse, positive } from './arguments.ts';
-import { availableParallelism } from 'node:os';
 import { ProgressLine } from './progress.ts';
 
 const PHASES = { fingerprint: 'reading cases', preprocess: 'writing cases' };

@@ -37,11 +37,14 @@ export function readLabels(where: string, json: unknown): Labels {
   const entries = Object.entries(json as Record<string, unknown>);
   const isLabel = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 32767;
 
-  const named = entries.filter(([name]) => name !== 'ignore').map(([name, value]) => {
-    const labels = Array.isArray(value) ? value : [value];
-    if (labels.length === 0 || !labels.every(isLabel)) fail(`label "${name}" is ${JSON.stringify(value)}, not a whole number from 0 to 32767 or a list of them`);
-    return { name, labels: labels as number[], region: Array.isArray(value) && value.length > 1 };
-  });
+  const named = entries
+    .filter(([name]) => name !== 'ignore')
+    .map(([name, value]) => {
+      const labels = Array.isArray(value) ? value : [value];
+      if (labels.length === 0 || !labels.every(isLabel))
+        fail(`label "${name}" is ${JSON.stringify(value)}, not a whole number from 0 to 32767 or a list of them`);
+      return { name, labels: labels as number[], region: Array.isArray(value) && value.length > 1 };
+    });
   const values = [...new Set([0, ...named.flatMap(({ labels }) => labels)])].sort((a, b) => a - b);
   const foreground = named.filter(({ labels }) => labels.some((label) => label !== 0));
   if (foreground.length === 0) fail('"labels" names no foreground label');

@@ -55,12 +55,18 @@ export async function readNifti(path: string): Promise<NiftiVolume> {
 
 function inflate(path: string, bytes: Buffer): Buffer {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) {
-    throw new CaseError(path, 'the name ends in .gz but the contents are not gzip', 'Compress it with gzip, or name it .nii and set "file_ending" accordingly');
+    throw new CaseError(
+      path,
+      'the name ends in .gz but the contents are not gzip',
+      'Compress it with gzip, or name it .nii and set "file_ending" accordingly',
+    );
   }
   try {
     return gunzipSync(bytes);
   } catch (error) {
-    throw new CaseError(path, `the gzip data are damaged or cut off (${(error as Error).message})`, 'Copy the file again from its source', { cause: error });
+    throw new CaseError(path, `the gzip data are damaged or cut off (${(error as Error).message})`, 'Copy the file again from its source', {
+      cause: error,
+    });
   }
 }
 
@@ -70,7 +76,9 @@ function parseHeader(path: string, bytes: Buffer): NIFTI1 | NIFTI2 {
     const head = Uint8Array.from(bytes.subarray(0, 1024)).buffer;
     return readHeader(head);
   } catch (error) {
-    throw new CaseError(path, 'it is not a single-file NIfTI image (no NIfTI header found)', 'Convert it to NIfTI (.nii or .nii.gz)', { cause: error });
+    throw new CaseError(path, 'it is not a single-file NIfTI image (no NIfTI header found)', 'Convert it to NIfTI (.nii or .nii.gz)', {
+      cause: error,
+    });
   }
 }
 
@@ -81,7 +89,11 @@ function geometry(path: string, header: NIFTI1 | NIFTI2): { shape: Triple; spaci
     throw new CaseError(path, `the header's dimensions ${show(header.dims)} make no image`, 'Write the file again with a valid header');
   }
   if (sizes.slice(3).some((size) => size > 1)) {
-    throw new CaseError(path, `the image has ${axes} axes ${show(sizes)}, three are needed`, 'Split it into one file per channel (CASE_0000, CASE_0001, …)');
+    throw new CaseError(
+      path,
+      `the image has ${axes} axes ${show(sizes)}, three are needed`,
+      'Split it into one file per channel (CASE_0000, CASE_0001, …)',
+    );
   }
   const flat = axes === 2;
   const shape: Triple = [flat ? 1 : sizes[2], sizes[1], sizes[0]];
@@ -96,14 +108,22 @@ function geometry(path: string, header: NIFTI1 | NIFTI2): { shape: Triple; spaci
 function decode(path: string, header: NIFTI1 | NIFTI2, bytes: Buffer, shape: Triple): Float32Array {
   const Type = DATATYPES[header.datatypeCode];
   if (Type === undefined) {
-    throw new CaseError(path, `its datatype code ${header.datatypeCode} is not a single real number per voxel`, 'Convert it to a scalar datatype');
+    throw new CaseError(
+      path,
+      `its datatype code ${header.datatypeCode} is not a single real number per voxel`,
+      'Convert it to a scalar datatype',
+    );
   }
   const size = Type.BYTES_PER_ELEMENT;
   const expected = voxels(shape) * size;
   const found = bytes.length - header.vox_offset;
   if (found !== expected) {
     const relation = found < expected ? 'the file is cut off or the header is wrong' : 'the header is wrong or something follows the image';
-    throw new CaseError(path, `the header announces ${expected} bytes of voxels ${show(shape)}, the file holds ${found}`, `Check the file: ${relation}`);
+    throw new CaseError(
+      path,
+      `the header announces ${expected} bytes of voxels ${show(shape)}, the file holds ${found}`,
+      `Check the file: ${relation}`,
+    );
   }
   // A copy of its own: aligned for any element size, and safe to swap in place.
   const raw = Buffer.from(Uint8Array.prototype.slice.call(bytes, header.vox_offset).buffer);

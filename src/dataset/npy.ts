@@ -47,6 +47,9 @@ export function parseNpyHeader(path: string, head: Buffer): NpyHeader {
   if (dtype === undefined || !(dtype in DTYPES) || shape === undefined || !/'fortran_order': *False/.test(text)) {
     fail(`its header ${JSON.stringify(text.trim())} is not a C-ordered array of ${Object.keys(DTYPES).join(', ')}`);
   }
-  const sizes = (shape as string).split(',').filter((part) => part.trim() !== '').map(Number);
+  const sizes = (shape as string)
+    .split(',')
+    .filter((part) => part.trim() !== '')
+    .map(Number);
   return { dtype: dtype as Dtype, shape: sizes, offset: start + length };
 }

@@ -91,11 +91,20 @@ function openArray(path: string, shape: readonly number[]): OpenArray {
     const header = parseNpyHeader(path, head.subarray(0, readSync(fd, head, 0, head.length, 0)));
     const bytesPerVoxel = DTYPES[header.dtype];
     if (header.shape.join() !== shape.join()) {
-      throw new StoreError(path, `it holds an array ${show(header.shape)}, the store's index says ${show(shape)}`, 'Run `voxfeed preprocess` again; it replaces damaged files');
+      throw new StoreError(
+        path,
+        `it holds an array ${show(header.shape)}, the store's index says ${show(shape)}`,
+        'Run `voxfeed preprocess` again; it replaces damaged files',
+      );
     }
     const expected = header.offset + voxels(shape) * bytesPerVoxel;
     const { size } = fstatSync(fd);
-    if (size !== expected) throw new StoreError(path, `it holds ${size} bytes instead of ${expected}`, 'Run `voxfeed preprocess` again; it replaces damaged files');
+    if (size !== expected)
+      throw new StoreError(
+        path,
+        `it holds ${size} bytes instead of ${expected}`,
+        'Run `voxfeed preprocess` again; it replaces damaged files',
+      );
     return { path, fd, offset: header.offset, bytesPerVoxel };
   } catch (error) {
     closeSync(fd);
@@ -113,7 +122,12 @@ export function readExactly({ path, fd }: OpenArray, into: Uint8Array, at: numbe
     } catch (error) {
       throw fileError(path, error);
     }
-    if (count === 0) throw new StoreError(path, `it ends at byte ${position + done}, before the voxels do`, 'Run `voxfeed preprocess` again; it replaces damaged files');
+    if (count === 0)
+      throw new StoreError(
+        path,
+        `it ends at byte ${position + done}, before the voxels do`,
+        'Run `voxfeed preprocess` again; it replaces damaged files',
+      );
     done += count;
   }
 }

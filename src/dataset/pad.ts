@@ -14,7 +14,8 @@ export function extendEdges(patch: Float32Array, size: Triple, within: Box, mode
   // Fastest axis first: every later pass copies rows that are complete along the earlier ones.
   for (const axis of [2, 1, 0] as const) {
     for (let i = 0; i < size[axis]; i++) {
-      const source = mode === 'edge' ? clamp(i, within.lower[axis], within.upper[axis] - 1) : reflect(i, within.lower[axis], within.upper[axis] - 1);
+      const source =
+        mode === 'edge' ? clamp(i, within.lower[axis], within.upper[axis] - 1) : reflect(i, within.lower[axis], within.upper[axis] - 1);
       if (source === i) continue;
       copySlice(patch, size, strides, axis, source, i);
     }

@@ -38,11 +38,16 @@ export async function openRawDataset(dir: string): Promise<RawDataset> {
   const labels = readLabels(jsonPath, json.labels);
   const ending = json.file_ending as string;
   if (!ENDINGS.includes(ending)) {
-    throw new DatasetError(jsonPath, `"file_ending" is ${JSON.stringify(ending)}`, 'voxfeed reads ".nii.gz" and ".nii": convert the images and set "file_ending"');
+    throw new DatasetError(
+      jsonPath,
+      `"file_ending" is ${JSON.stringify(ending)}`,
+      'voxfeed reads ".nii.gz" and ".nii": convert the images and set "file_ending"',
+    );
   }
   const cases = await findCases(dir, channels.length, ending);
   const notes: string[] = [];
-  if (json.numTraining !== cases.length) notes.push(`${jsonPath} says numTraining ${JSON.stringify(json.numTraining)}, ${cases.length} cases are there`);
+  if (json.numTraining !== cases.length)
+    notes.push(`${jsonPath} says numTraining ${JSON.stringify(json.numTraining)}, ${cases.length} cases are there`);
   return { dir, name: typeof json.name === 'string' ? json.name : basename(dir), channels, labels, cases, notes };
 }
 
@@ -52,7 +57,11 @@ async function readDatasetJson(path: string): Promise<Record<string, unknown>> {
     text = await readFile(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-      throw new DatasetError(path, 'there is no such file', 'Give the folder of one data set in nnU-Net raw layout, with dataset.json, imagesTr and labelsTr');
+      throw new DatasetError(
+        path,
+        'there is no such file',
+        'Give the folder of one data set in nnU-Net raw layout, with dataset.json, imagesTr and labelsTr',
+      );
     }
     throw fileError(path, error);
   }
@@ -62,9 +71,11 @@ async function readDatasetJson(path: string): Promise<Record<string, unknown>> {
   } catch (error) {
     throw new DatasetError(path, `it is not JSON (${(error as Error).message})`, 'Correct the file', { cause: error });
   }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new DatasetError(path, 'it holds no JSON object', 'Correct the file');
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new DatasetError(path, 'it holds no JSON object', 'Correct the file');
   const missing = REQUIRED.filter((key) => !(key in json));
-  if (missing.length > 0) throw new DatasetError(path, `the key "${missing[0]}" is missing`, `nnU-Net's dataset.json needs ${REQUIRED.join(', ')}`);
+  if (missing.length > 0)
+    throw new DatasetError(path, `the key "${missing[0]}" is missing`, `nnU-Net's dataset.json needs ${REQUIRED.join(', ')}`);
   return json as Record<string, unknown>;
 }
 
@@ -85,7 +96,8 @@ async function list(dir: string): Promise<string[]> {
   try {
     return await readdir(dir);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new DatasetError(dir, 'there is no such folder', 'A raw data set has imagesTr and labelsTr beside dataset.json');
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new DatasetError(dir, 'there is no such folder', 'A raw data set has imagesTr and labelsTr beside dataset.json');
     throw fileError(dir, error);
   }
 }
@@ -99,11 +111,18 @@ async function findCases(dir: string, channels: number, ending: string): Promise
   for (const file of imageFiles.filter((name) => name.endsWith(ending) && !name.startsWith('.'))) {
     const stem = file.slice(0, -ending.length);
     const match = /^(.+)_(\d{4})$/.exec(stem);
-    if (!match) throw new DatasetError(join(imagesDir, file), 'the name has no channel number', `Name images CASE_0000${ending}, CASE_0001${ending}, …`);
+    if (!match)
+      throw new DatasetError(
+        join(imagesDir, file),
+        'the name has no channel number',
+        `Name images CASE_0000${ending}, CASE_0001${ending}, …`,
+      );
     const [, id, channel] = match;
     found.set(id, (found.get(id) ?? new Set()).add(Number(channel)));
   }
-  const labelled = new Set(labelFiles.filter((name) => name.endsWith(ending) && !name.startsWith('.')).map((name) => name.slice(0, -ending.length)));
+  const labelled = new Set(
+    labelFiles.filter((name) => name.endsWith(ending) && !name.startsWith('.')).map((name) => name.slice(0, -ending.length)),
+  );
   if (found.size === 0 && labelled.size === 0) {
     throw new DatasetError(imagesDir, `it holds no ${ending} image (0 cases)`, 'Check the folder and "file_ending" in dataset.json');
   }
@@ -121,9 +140,24 @@ async function findCases(dir: string, channels: number, ending: string): Promise
     }
     const missing = images.find((_, channel) => !present.has(channel));
     const extra = [...present].find((channel) => channel >= channels);
-    if (missing !== undefined) errors.push(new CaseError(missing, `channel ${images.indexOf(missing)} of case ${id} is missing`, `dataset.json names ${channels} channels; add the file or remove the case`));
-    else if (extra !== undefined) errors.push(new CaseError(images[0], `case ${id} has a channel ${extra}`, `dataset.json names ${channels} channels: add a name there or remove the file`));
-    else if (!labelled.has(id)) errors.push(new CaseError(label, `case ${id} has an image but no label`, 'Add the label or remove the image'));
+    if (missing !== undefined)
+      errors.push(
+        new CaseError(
+          missing,
+          `channel ${images.indexOf(missing)} of case ${id} is missing`,
+          `dataset.json names ${channels} channels; add the file or remove the case`,
+        ),
+      );
+    else if (extra !== undefined)
+      errors.push(
+        new CaseError(
+          images[0],
+          `case ${id} has a channel ${extra}`,
+          `dataset.json names ${channels} channels: add a name there or remove the file`,
+        ),
+      );
+    else if (!labelled.has(id))
+      errors.push(new CaseError(label, `case ${id} has an image but no label`, 'Add the label or remove the image'));
     else cases.push({ id, images, label });
   }
   if (errors.length === 1) throw errors[0];

@@ -22,7 +22,11 @@ const SLAB_BYTES = 256 * 1024;
 /** The scratch that patches of `patch` out of volumes of `shapes` need, in bytes. */
 export function scratchBytes(patch: Triple, shapes: readonly Triple[]): number {
   const bytesPerVoxel = 4;
-  const plane = Math.max(...shapes.map(([, height, width]) => planeSpan(Math.min(patch[1], height), Math.min(patch[2], width), width * bytesPerVoxel, bytesPerVoxel)));
+  const plane = Math.max(
+    ...shapes.map(([, height, width]) =>
+      planeSpan(Math.min(patch[1], height), Math.min(patch[2], width), width * bytesPerVoxel, bytesPerVoxel),
+    ),
+  );
   return Math.max(plane, SLAB_BYTES);
 }
 
@@ -63,14 +67,19 @@ export class PatchReader {
       target.fill(0);
       return false;
     }
-    const within: Box = { lower: triple((axis) => inside.lower[axis] - box.lower[axis]), upper: triple((axis) => inside.upper[axis] - box.lower[axis]) };
+    const within: Box = {
+      lower: triple((axis) => inside.lower[axis] - box.lower[axis]),
+      upper: triple((axis) => inside.upper[axis] - box.lower[axis]),
+    };
     if (voxels(boxShape(inside)) < count) {
       image.fill(0);
       target.fill(OUTSIDE);
     }
     for (let channel = 0; channel < this.#channels; channel++) {
       const to = strided(place.data + channel * count * 4, size, within.lower, 4);
-      this.#readSlabs(files.data, channel * shape[0], shape, inside, to, place.scratch, (from, at, planes, rows, columns) => this.#kernels.copyBox(from, at, planes, rows, columns * 4));
+      this.#readSlabs(files.data, channel * shape[0], shape, inside, to, place.scratch, (from, at, planes, rows, columns) =>
+        this.#kernels.copyBox(from, at, planes, rows, columns * 4),
+      );
       if (this.#padMode !== 'constant') extendEdges(image.subarray(channel * count, (channel + 1) * count), size, within, this.#padMode);
     }
     const { segmentation } = files;
@@ -97,7 +106,8 @@ export class PatchReader {
     const planeBytes = height * rowBytes;
     const span = planeSpan(rows, columns, rowBytes, file.bytesPerVoxel);
     const atOnce = planeBytes - span > WORTHWHILE_GAP ? 1 : Math.max(1, Math.floor((this.#scratchBytes - span) / planeBytes) + 1);
-    const start = file.offset + ((firstPlane + inside.lower[0]) * height + inside.lower[1]) * rowBytes + inside.lower[2] * file.bytesPerVoxel;
+    const start =
+      file.offset + ((firstPlane + inside.lower[0]) * height + inside.lower[1]) * rowBytes + inside.lower[2] * file.bytesPerVoxel;
     const from: Strided = { pointer: scratch, row: rowBytes, plane: planeBytes };
     const at = { ...to };
     for (let z = 0; z < depth; z += atOnce) {

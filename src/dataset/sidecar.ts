@@ -57,7 +57,9 @@ export function decodeSidecar(path: string, bytes: Uint8Array): Sidecar {
   try {
     content = packr.unpack(bytes);
   } catch (error) {
-    throw new StoreError(path, `it is damaged (${(error as Error).message})`, 'Run `voxfeed preprocess` again; it replaces damaged files', { cause: error });
+    throw new StoreError(path, `it is damaged (${(error as Error).message})`, 'Run `voxfeed preprocess` again; it replaces damaged files', {
+      cause: error,
+    });
   }
   if (content?.format !== 'voxfeed-case' || content.version !== 1) {
     throw new StoreError(path, 'it is not a case of a voxfeed store of version 1', 'Preprocess the data set into a new folder');

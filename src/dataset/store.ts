@@ -1,5 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError, StoreError } from '../errors.ts';
 import type { Triple } from './geometry.ts';
@@ -111,7 +111,11 @@ export class Store {
     }
     const { classes } = decodeSidecar(path, bytes);
     if (classes.length !== locations.length || classes.some((entry, i) => entry.locations.length !== locations[i])) {
-      throw new StoreError(path, `its class locations do not match ${INDEX_FILE}`, 'Run `voxfeed preprocess` again; it replaces damaged files');
+      throw new StoreError(
+        path,
+        `its class locations do not match ${INDEX_FILE}`,
+        'Run `voxfeed preprocess` again; it replaces damaged files',
+      );
     }
     return classes.map((entry) => entry.locations);
   }
@@ -132,7 +136,11 @@ export async function openStore(dir: string): Promise<Store> {
     text = await readFile(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(path, error);
-    throw new StoreError(dir, `it is not a finished voxfeed store (no ${INDEX_FILE})`, 'Run `voxfeed preprocess RAW_DIR STORE_DIR`; it continues where it stopped');
+    throw new StoreError(
+      dir,
+      `it is not a finished voxfeed store (no ${INDEX_FILE})`,
+      'Run `voxfeed preprocess RAW_DIR STORE_DIR`; it continues where it stopped',
+    );
   }
   const index = parseIndex(path, text);
   await Promise.all(index.cases.map((entry) => checkFiles(dir, entry)));
@@ -146,8 +154,14 @@ function parseIndex(path: string, text: string): StoreIndex {
   } catch (error) {
     throw new StoreError(path, `it is damaged (${(error as Error).message})`, 'Run `voxfeed preprocess` again', { cause: error });
   }
-  if (index?.format !== 'voxfeed-store') throw new StoreError(path, 'it is not the index of a voxfeed store', 'Give the folder that `voxfeed preprocess` wrote');
-  if (index.version !== 1) throw new StoreError(path, `the store has version ${index.version}, this voxfeed reads version 1`, 'Preprocess the data set into a new folder');
+  if (index?.format !== 'voxfeed-store')
+    throw new StoreError(path, 'it is not the index of a voxfeed store', 'Give the folder that `voxfeed preprocess` wrote');
+  if (index.version !== 1)
+    throw new StoreError(
+      path,
+      `the store has version ${index.version}, this voxfeed reads version 1`,
+      'Preprocess the data set into a new folder',
+    );
   if (index.cases.length === 0) throw new StoreError(path, 'the store has 0 cases', 'Preprocess a data set with at least one case');
   return index;
 }
@@ -165,7 +179,11 @@ async function checkFiles(dir: string, entry: StoredCase): Promise<void> {
       throw new StoreError(path, 'the file is missing', 'Run `voxfeed preprocess` again; it writes what is missing');
     });
     if (bytes !== null && found.size !== bytes) {
-      throw new StoreError(path, `it holds ${found.size} bytes instead of ${bytes}`, 'Run `voxfeed preprocess` again; it replaces damaged files');
+      throw new StoreError(
+        path,
+        `it holds ${found.size} bytes instead of ${bytes}`,
+        'Run `voxfeed preprocess` again; it replaces damaged files',
+      );
     }
   }
 }

@@ -156,7 +156,14 @@ function slicePosition({ target, shape }: SheetSample, axis: number): number {
   return most === 0 ? Math.floor(shape[axis] / 2) : counts.indexOf(most);
 }
 
-function interpolate(image: Float32Array, at: (row: number, column: number) => number, rows: number, columns: number, y: number, x: number): number {
+function interpolate(
+  image: Float32Array,
+  at: (row: number, column: number) => number,
+  rows: number,
+  columns: number,
+  y: number,
+  x: number,
+): number {
   const row = Math.min(Math.max(y, 0), rows - 1);
   const column = Math.min(Math.max(x, 0), columns - 1);
   const top = Math.floor(row);
@@ -169,7 +176,15 @@ function interpolate(image: Float32Array, at: (row: number, column: number) => n
 }
 
 /** The label whose outline passes through an enlarged pixel, or 0: pixels at the rim of a voxel beside another label. */
-function outline(target: Int16Array, at: (row: number, column: number) => number, rows: number, columns: number, y: number, x: number, scale: number): number {
+function outline(
+  target: Int16Array,
+  at: (row: number, column: number) => number,
+  rows: number,
+  columns: number,
+  y: number,
+  x: number,
+  scale: number,
+): number {
   const row = Math.floor(y / scale);
   const column = Math.floor(x / scale);
   const label = target[at(row, column)];

@@ -32,7 +32,10 @@ export interface ThroughputOptions {
  * Streams from a loader that has not been used yet and measures. Hashing would take time from what is measured, so it has batches
  * of its own: the first `batches` of the stream are hashed, a few settle the pipeline, and as many again are timed.
  */
-export async function measureThroughput(loader: PatchLoader, { batches, hash, onBatch = () => {} }: ThroughputOptions): Promise<ThroughputReport> {
+export async function measureThroughput(
+  loader: PatchLoader,
+  { batches, hash, onBatch = () => {} }: ThroughputOptions,
+): Promise<ThroughputReport> {
   const { ring, batchSize } = loader.shared().layout;
   const foreground = { forced: 0, with_foreground: 0, patches: 0 };
   const count = (batch: Batch): void => {

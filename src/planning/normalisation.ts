@@ -52,7 +52,12 @@ export function intensityProperties(pooled: Float32Array): IntensityProperties {
   const mean = sum / pooled.length;
   let squares = 0;
   for (let i = 0; i < pooled.length; i++) squares += (pooled[i] - mean) ** 2;
-  return { mean, std: Math.sqrt(squares / pooled.length), percentile_00_5: percentile(pooled, 0.5), percentile_99_5: percentile(pooled, 99.5) };
+  return {
+    mean,
+    std: Math.sqrt(squares / pooled.length),
+    percentile_00_5: percentile(pooled, 0.5),
+    percentile_99_5: percentile(pooled, 99.5),
+  };
 }
 
 /** The `percent` percentile of ascending values, linear between neighbours (NumPy's default). */

@@ -32,7 +32,9 @@ export async function preprocessCase(raw: RawCase, options: StoreOptions, option
     try {
       normalise(channel, segmentation, options.normalisation[i]);
     } catch (error) {
-      throw new CaseError(raw.images[i], (error as Error).message, `Correct the image or the name of channel ${i} in dataset.json`, { cause: error });
+      throw new CaseError(raw.images[i], (error as Error).message, `Correct the image or the name of channel ${i} in dataset.json`, {
+        cause: error,
+      });
     }
   });
   // Resampling to the target spacing has its place here, between normalisation and class locations.
@@ -61,7 +63,12 @@ export async function preprocessCase(raw: RawCase, options: StoreOptions, option
   return toStoredCase(sidecar);
 }
 
-async function writeArray(path: string, dtype: Dtype, shape: number[], arrays: readonly (Float32Array | Int16Array | Int8Array)[]): Promise<StoredFile> {
+async function writeArray(
+  path: string,
+  dtype: Dtype,
+  shape: number[],
+  arrays: readonly (Float32Array | Int16Array | Int8Array)[],
+): Promise<StoredFile> {
   const parts = [encodeNpyHeader(dtype, shape), ...arrays.map((array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength))];
   await writeAtomic(path, parts);
   return { bytes: parts.reduce((sum, part) => sum + part.length, 0), xxh64: xxh64(...parts) };
@@ -93,8 +100,17 @@ export async function findFinished(raw: RawCase, optionsHash: string, outDir: st
   }
   if (sidecar.optionsHash !== optionsHash) return { state: 'other options' };
   const sources = await statSources(raw);
-  const same = sources.length === sidecar.sources.length && sources.every(({ bytes, modifiedMs }, i) => bytes === sidecar.sources[i].bytes && modifiedMs === sidecar.sources[i].modifiedMs);
-  const sizes = await Promise.all([paths.data, paths.segmentation].map((path) => stat(path).then(({ size }) => size, () => -1)));
+  const same =
+    sources.length === sidecar.sources.length &&
+    sources.every(({ bytes, modifiedMs }, i) => bytes === sidecar.sources[i].bytes && modifiedMs === sidecar.sources[i].modifiedMs);
+  const sizes = await Promise.all(
+    [paths.data, paths.segmentation].map((path) =>
+      stat(path).then(
+        ({ size }) => size,
+        () => -1,
+      ),
+    ),
+  );
   if (!same || sizes[0] !== sidecar.files.data.bytes || sizes[1] !== sidecar.files.segmentation.bytes) return { state: 'outdated' };
   return { state: 'finished', entry: toStoredCase(sidecar) };
 }

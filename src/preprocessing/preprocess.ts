@@ -5,7 +5,17 @@ import { Piscina } from 'piscina';
 import { xxh64 } from '../dataset/hash.ts';
 import { openRawDataset, type RawCase, type RawDataset } from '../dataset/raw-dataset.ts';
 import { INDEX_FILE, type StoredCase, type StoreIndex } from '../dataset/store.ts';
-import { CasesError, FileError, fileError, OptionError, type PackedError, StoreError, unpack, VoxfeedError, WorkerError } from '../errors.ts';
+import {
+  CasesError,
+  FileError,
+  fileError,
+  OptionError,
+  type PackedError,
+  StoreError,
+  unpack,
+  VoxfeedError,
+  WorkerError,
+} from '../errors.ts';
 import { type CaseFingerprint, samplesPerCase } from '../planning/fingerprint.ts';
 import { chooseNormalisation, schemeOf } from '../planning/normalisation.ts';
 import { workerFile } from '../worker-file.ts';
@@ -50,8 +60,17 @@ export interface PreprocessAnswer<T> {
  * @throws DatasetError, CaseError, CasesError (all bad cases at once), StoreError (the folder holds a store written for other
  * options), FileError (a full disk stops the run at once).
  */
-export async function preprocess(rawDir: string, outDir: string, { workers = availableParallelism(), onProgress = () => {} }: PreprocessOptions = {}): Promise<PreprocessReport> {
-  if (!Number.isInteger(workers) || workers < 1) throw new OptionError('workers', `${workers} is not a whole number above 0`, 'Give the number of worker threads, for example the number of cores');
+export async function preprocess(
+  rawDir: string,
+  outDir: string,
+  { workers = availableParallelism(), onProgress = () => {} }: PreprocessOptions = {},
+): Promise<PreprocessReport> {
+  if (!Number.isInteger(workers) || workers < 1)
+    throw new OptionError(
+      'workers',
+      `${workers} is not a whole number above 0`,
+      'Give the number of worker threads, for example the number of cores',
+    );
   const dataset = await openRawDataset(rawDir);
   const pool = new Piscina<PreprocessTask, PreprocessAnswer<unknown>>({
     filename: workerFile('preprocess-worker'),
@@ -61,7 +80,11 @@ export async function preprocess(rawDir: string, outDir: string, { workers = ava
   });
   try {
     const fingerprints = await fingerprintAll(pool, dataset, onProgress);
-    const options: StoreOptions = { labels: dataset.labels, channels: dataset.channels, normalisation: chooseNormalisation(dataset.channels, fingerprints) };
+    const options: StoreOptions = {
+      labels: dataset.labels,
+      channels: dataset.channels,
+      normalisation: chooseNormalisation(dataset.channels, fingerprints),
+    };
     return await writeAll(pool, dataset, options, outDir, onProgress);
   } finally {
     await pool.destroy();
@@ -76,13 +99,23 @@ async function fingerprintAll(pool: Pool, dataset: RawDataset, onProgress: (prog
   return runAll<CaseFingerprint>(pool, dataset.dir, tasks, (done) => onProgress({ phase: 'fingerprint', done, total: tasks.length }));
 }
 
-async function writeAll(pool: Pool, dataset: RawDataset, options: StoreOptions, outDir: string, onProgress: (progress: Progress) => void): Promise<PreprocessReport> {
+async function writeAll(
+  pool: Pool,
+  dataset: RawDataset,
+  options: StoreOptions,
+  outDir: string,
+  onProgress: (progress: Progress) => void,
+): Promise<PreprocessReport> {
   const optionsHash = xxh64(JSON.stringify(options));
   const madeFolder = await prepareFolder(outDir);
   const finished = await Promise.all(dataset.cases.map((raw) => findFinished(raw, optionsHash, outDir)));
   const other = dataset.cases.find((_, i) => finished[i].state === 'other options');
   if (other) {
-    throw new StoreError(outDir, `its case ${other.id} was written with other options (normalisation, channels or labels)`, 'Choose another folder, or empty this one');
+    throw new StoreError(
+      outDir,
+      `its case ${other.id} was written with other options (normalisation, channels or labels)`,
+      'Choose another folder, or empty this one',
+    );
   }
   const pending = dataset.cases.filter((_, i) => finished[i].state !== 'finished');
   if (pending.length > 0) await rm(join(outDir, INDEX_FILE), { force: true });
@@ -147,7 +180,12 @@ async function runAll<T>(pool: Pool, where: string, tasks: readonly PreprocessTa
           else fatal ??= error;
         } else results[position] = answer.result as T;
       } catch (error) {
-        fatal ??= new WorkerError(`case ${task.raw.id}`, `the worker died while it preprocessed this case (${(error as Error).message})`, 'If memory ran out, use fewer workers; then run again: finished cases are kept', { cause: error });
+        fatal ??= new WorkerError(
+          `case ${task.raw.id}`,
+          `the worker died while it preprocessed this case (${(error as Error).message})`,
+          'If memory ran out, use fewer workers; then run again: finished cases are kept',
+          { cause: error },
+        );
       }
       onDone(++done);
     }
@@ -156,7 +194,10 @@ async function runAll<T>(pool: Pool, where: string, tasks: readonly PreprocessTa
   await Promise.all(Array.from({ length: pool.options.maxThreads }, lane));
   if (fatal) throw fatal;
   if (bad.length === 1) throw bad[0];
-  if (bad.length > 1) throw new CasesError(where, bad.sort((a, b) => (a.where < b.where ? -1 : 1)));
+  if (bad.length > 1)
+    throw new CasesError(
+      where,
+      bad.sort((a, b) => (a.where < b.where ? -1 : 1)),
+    );
   return results;
 }
-

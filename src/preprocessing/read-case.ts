@@ -37,7 +37,10 @@ export async function readCase(raw: RawCase, labels: Labels): Promise<CroppedCas
   for (const image of images) checkFinite(image);
   const segmentation = toLabels(label, labels);
 
-  const { marks, box } = nonzeroRegion(images.map(({ data }) => data), first.shape);
+  const { marks, box } = nonzeroRegion(
+    images.map(({ data }) => data),
+    first.shape,
+  );
   const channels = images.map(({ data }) => cropVolume(data, first.shape, box));
   const cropped = cropVolume(segmentation, first.shape, box);
   markLabelsOutside(cropped, cropVolume(marks, first.shape, box));
@@ -59,7 +62,11 @@ function checkSamePlace(image: NiftiVolume, other: NiftiVolume): void {
     throw new CaseError(other.path, `its shape ${show(other.shape)} (z, y, x) differs from ${show(image.shape)} of ${image.path}`, action);
   }
   if (image.spacing.some((size, axis) => Math.abs(size - other.spacing[axis]) > 1e-3 * size)) {
-    throw new CaseError(other.path, `its spacing ${show(other.spacing)} (z, y, x) differs from ${show(image.spacing)} of ${image.path}`, action);
+    throw new CaseError(
+      other.path,
+      `its spacing ${show(other.spacing)} (z, y, x) differs from ${show(image.spacing)} of ${image.path}`,
+      action,
+    );
   }
   const [depth, height, width] = image.shape;
   let distance = 0;
@@ -71,7 +78,11 @@ function checkSamePlace(image: NiftiVolume, other: NiftiVolume): void {
     }
   }
   if (!(distance <= GEOMETRY_TOLERANCE * Math.min(...image.spacing))) {
-    throw new CaseError(other.path, `its origin or direction differs from ${image.path} (a corner lies ${distance.toPrecision(3)} mm away)`, action);
+    throw new CaseError(
+      other.path,
+      `its origin or direction differs from ${image.path} (a corner lies ${distance.toPrecision(3)} mm away)`,
+      action,
+    );
   }
 }
 
@@ -84,7 +95,11 @@ function checkFinite(image: NiftiVolume): void {
     if (bad++ === 0) first = i;
   }
   if (bad === 0) return;
-  throw new CaseError(image.path, `${bad} voxels are NaN or infinite, the first at ${place(first, shape)}`, 'Replace them, for example by 0 or the background value');
+  throw new CaseError(
+    image.path,
+    `${bad} voxels are NaN or infinite, the first at ${place(first, shape)}`,
+    'Replace them, for example by 0 or the background value',
+  );
 }
 
 function toLabels(label: NiftiVolume, { values, ignore, classes }: Labels): Int8Array | Int16Array {

@@ -5,8 +5,6 @@ import type { Draws } from '../random.ts';
 export interface StartRange {
   lowest: Triple;
   highest: Triple;
-  /** How much a box may hang over the volume in total, per axis. */
-  padding: Triple;
 }
 
 /** The sizes that decide a range. A 2D patch [h, w] is given as [1, h, w]. */
@@ -19,21 +17,29 @@ export interface PatchSizes {
   extraPadding?: Triple;
 }
 
-/** nnU-Net's bounds: a box may hang over by half the margin, or as far as a volume smaller than the patch needs. */
-export function startRange(volume: Triple, { read, final, extraPadding }: PatchSizes): StartRange {
-  const padding = triple((axis) => {
-    const allowed = read[axis] - final[axis] + (extraPadding?.[axis] ?? 0);
-    return allowed + volume[axis] < read[axis] ? read[axis] - volume[axis] : allowed;
-  });
-  // Negating before the floor division, as Python's precedence has it: both sides get the larger half.
-  const lowest = triple((axis) => Math.floor(-padding[axis] / 2));
-  const highest = triple((axis) => volume[axis] + Math.floor(padding[axis] / 2) + (padding[axis] % 2) - read[axis]);
-  return { lowest, highest, padding };
+/** How far a box may hang over any volume, both sides together. */
+export function allowedPadding({ read, final, extraPadding }: PatchSizes): Triple {
+  return triple((axis) => read[axis] - final[axis] + (extraPadding?.[axis] ?? 0));
+}
+
+/** nnU-Net's bounds: a box may hang over by half the padding on each side, or as far as a volume smaller than it needs. */
+export function startRange(volume: Triple, patch: PatchSizes): StartRange {
+  const { read } = patch;
+  const allowed = allowedPadding(patch);
+  const padding = triple((axis) => Math.max(allowed[axis], read[axis] - volume[axis]));
+  // The larger half of an odd padding goes to both sides: Python's floor division of a negative number.
+  const half = triple((axis) => Math.ceil(padding[axis] / 2));
+  const lowest = triple((axis) => 0 - half[axis]);
+  const highest = triple((axis) => volume[axis] - read[axis] + half[axis]);
+  return { lowest, highest };
 }
 
 /** A box anywhere in the range, one draw per axis. */
 export function randomBox(range: StartRange, read: Triple, draws: Draws): Box {
-  return boxAt(triple((axis) => draws.between(range.lowest[axis], range.highest[axis])), read);
+  return boxAt(
+    triple((axis) => draws.between(range.lowest[axis], range.highest[axis])),
+    read,
+  );
 }
 
 /**
@@ -41,7 +47,10 @@ export function randomBox(range: StartRange, read: Triple, draws: Draws): Box {
  * and training has been tuned with that, so neither do we.
  */
 export function boxAround(voxel: Triple, range: StartRange, read: Triple): Box {
-  return boxAt(triple((axis) => Math.max(range.lowest[axis], voxel[axis] - Math.floor(read[axis] / 2))), read);
+  return boxAt(
+    triple((axis) => Math.max(range.lowest[axis], voxel[axis] - Math.floor(read[axis] / 2))),
+    read,
+  );
 }
 
 function boxAt(lower: Triple, size: Triple): Box {

@@ -103,7 +103,10 @@ export class Dispatcher {
 
   #sampleError({ sample, caseNumber, box }: SlotPlan, cause: unknown): SampleError {
     const { message } = cause as Error;
-    const action = cause instanceof VoxfeedError ? 'Mend what it names and continue from the last state' : 'Check the case; then continue from the last state';
+    const action =
+      cause instanceof VoxfeedError
+        ? 'Mend what it names and continue from the last state'
+        : 'Check the case; then continue from the last state';
     return new SampleError(
       `sample ${sample} (case ${this.#caseIds[caseNumber]}, box from ${show(box.lower)}, shape ${show(boxShape(box))})`,
       `it failed twice, the second time with: ${message.replace(/\.$/, '')}`,

@@ -48,7 +48,12 @@ export class WorkerPool {
     try {
       await Promise.all(Array.from({ length: this.size }, () => this.#piscina.run(null)));
     } catch (error) {
-      throw new WorkerError('workers', `a worker thread cannot start (${(error as Error).message})`, 'Check the installation: run `npm run build` in a checkout, or install voxfeed again', { cause: error });
+      throw new WorkerError(
+        'workers',
+        `a worker thread cannot start (${(error as Error).message})`,
+        'Check the installation: run `npm run build` in a checkout, or install voxfeed again',
+        { cause: error },
+      );
     }
   }
 
@@ -68,7 +73,14 @@ export class WorkerPool {
     if (this.#closing) return;
     this.restarts++;
     if (++this.#deathsInARow > HOPELESS) {
-      this.#hopeless.reject(new WorkerError('workers', `worker threads died ${HOPELESS} times in a row without finishing a task (${this.#lastError?.message ?? 'no reason given'})`, 'Check memory and the files of the store', { cause: this.#lastError }));
+      this.#hopeless.reject(
+        new WorkerError(
+          'workers',
+          `worker threads died ${HOPELESS} times in a row without finishing a task (${this.#lastError?.message ?? 'no reason given'})`,
+          'Check memory and the files of the store',
+          { cause: this.#lastError },
+        ),
+      );
       return;
     }
     // Piscina starts no new worker by itself after one died while starting. Where none is left, tasks it has queued would

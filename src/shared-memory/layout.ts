@@ -109,10 +109,18 @@ export function allocate(layout: Layout, report: MemoryReport): WebAssembly.Memo
   const table = report.parts.map(({ name, bytes, meaning }) => `${name} ${showBytes(bytes)} (${meaning})`).join(', ');
   const smaller = 'Use a smaller patch or batch, fewer workers, or a smaller `ring`';
   if (report.totalBytes > report.limitBytes) {
-    throw new MemoryError('maxMemoryBytes', `the loader needs ${showBytes(report.totalBytes)} (${table}), the limit is ${showBytes(report.limitBytes)}`, `${smaller}, or raise \`maxMemoryBytes\``);
+    throw new MemoryError(
+      'maxMemoryBytes',
+      `the loader needs ${showBytes(report.totalBytes)} (${table}), the limit is ${showBytes(report.limitBytes)}`,
+      `${smaller}, or raise \`maxMemoryBytes\``,
+    );
   }
   if (layout.totalBytes > ADDRESSABLE) {
-    throw new MemoryError('ring', `the shared memory needs ${showBytes(layout.totalBytes)} (${table}), one can have ${showBytes(ADDRESSABLE)}`, smaller);
+    throw new MemoryError(
+      'ring',
+      `the shared memory needs ${showBytes(layout.totalBytes)} (${table}), one can have ${showBytes(ADDRESSABLE)}`,
+      smaller,
+    );
   }
   const pages = layout.totalBytes / WASM_PAGE;
   try {
