@@ -1,10 +1,13 @@
 import { performance } from 'node:perf_hooks';
-import { workerData } from 'piscina';
+import { workerData } from 'node:worker_threads';
 import { OpenFiles } from '../src/dataset/open-files.ts';
 import { PatchReader } from '../src/dataset/read-patch.ts';
 import { pack } from '../src/errors.ts';
 import type { PatchAnswer, PatchTask, PatchWorkerData, SlotTask } from '../src/scheduling/patch-task.ts';
 import { Ring, SLOT_STATE } from '../src/shared-memory/ring.ts';
+
+// Nothing imported here may use top-level await: Node 24 loads such a worker module twice, and aborts the whole process if the
+// worker ends while it waits (test/crash-recovery/faults.test.ts).
 
 const { memory, layout, storeDir, cases, padMode, openCases } = workerData as PatchWorkerData;
 const ring = new Ring(memory.buffer, layout);

@@ -1,24 +1,35 @@
-import createXxhash from 'xxhash-wasm';
+import createXxhash, { type XXHash, type XXHashAPI } from 'xxhash-wasm';
 
-const { create64 } = await createXxhash();
+let api: Promise<XXHashAPI> | undefined;
 
-/** The 64-bit xxHash of all parts laid end to end, as 16 hexadecimal digits. */
-export function xxh64(...parts: readonly (Uint8Array | string)[]): string {
-  const digest = new Digest();
-  for (const part of parts) digest.update(part);
-  return digest.hex();
-}
-
-/** A running xxHash. */
+/** A running 64-bit xxHash. */
 export class Digest {
-  readonly #hash = create64();
+  readonly #hash: XXHash<bigint>;
+
+  /** Loads the hash on first use. (No top-level await: see `workers/patch-worker.ts`.) */
+  static async create(): Promise<Digest> {
+    api ??= createXxhash();
+    return new Digest((await api).create64());
+  }
+
+  private constructor(hash: XXHash<bigint>) {
+    this.#hash = hash;
+  }
 
   update(part: ArrayBufferView | string): this {
     this.#hash.update(typeof part === 'string' ? part : new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
     return this;
   }
 
+  /** 16 hexadecimal digits. */
   hex(): string {
     return this.#hash.digest().toString(16).padStart(16, '0');
   }
+}
+
+/** The hash of all parts laid end to end. */
+export async function xxh64(...parts: readonly (ArrayBufferView | string)[]): Promise<string> {
+  const digest = await Digest.create();
+  for (const part of parts) digest.update(part);
+  return digest.hex();
 }

@@ -57,6 +57,12 @@ export function readLabels(where: string, json: unknown): Labels {
 
   const plain = !named.some(({ region }) => region);
   const classes: LabelClass[] = foreground.map(({ name, labels }) => ({ name, labels }));
+  const unordered = named.find(({ name }) => /^\d+$/.test(name));
+  if (!plain && unordered)
+    fail(
+      `the region "${unordered.name}" is named by a number, which loses its place in the order of regions`,
+      'Give it a name with a letter',
+    );
   if (plain) {
     classes.sort((a, b) => a.labels[0] - b.labels[0]);
     const twice = classes.find((entry, i) => i > 0 && entry.labels[0] === classes[i - 1].labels[0]);

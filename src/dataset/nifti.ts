@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { NIFTI1, type NIFTI2, readHeader } from 'nifti-reader-js';
 import { CaseError, fileError } from '../errors.ts';
+import { affineOf } from './affine.ts';
 import { show, type Triple, voxels } from './geometry.ts';
 
 /** One NIfTI file as an array. */
@@ -32,6 +33,11 @@ const DATATYPES: Record<number, ValuesConstructor> = {
   [NIFTI1.TYPE_FLOAT64]: Float64Array,
 };
 
+/** Enough for the header of either version. */
+const HEAD_BYTES = 1024;
+/** Where headers of version 1 and 2 say that extensions follow. */
+const EXTENSION_FLAG = { first: 348, second: 540 };
+
 /** ITK readers give a 2D image this many times its in-plane spacing along the missing axis, so that it is never resampled. */
 const FLAT_SPACING = 999;
 
@@ -50,7 +56,7 @@ export async function readNifti(path: string): Promise<NiftiVolume> {
   if (path.endsWith('.gz')) bytes = inflate(path, bytes);
   const header = parseHeader(path, bytes);
   const { shape, spacing } = geometry(path, header);
-  return { path, data: decode(path, header, bytes, shape), shape, spacing, affine: header.affine };
+  return { path, data: decode(path, header, bytes, shape), shape, spacing, affine: affineOf(header) };
 }
 
 function inflate(path: string, bytes: Buffer): Buffer {
@@ -72,9 +78,11 @@ function inflate(path: string, bytes: Buffer): Buffer {
 
 function parseHeader(path: string, bytes: Buffer): NIFTI1 | NIFTI2 {
   try {
-    // The library wants an ArrayBuffer; 1 KiB holds either header, and extensions are of no interest here.
-    const head = Uint8Array.from(bytes.subarray(0, 1024)).buffer;
-    return readHeader(head);
+    // The library wants an ArrayBuffer. Extensions are of no interest here, and would have to be in it whole.
+    const head = Uint8Array.from(bytes.subarray(0, HEAD_BYTES));
+    const flag = bytes.toString('latin1', 4, 7) === 'n+2' ? EXTENSION_FLAG.second : EXTENSION_FLAG.first;
+    if (flag < head.length) head[flag] = 0;
+    return readHeader(head.buffer);
   } catch (error) {
     throw new CaseError(path, 'it is not a single-file NIfTI image (no NIfTI header found)', 'Convert it to NIfTI (.nii or .nii.gz)', {
       cause: error,

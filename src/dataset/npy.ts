@@ -39,6 +39,7 @@ export function parseNpyHeader(path: string, head: Buffer): NpyHeader {
   if (head.length < 10 || head.toString('latin1', 0, 6) !== MAGIC) fail('it is not an .npy file');
   const wide = head[6] >= 2;
   const start = wide ? 12 : 10;
+  if (head.length < start) fail('its header is cut off');
   const length = wide ? head.readUInt32LE(8) : head.readUInt16LE(8);
   if (head.length < start + length) fail('its header is cut off');
   const text = head.toString('latin1', start, start + length);

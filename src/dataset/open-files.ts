@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { fileError, StoreError } from '../errors.ts';
+import { caseFiles } from './case-files.ts';
 import { show, type Triple, voxels } from './geometry.ts';
 import { DTYPES, NPY_HEADER_BYTES, parseNpyHeader } from './npy.ts';
-import { caseFiles } from './store.ts';
 
 /** An open array of a case. */
 export interface OpenArray {

@@ -140,7 +140,16 @@ async function findCases(dir: string, channels: number, ending: string): Promise
     }
     const missing = images.find((_, channel) => !present.has(channel));
     const extra = [...present].find((channel) => channel >= channels);
-    if (missing !== undefined)
+    const clash = `${id}_seg`;
+    if (found.has(clash))
+      errors.push(
+        new CaseError(
+          images[0],
+          `the label of case ${id} would be stored in the same file as case ${clash}`,
+          'Rename one of the two cases',
+        ),
+      );
+    else if (missing !== undefined)
       errors.push(
         new CaseError(
           missing,

@@ -1,7 +1,7 @@
 import { Packr } from 'msgpackr';
 import { StoreError } from '../errors.ts';
 import type { ClassLocations } from './class-locations.ts';
-import type { Triple } from './geometry.ts';
+import { type Triple, voxels } from './geometry.ts';
 
 /** A file a case depends on, and how to tell that it changed. */
 export interface SourceFile {
@@ -53,17 +53,28 @@ export function encodeSidecar(sidecar: Sidecar): Buffer {
 
 /** @throws StoreError naming `path`. */
 export function decodeSidecar(path: string, bytes: Uint8Array): Sidecar {
+  const damaged = (why: string): StoreError =>
+    new StoreError(path, `it is damaged (${why})`, 'Run `voxfeed preprocess` again; it replaces damaged files');
   let content: (Omit<Sidecar, 'classes'> & { classes: PackedClass[] }) | null;
   try {
     content = packr.unpack(bytes);
   } catch (error) {
-    throw new StoreError(path, `it is damaged (${(error as Error).message})`, 'Run `voxfeed preprocess` again; it replaces damaged files', {
-      cause: error,
-    });
+    throw damaged((error as Error).message);
   }
   if (content?.format !== 'voxfeed-case' || content.version !== 1) {
     throw new StoreError(path, 'it is not a case of a voxfeed store of version 1', 'Preprocess the data set into a new folder');
   }
-  const classes = content.classes.map((entry) => ({ ...entry, locations: new Uint32Array(Uint8Array.from(entry.locations).buffer) }));
-  return { ...content, classes };
+  const { classes, shape } = content;
+  if (
+    !Array.isArray(classes) ||
+    !Array.isArray(shape) ||
+    classes.some(({ locations }) => !(locations instanceof Uint8Array) || locations.length % 4 !== 0)
+  ) {
+    throw damaged('fields are missing');
+  }
+  // A copy, because the bytes may begin at any address.
+  const unpacked = classes.map((entry) => ({ ...entry, locations: new Uint32Array(Uint8Array.from(entry.locations).buffer) }));
+  const count = voxels(shape);
+  if (unpacked.some(({ locations }) => locations.some((location) => location >= count))) throw damaged('locations lie outside the volume');
+  return { ...content, classes: unpacked };
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError, StoreError } from '../errors.ts';
+import { caseFiles } from './case-files.ts';
 import type { Triple } from './geometry.ts';
 import { xxh64 } from './hash.ts';
 import type { LabelClass, Labels } from './labels.ts';
@@ -33,11 +34,6 @@ export interface StoreIndex {
 }
 
 export const INDEX_FILE = 'voxfeed.json';
-
-/** The three files of one case. */
-export function caseFiles(dir: string, id: string): { data: string; segmentation: string; sidecar: string } {
-  return { data: join(dir, `${id}.npy`), segmentation: join(dir, `${id}_seg.npy`), sidecar: join(dir, `${id}.msgpack`) };
-}
 
 /** Class locations kept in memory are bounded by this many bytes; they are read again where needed. */
 const LOCATIONS_CACHE_BYTES = 256 * 1024 * 1024;
@@ -144,7 +140,7 @@ export async function openStore(dir: string): Promise<Store> {
   }
   const index = parseIndex(path, text);
   await Promise.all(index.cases.map((entry) => checkFiles(dir, entry)));
-  return new Store(dir, index, xxh64(text));
+  return new Store(dir, index, await xxh64(text));
 }
 
 function parseIndex(path: string, text: string): StoreIndex {
@@ -162,6 +158,10 @@ function parseIndex(path: string, text: string): StoreIndex {
       `the store has version ${index.version}, this voxfeed reads version 1`,
       'Preprocess the data set into a new folder',
     );
+  const whole = Array.isArray(index.cases) && Array.isArray(index.channels) && Array.isArray(index.labels?.classes);
+  if (!whole || index.cases.some((entry) => !entry?.files?.data || !entry.files.segmentation)) {
+    throw new StoreError(path, 'it is damaged (fields are missing)', 'Run `voxfeed preprocess` again');
+  }
   if (index.cases.length === 0) throw new StoreError(path, 'the store has 0 cases', 'Preprocess a data set with at least one case');
   return index;
 }

@@ -60,7 +60,7 @@ export async function measureThroughput(
     }
   };
 
-  const digest = new Digest();
+  const digest = await Digest.create();
   await stream(hashed, (batch) => {
     digest.update(batch.data).update(batch.target);
     count(batch);

@@ -22,7 +22,8 @@ export async function writeAtomic(path: string, parts: readonly Uint8Array[]): P
     await rename(temporary, path);
     await syncFolder(dirname(path));
   } catch (error) {
-    await rm(temporary, { force: true });
+    // Whatever keeps it from being removed is not what the user needs to hear.
+    await rm(temporary, { force: true }).catch(() => {});
     throw fileError(path, error);
   }
 }

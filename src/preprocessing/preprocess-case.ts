@@ -1,12 +1,13 @@
 import { readFile, rm, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { caseFiles } from '../dataset/case-files.ts';
 import { sampleClassLocations } from '../dataset/class-locations.ts';
 import { xxh64 } from '../dataset/hash.ts';
 import type { Labels } from '../dataset/labels.ts';
 import { type Dtype, encodeNpyHeader } from '../dataset/npy.ts';
 import type { RawCase } from '../dataset/raw-dataset.ts';
 import { decodeSidecar, encodeSidecar, type Sidecar, type SourceFile, type StoredFile } from '../dataset/sidecar.ts';
-import { caseFiles, type StoredCase } from '../dataset/store.ts';
+import type { StoredCase } from '../dataset/store.ts';
 import { CaseError, fileError } from '../errors.ts';
 import type { Normalisation } from '../planning/normalisation.ts';
 import { writeAtomic } from './atomic-file.ts';
@@ -71,7 +72,7 @@ async function writeArray(
 ): Promise<StoredFile> {
   const parts = [encodeNpyHeader(dtype, shape), ...arrays.map((array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength))];
   await writeAtomic(path, parts);
-  return { bytes: parts.reduce((sum, part) => sum + part.length, 0), xxh64: xxh64(...parts) };
+  return { bytes: parts.reduce((sum, part) => sum + part.length, 0), xxh64: await xxh64(...parts) };
 }
 
 async function statSources(raw: RawCase): Promise<SourceFile[]> {
@@ -80,7 +81,7 @@ async function statSources(raw: RawCase): Promise<SourceFile[]> {
       const found = await stat(path).catch((error) => {
         throw fileError(path, error);
       });
-      return { name: basename(path), bytes: found.size, modifiedMs: found.mtimeMs };
+      return { name: basename(path), bytes: found.size, modifiedMs: Math.round(found.mtimeMs) };
     }),
   );
 }

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { Piscina } from 'piscina';
 import { xxh64 } from '../dataset/hash.ts';
 import { openRawDataset, type RawCase, type RawDataset } from '../dataset/raw-dataset.ts';
@@ -106,8 +106,8 @@ async function writeAll(
   outDir: string,
   onProgress: (progress: Progress) => void,
 ): Promise<PreprocessReport> {
-  const optionsHash = xxh64(JSON.stringify(options));
-  const madeFolder = await prepareFolder(outDir);
+  const optionsHash = await xxh64(JSON.stringify(options));
+  const made = await prepareFolder(outDir);
   const finished = await Promise.all(dataset.cases.map((raw) => findFinished(raw, optionsHash, outDir)));
   const other = dataset.cases.find((_, i) => finished[i].state === 'other options');
   if (other) {
@@ -126,8 +126,7 @@ async function writeAll(
   try {
     written = await runAll<StoredCase>(pool, dataset.dir, tasks, (done) => onProgress({ phase: 'preprocess', done: kept + done, total }));
   } catch (error) {
-    // A folder that this run made and that nothing was finished in leaves with it.
-    if (madeFolder) await rmdir(outDir).catch(() => {});
+    await removeEmpty(made);
     throw error;
   }
 
@@ -147,15 +146,23 @@ async function writeAll(
   return { dir: outDir, cases: total, written: pending.length, notes: dataset.notes, options };
 }
 
-/** Makes the folder and clears away what a killed run was writing. Returns whether the folder is new. */
-async function prepareFolder(outDir: string): Promise<boolean> {
+/** Makes the folder and clears away what a killed run was writing. Returns the folders it had to make, innermost first. */
+async function prepareFolder(outDir: string): Promise<string[]> {
   try {
-    const made = await mkdir(outDir, { recursive: true });
+    const outermost = await mkdir(outDir, { recursive: true });
     for (const name of await readdir(outDir)) if (name.endsWith(PARTIAL)) await rm(join(outDir, name), { force: true });
-    return made !== undefined;
+    const made: string[] = [];
+    if (outermost !== undefined)
+      for (let path = resolve(outDir); path.length >= resolve(outermost).length; path = dirname(path)) made.push(path);
+    return made;
   } catch (error) {
     throw fileError(outDir, error);
   }
+}
+
+/** Folders that a run made and that nothing was finished in leave with it. */
+async function removeEmpty(folders: readonly string[]): Promise<void> {
+  for (const path of folders) await rmdir(path).catch(() => {});
 }
 
 /**

@@ -3,15 +3,22 @@ import { ClosedError, SampleError, unpack, VoxfeedError, WorkerError } from '../
 import type { SlotPlan } from '../sampling/slot-plan.ts';
 import { type Ring, SLOT_STATE } from '../shared-memory/ring.ts';
 import type { SlotTask } from './patch-task.ts';
-import type { WorkerPool } from './worker-pool.ts';
+import { SilentDeath, type WorkerPool } from './worker-pool.ts';
 
 /** A task should move at least this much, so that handing it out (about 0.1 ms) costs less than 5 % of doing it (4 ms). */
 const TASK_BYTES = 8 * 1024 * 1024;
+/** What opening, planning and seeking cost for any sample, however small, in bytes that could have been moved instead. */
+const SAMPLE_OVERHEAD_BYTES = 64 * 1024;
 
 /** How many samples of `sampleBytes` make a task worth its dispatch. */
 export function slotsPerTask(sampleBytes: number): number {
-  return Math.max(1, Math.ceil(TASK_BYTES / sampleBytes));
+  return Math.max(1, Math.ceil(TASK_BYTES / (sampleBytes + SAMPLE_OVERHEAD_BYTES)));
 }
+
+/** A sample that fails with an error twice will fail again. */
+const STRIKES = 2;
+/** A thread that was ended says little about the sample it was at: only when that goes on is the sample to blame. */
+const SILENT_STRIKES = 5;
 
 interface Work extends SlotTask {
   failures: number;
@@ -21,7 +28,7 @@ interface Work extends SlotTask {
 /**
  * Hands planned samples to workers and sees to it that each is written, whatever becomes of the worker. Plans are idempotent:
  * what was not written is simply handed out again. Only the sample that was being written when something went wrong is
- * suspected; a second time, with the same sample, ends the run.
+ * suspected; the same sample again ends the run.
  */
 export class Dispatcher {
   /** Time workers spent on tasks, in milliseconds. */
@@ -90,7 +97,8 @@ export class Dispatcher {
         if (--item.batch.remaining === 0) item.batch.done.resolve();
       } else if (this.#closed) item.batch.done.reject(closed());
       else if (cause instanceof WorkerError) item.batch.done.reject(cause);
-      else if (state === SLOT_STATE.writing && ++item.failures === 2) item.batch.done.reject(this.#sampleError(item.plan, cause));
+      else if (state === SLOT_STATE.writing && ++item.failures >= (cause instanceof SilentDeath ? SILENT_STRIKES : STRIKES))
+        item.batch.done.reject(this.#sampleError(item, cause));
       else {
         this.#ring.setSlotState(item.entry, item.slot, SLOT_STATE.planned);
         again.push(item);
@@ -101,7 +109,7 @@ export class Dispatcher {
     this.#queue.unshift(...again);
   }
 
-  #sampleError({ sample, caseNumber, box }: SlotPlan, cause: unknown): SampleError {
+  #sampleError({ plan: { sample, caseNumber, box }, failures }: Work, cause: unknown): SampleError {
     const { message } = cause as Error;
     const action =
       cause instanceof VoxfeedError
@@ -109,7 +117,7 @@ export class Dispatcher {
         : 'Check the case; then continue from the last state';
     return new SampleError(
       `sample ${sample} (case ${this.#caseIds[caseNumber]}, box from ${show(box.lower)}, shape ${show(boxShape(box))})`,
-      `it failed twice, the second time with: ${message.replace(/\.$/, '')}`,
+      `it failed ${failures === 2 ? 'twice' : `${failures} times`}, the last time with: ${message.replace(/\.$/, '')}`,
       action,
       { cause },
     );

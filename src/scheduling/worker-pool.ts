@@ -5,8 +5,14 @@ import type { PatchAnswer, PatchTask, PatchWorkerData } from './patch-task.ts';
 /** Tasks a worker has at once: one under way and one waiting in its port, so that it never idles for a round trip. */
 export const TASKS_PER_WORKER = 2;
 
+/** A worker's heap holds next to nothing (voxels live in the shared memory): one that runs away dies before the machine suffers. */
+const WORKER_HEAP_MB = 512;
+
 /** This many deaths in a row without one finished task mean that workers cannot live here. */
 const HOPELESS = 50;
+
+/** A worker ended without saying why: `process.exit`, or somebody terminated its thread. */
+export class SilentDeath extends Error {}
 
 /**
  * Piscina, kept alive: a worker that dies is replaced, also if it dies while it starts. A task whose worker died rejects; what
@@ -33,6 +39,7 @@ export class WorkerPool {
       maxThreads: size,
       idleTimeout: Infinity,
       concurrentTasksPerWorker: TASKS_PER_WORKER,
+      resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },
       // Workers sleep in Atomics.waitAsync: a blocking wait would starve whatever else lives in the thread.
       atomics: 'async',
     });
@@ -57,15 +64,17 @@ export class WorkerPool {
     }
   }
 
-  /** Rejects if the worker dies over it, and with a WorkerError if workers cannot be kept alive at all. */
+  /** Rejects with what the worker died of, with a SilentDeath if it did not say, and with a WorkerError if workers cannot be kept alive at all. */
   async run(task: PatchTask): Promise<PatchAnswer> {
     try {
       const answer = await Promise.race([this.#piscina.run(task), this.#hopeless.promise]);
       this.#deathsInARow = 0;
       return answer;
     } catch (error) {
-      if (!(error instanceof WorkerError)) this.#lastError = error as Error;
-      throw error;
+      if (error instanceof WorkerError) throw error;
+      this.#lastError = error as Error;
+      // Piscina makes this error up when a thread exits; one that failed with an error rejects with that.
+      throw /^worker exited with code/.test(this.#lastError.message) ? new SilentDeath(this.#lastError.message) : error;
     }
   }
 

@@ -21,7 +21,8 @@ function listJson(dir = ''): string[] {
   });
 }
 
-for (const path of listJson().filter((file) => !COVERED.includes(file))) console.warn(`golden: ${path} is not checked, what it checks is not built yet`);
+for (const path of listJson().filter((file) => !COVERED.includes(file)))
+  console.warn(`golden: ${path} is not checked, what it checks is not built yet`);
 
 /** Nothing is left out silently: a file without a suite, or a suite without its file, shows as skipped, with the reason. */
 describe(`golden folder ${GOLDEN}`, () => {
