@@ -5,8 +5,11 @@ import { type Ring, SLOT_STATE } from '../shared-memory/ring.ts';
 import type { SlotTask } from './patch-task.ts';
 import { SilentDeath, type WorkerPool } from './worker-pool.ts';
 
-/** A task should move at least this much, so that handing it out (about 0.1 ms) costs less than 5 % of doing it (4 ms). */
-const TASK_BYTES = 8 * 1024 * 1024;
+/**
+ * A task should move at least this much, so that handing it out (0.1 to 0.3 ms) costs less than 5 % of doing it (about 8 ms);
+ * `dispatch_fraction` of the bench shows what it costs.
+ */
+const TASK_BYTES = 24 * 1024 * 1024;
 /** What opening, planning and seeking cost for any sample, however small, in bytes that could have been moved instead. */
 const SAMPLE_OVERHEAD_BYTES = 64 * 1024;
 

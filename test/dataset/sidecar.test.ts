@@ -48,7 +48,7 @@ describe('a sidecar', () => {
   it('is plain MessagePack with the locations as little-endian bytes', () => {
     const content = new Packr({ useRecords: false }).unpack(encodeSidecar(SIDECAR));
     expect(Object.keys(content)).toEqual(Object.keys(SIDECAR));
-    expect([...content.classes[0].locations]).toEqual([3, 0, 0, 0, 0x70, 0x11, 1, 0, 255, 255, 255, 255, 0, 0, 0, 0]);
+    expect([...content.classes[0].locations]).toEqual([3, 0, 0, 0, 119, 0, 0, 0, 70, 0, 0, 0, 0, 0, 0, 0]);
   });
 
   it('holds only the part of a larger buffer that the locations are', () => {

@@ -1,0 +1,152 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { decode } from 'fast-png';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { folder } from '../fixtures/folder.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const MAIN = join(ROOT, 'src/cli/main.ts');
+const RAW = join(ROOT, 'examples/data');
+const dir = folder();
+const store = join(dir, 'store');
+
+function voxfeed(...words: string[]): { status: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...words], { encoding: 'utf8', cwd: dir, timeout: 100_000 });
+  return { status, stdout, stderr };
+}
+
+beforeAll(() => {
+  const made = voxfeed('preprocess', RAW, store, '--workers', '2');
+  expect(made).toMatchObject({ status: 0, stdout: `20 cases in ${store}, 20 written now\n` });
+});
+
+describe('voxfeed', () => {
+  it('says what it can do', () => {
+    const { status, stdout } = voxfeed('--help');
+    expect(status).toBe(0);
+    for (const command of ['preprocess', 'bench', 'inspect', 'demo']) {
+      expect(stdout).toContain(`voxfeed ${command}`);
+      expect(voxfeed(command, '--help')).toMatchObject({
+        status: 0,
+        stderr: '',
+        stdout: expect.stringContaining(`usage: voxfeed ${command}`),
+      });
+    }
+  });
+
+  it.each([
+    [[], ''],
+    [['trian'], 'there is no command "trian"'],
+    [['preprocess', 'only-one'], 'RAW_DIR and OUT_DIR must be given'],
+    [['bench', 'a', 'b'], 'STORE_DIR must be given, and nothing else'],
+    [['bench', 'a', '--wrokers', '2'], "Unknown option '--wrokers'"],
+    [['bench', 'a', '--batches', '0'], '--batches must be a whole number above 0'],
+    [['bench', 'a', '--batches', 'many'], '--batches many is not a number'],
+    [['preprocess', 'a', 'b', '--workers', '1.5'], '--workers must be a whole number'],
+  ])('%j is answered with the usage and status 2', (words, message) => {
+    const { status, stdout, stderr } = voxfeed(...words);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toContain(message);
+    expect(stderr).toMatch(/usage: voxfeed|voxfeed COMMAND --help/);
+  });
+
+  it.each([
+    [['bench', 'nowhere'], /error: nowhere: it is not a finished voxfeed store/],
+    [['inspect', 'nowhere'], /error: nowhere: it is not a finished voxfeed store/],
+    [['preprocess', 'nowhere', 'out'], /error: nowhere.dataset\.json: there is no such file/],
+    [['bench', store, '--patch', '0,1,1'], /error: patchSize: \[0,1,1\] is not a patch size/],
+    [['bench', store, '--batch', '-1'], /error|ambiguous/],
+    [['bench', store, '--oversample', '33'], /error: oversample: 33 is not a fraction/],
+    [['bench', store, '--max-memory-gb', '0.001'], /error: maxMemoryBytes: the loader needs/],
+  ])('%j fails with one line and a status above 0', (words, message) => {
+    const { status, stdout, stderr } = voxfeed(...words);
+    expect(status).toBeGreaterThan(0);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\n {4}at /);
+  });
+});
+
+describe('bench', () => {
+  const words = ['bench', store, '--patch', '40,56,40', '--batch', '9', '--batches', '10', '--seed', '7', '--json'];
+
+  it('prints JSON and nothing else, with one hash for any number of workers', () => {
+    const reports = ['1', '2', '4'].map((workers) => {
+      const { status, stdout } = voxfeed(...words, '--workers', workers);
+      expect(status).toBe(0);
+      return JSON.parse(stdout);
+    });
+    for (const report of reports) {
+      expect(Object.keys(report)).toEqual(
+        expect.arrayContaining([
+          'patches_per_second',
+          'cpu_ms_per_patch',
+          'wait_fraction',
+          'stream_hash',
+          'foreground',
+          'peak_rss_bytes',
+          'workers',
+          'environment',
+        ]),
+      );
+      expect(report.foreground).toMatchObject({ forced: 30, patches: 90 });
+      expect(report.stream_hash).toMatch(/^[0-9a-f]{16}$/);
+    }
+    expect(reports.map(({ workers }) => workers)).toEqual([1, 2, 4]);
+    expect(new Set(reports.map(({ stream_hash }) => stream_hash)).size).toBe(1);
+  });
+
+  it('leaves the hash out when asked to', () => {
+    expect(JSON.parse(voxfeed(...words, '--no-hash').stdout).stream_hash).toBeNull();
+  });
+
+  it('prints lines for people without --json, and streams 2D patches', () => {
+    const { status, stdout } = voxfeed('bench', store, '--patch', '56,40', '--batch', '12', '--batches', '5', '--workers', '1');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^patch, batch +56x40, 12\nworkers +1\npatches per second +\d/);
+  });
+});
+
+describe('inspect', () => {
+  it('writes a picture and says where', () => {
+    const { status, stdout } = voxfeed('inspect', store, '--batches', '1', '--out', 'pictures/sheet.png');
+    expect(status).toBe(0);
+    expect(stdout).toBe(`${join(dir, 'pictures/sheet.png')}\n`);
+    expect(decode(readFileSync(stdout.trim())).width).toBeGreaterThan(400);
+    expect(readdirSync(join(dir, 'pictures'))).toEqual(['sheet.png']);
+  });
+
+  it('leaves nothing behind where it cannot write', () => {
+    mkdirSync(join(dir, 'taken.png'));
+    const { status, stderr } = voxfeed('inspect', store, '--out', 'taken.png');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/error: .*taken\.png/);
+    expect(existsSync(join(dir, 'taken.png.partial'))).toBe(false);
+  });
+});
+
+describe('preprocess', () => {
+  it('has nothing to do the second time', () => {
+    expect(voxfeed('preprocess', RAW, store)).toMatchObject({ status: 0, stdout: `20 cases in ${store}, 0 written now\n` });
+  });
+
+  it('reports as JSON alone when asked to', () => {
+    const { stdout } = voxfeed('preprocess', RAW, store, '--json');
+    expect(JSON.parse(stdout)).toMatchObject({
+      cases: 20,
+      written: 0,
+      options: { channels: ['MRI'], normalisation: [{ scheme: 'zscore', masked: false }] },
+    });
+  });
+});
+
+describe('demo', () => {
+  it('runs the whole job and says what happened', () => {
+    const { status, stdout } = voxfeed('demo', '--out', 'demo');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/preprocessed 20 cases .*\n.*\npatch, batch +40x56x40, 9\nworkers +2\npatches per second/);
+    expect(stdout).toMatch(/forced foreground +600 of 1800 \(33\.3 %\)/);
+    expect(existsSync(join(dir, 'demo/contact-sheet.png'))).toBe(true);
+  });
+});

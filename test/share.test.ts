@@ -1,0 +1,92 @@
+import { once } from 'node:events';
+import { truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { caseFiles } from '../src/dataset/case-files.ts';
+import type { Store } from '../src/dataset/store.ts';
+import { connect, PatchLoader, share } from '../src/index.ts';
+import type { LoaderOptions } from '../src/options.ts';
+import { folder } from './fixtures/folder.ts';
+import { makeStore } from './fixtures/store.ts';
+import { streamHashes } from './fixtures/stream.ts';
+
+const dir = folder();
+let store: Store;
+let options: LoaderOptions;
+let expected: string[];
+
+beforeAll(async () => {
+  store = await makeStore(join(dir, 'store'), {
+    shapes: [
+      [12, 20, 17],
+      [16, 16, 16],
+    ],
+  });
+  options = { store, patchSize: [8, 9, 10], batchSize: 4, seed: 2, workers: 2, ring: 6 };
+  await using loader = await PatchLoader.create(options);
+  expected = await streamHashes(loader, 40);
+});
+
+function consumer(loader: PatchLoader, batches: number, end: 'close' | 'keep' | 'wait'): Worker {
+  const port = share(loader);
+  return new Worker(join(import.meta.dirname, 'fixtures/consumer.ts'), { workerData: { port, batches, end }, transferList: [port] });
+}
+
+describe('a consumer in another thread', () => {
+  it('sees the same batches, in shared memory, and gives them back without a message', async () => {
+    await using loader = await PatchLoader.create(options);
+    const worker = consumer(loader, 30, 'close');
+    const exit = once(worker, 'exit');
+    const [seen] = await once(worker, 'message');
+    expect(seen).toMatchObject({ hashes: expected.slice(0, 30), shared: true, nextBatch: 30, metrics: { batches: 30, patches: 120 } });
+    await exit;
+  });
+
+  it('shares the stream with others: each batch goes to one of them', async () => {
+    await using loader = await PatchLoader.create(options);
+    const workers = [consumer(loader, 15, 'close'), consumer(loader, 15, 'close')];
+    const exits = Promise.all(workers.map((worker) => once(worker, 'exit')));
+    const seen = await Promise.all(workers.map((worker) => once(worker, 'message')));
+    expect(seen.flatMap(([{ hashes }]) => hashes).sort()).toEqual(expected.slice(0, 30).sort());
+    await exits;
+  });
+
+  it('that ends without giving its batches back loses them to the ring', async () => {
+    await using loader = await PatchLoader.create(options);
+    // All but one of the ring's batches go with it.
+    const worker = consumer(loader, 5, 'keep');
+    await once(worker, 'exit');
+    expect(await streamHashes(loader, 35)).toEqual(expected.slice(5));
+  });
+
+  it('comes to an end when the loader is closed', async () => {
+    const loader = await PatchLoader.create(options);
+    const worker = consumer(loader, 3, 'wait');
+    const exit = once(worker, 'exit');
+    await once(worker, 'message');
+    const message = once(worker, 'message');
+    await loader.close();
+    // A batch that was on its way when the loader closed may still arrive.
+    expect(['ended', 'got a batch']).toContain((await message)[0].after);
+    await exit;
+  });
+
+  it('gets the errors of the loader with their fields', async () => {
+    const broken = await makeStore(join(dir, 'broken'), { shapes: [[12, 12, 12]] });
+    truncateSync(caseFiles(broken.dir, 'case_000').data, 500);
+    await using loader = await PatchLoader.create({ ...options, store: broken });
+    const worker = consumer(loader, 3, 'close');
+    const exit = once(worker, 'exit');
+    const [seen] = await once(worker, 'message');
+    expect(seen).toMatchObject({ hashes: [], error: { name: 'SampleError', code: 'VOXFEED_SAMPLE_FAILED' } });
+    await exit;
+  });
+
+  it('that comes after the loader was closed is told so', async () => {
+    const loader = await PatchLoader.create(options);
+    const port = share(loader);
+    await loader.close();
+    await expect(connect(port)).rejects.toThrow(/the loader it belongs to is closed/);
+  });
+});
