@@ -1,5 +1,6 @@
 import { Batch, type BatchTicket } from './batch.ts';
 import { scratchBytes } from './dataset/read-patch.ts';
+import { residentBytes } from './dataset/resident-cases.ts';
 import { ClosedError } from './errors.ts';
 import type { LoaderMetrics } from './observability/metrics.ts';
 import { type LoaderOptions, type ResolvedOptions, type ResumeOptions, resolveOptions } from './options.ts';
@@ -8,7 +9,8 @@ import { openCasesPerWorker } from './scheduling/descriptors.ts';
 import { Dispatcher, slotsPerTask } from './scheduling/dispatcher.ts';
 import type { PatchWorkerData } from './scheduling/patch-task.ts';
 import { TASKS_PER_WORKER, WorkerPool } from './scheduling/worker-pool.ts';
-import { allocate, computeLayout, type Layout, type MemoryReport, reportMemory } from './shared-memory/layout.ts';
+import { allocate } from './shared-memory/allocate.ts';
+import { ADDRESSABLE, computeLayout, type Layout, type MemoryReport, reportMemory } from './shared-memory/layout.ts';
 import { Ring } from './shared-memory/ring.ts';
 import { applyState, type LoaderState, saveState } from './state.ts';
 import { workerFile } from './worker-file.ts';
@@ -285,20 +287,30 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   }
 }
 
+/** Cases kept in memory where nothing else is said, in bytes. */
+const DEFAULT_CACHE_BYTES = 1024 ** 3;
+
 /** Sizes everything from the options, before anything is allocated. */
-function layoutFor({ store, patch, batchSize, workers, ring }: ResolvedOptions): Layout {
-  const sizes = {
-    batchSize,
-    channels: store.index.channels.length,
-    patch,
-    scratches: workers * TASKS_PER_WORKER,
-    scratchBytes: scratchBytes(
-      patch,
-      store.cases.map(({ shape }) => shape),
-    ),
-  };
+function layoutFor({ store, patch, batchSize, workers, ring, cacheBytes, maxMemoryBytes }: ResolvedOptions): Layout {
+  const channels = store.index.channels.length;
+  const labelBytes = store.index.labelDtype === 'int16' ? 2 : 1;
+  const shapes = store.cases.map(({ shape }) => shape);
+  const scratches = workers * TASKS_PER_WORKER;
+  const sizes = { batchSize, channels, patch, scratches, scratchBytes: scratchBytes(patch, shapes), labelBytes, residentBytes: [] };
   const { sampleDataBytes, sampleTargetBytes } = computeLayout({ ...sizes, ring: 1 });
   // Every task that can be under way, one more to be handed out at once, and one batch in the consumer's hands.
-  const samples = (sizes.scratches + 1) * slotsPerTask(sampleDataBytes + sampleTargetBytes);
-  return computeLayout({ ...sizes, ring: ring ?? Math.ceil(samples / batchSize) + 1 });
+  const samples = (scratches + 1) * slotsPerTask(sampleDataBytes + sampleTargetBytes);
+  const needed = { ...sizes, ring: ring ?? Math.ceil(samples / batchSize) + 1 };
+
+  const { totalBytes } = computeLayout(needed);
+  const spare = Math.min(ADDRESSABLE, maxMemoryBytes - store.cacheBytes) - totalBytes;
+  let left = cacheBytes ?? Math.min(DEFAULT_CACHE_BYTES, spare / 2);
+  const bytes = shapes.map((shape) => residentBytes(channels, labelBytes, shape));
+  const resident: number[] = [];
+  for (const size of bytes) {
+    left -= size;
+    if (left < 0) break;
+    resident.push(size);
+  }
+  return computeLayout({ ...needed, residentBytes: resident });
 }

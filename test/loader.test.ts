@@ -131,6 +131,27 @@ describe('batches', () => {
 });
 
 describe('the stream', () => {
+  it('is the same whether cases come from memory, from files, or some from each', async () => {
+    for (const [name, labels] of Object.entries({ narrow: { background: 0, far: 3 }, wide: { background: 0, far: 300 } })) {
+      const shapes: Triple[] = [...SHAPES, [3, 300, 290]];
+      const cached = await makeStore(join(dir, `cached-${name}`), {
+        shapes,
+        channels: 2,
+        labels,
+        label: (_, z, y, x) => ((z + y + x) % 5 === 0 ? labels.far : 0),
+      });
+      const streams: string[][] = [];
+      for (const cacheBytes of [0, 60_000, 1e9]) {
+        await using loader = await PatchLoader.create({ ...options, store: cached, cacheBytes });
+        const { meaning } = loader.memory().parts.find((part) => part.name === 'resident cases') as { meaning: string };
+        expect(meaning).toMatch({ 0: /^0 cases/, 60000: /^[12] cases/, 1e9: /^5 cases/ }[cacheBytes] as RegExp);
+        streams.push(await streamHashes(loader, 40));
+      }
+      expect(streams[1]).toEqual(streams[0]);
+      expect(streams[2]).toEqual(streams[0]);
+    }
+  });
+
   it('is the same for any number of workers, any ring and any timing', async () => {
     await using reference = await PatchLoader.create({ ...options, workers: 1 });
     const expected = await streamHashes(reference, 40);
@@ -304,6 +325,7 @@ describe('options', () => {
     ['a fraction above 1', { oversample: 33 }, /oversample: 33 is not a fraction/],
     ['an unknown padding', { padMode: 'wrap' }, /padMode: "wrap"/],
     ['a ring of 0', { ring: 0 }, /ring: 0/],
+    ['a negative cache', { cacheBytes: -1 }, /cacheBytes: -1/],
   ])('are refused: %s', async (_, wrong, message) => {
     await expect(PatchLoader.create({ ...options, ...wrong })).rejects.toThrow(OptionError);
     await expect(PatchLoader.create({ ...options, ...wrong })).rejects.toThrow(message);
@@ -319,7 +341,7 @@ describe('options', () => {
   it('determine the memory, which can be read', async () => {
     await using loader = await PatchLoader.create({ ...options, ring: 5 });
     const { parts, totalBytes } = loader.memory();
-    expect(parts.map(({ name }) => name)).toEqual(['ring', 'scratch', 'header', 'class locations']);
+    expect(parts.map(({ name }) => name)).toEqual(['ring', 'scratch', 'header', 'resident cases', 'class locations']);
     expect(parts[0].bytes).toBeGreaterThanOrEqual(5 * 6 * 8 * 9 * 10 * 6);
     expect(totalBytes).toBeGreaterThanOrEqual(parts.reduce((sum, { bytes }) => sum + bytes, 0));
   });

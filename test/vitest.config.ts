@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Needs the registry to install the tarball's dependencies: `npm run test:package`.
-    exclude: process.env.VOXFEED_PACKAGE_TEST ? [] : ['test/packaging/**'],
+    // Has a configuration of its own: `npm run test:package`.
+    exclude: ['test/packaging/**'],
     // Loaders start threads of their own: separate processes, and no more of them than small machines have cores.
     pool: 'forks',
     maxWorkers: 2,

@@ -1,7 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import { workerData } from 'node:worker_threads';
-import { OpenFiles } from '../src/dataset/open-files.ts';
+import { type OpenCase, OpenFiles } from '../src/dataset/open-files.ts';
 import { PatchReader } from '../src/dataset/read-patch.ts';
+import { ResidentCases } from '../src/dataset/resident-cases.ts';
 import { pack } from '../src/errors.ts';
 import type { PatchAnswer, PatchTask, PatchWorkerData, SlotTask } from '../src/scheduling/patch-task.ts';
 import { Ring, SLOT_STATE } from '../src/shared-memory/ring.ts';
@@ -12,6 +13,7 @@ import { Ring, SLOT_STATE } from '../src/shared-memory/ring.ts';
 const { memory, layout, storeDir, cases, padMode, openCases } = workerData as PatchWorkerData;
 const ring = new Ring(memory.buffer, layout);
 const files = new OpenFiles(storeDir, cases, layout.channels, openCases);
+const residents = new ResidentCases(ring);
 const reader = new PatchReader(memory, layout.channels, layout.scratchBytes, padMode);
 
 /**
@@ -20,9 +22,11 @@ const reader = new PatchReader(memory, layout.channels, layout.scratchBytes, pad
  */
 export default function run(task: PatchTask | null): PatchAnswer {
   const start = performance.now();
-  for (const slotTask of task?.slots ?? []) {
+  if (task === null) return { busyMs: 0 };
+  const scratch = ring.scratchPointer(task.scratch);
+  for (const slotTask of JSON.parse(task.slots) as SlotTask[]) {
     try {
-      write(slotTask, ring.scratchPointer((task as PatchTask).scratch));
+      write(slotTask, scratch);
     } catch (error) {
       // The files may be what is wrong: the next try opens them anew.
       files.close(slotTask.plan.caseNumber);
@@ -35,7 +39,9 @@ export default function run(task: PatchTask | null): PatchAnswer {
 function write({ entry, slot, plan }: SlotTask, scratch: number): void {
   ring.setSlotState(entry, slot, SLOT_STATE.writing);
   const place = { data: ring.dataPointer(entry, slot), target: ring.targetPointer(entry, slot), scratch };
-  const foreground = reader.read(files.get(plan.caseNumber), cases[plan.caseNumber].shape, plan.box, place);
+  const { shape } = cases[plan.caseNumber];
+  const open = (): OpenCase => files.get(plan.caseNumber);
+  const foreground = reader.read(residents.get(plan.caseNumber, shape, open) ?? open(), shape, plan.box, place);
   ring.setForeground(entry, slot, foreground);
   ring.setSlotState(entry, slot, SLOT_STATE.written);
 }

@@ -1,8 +1,8 @@
 import { bindKernels, type Kernels, type Strided } from '../kernels/kernels.ts';
-import { type Box, boxShape, intersect, type Triple, triple, voxels } from './geometry.ts';
-import { OUTSIDE } from './labels.ts';
+import { AXES, type Box, boxShape, intersect, type Triple, triple, voxels } from './geometry.ts';
 import { type OpenArray, type OpenCase, readExactly } from './open-files.ts';
 import { extendEdges, type PadMode } from './pad.ts';
+import type { ResidentArray, ResidentCase } from './resident-cases.ts';
 
 /** Where a patch goes in the shared memory, in bytes from its start. */
 export interface PatchPlace {
@@ -14,6 +14,17 @@ export interface PatchPlace {
   scratch: number;
 }
 
+/** Where voxels come from: a file, or memory. */
+type Source = OpenArray | ResidentArray;
+
+/** Gets each slab as it lies in its source, its place in the patch, and its planes, rows and columns. */
+type Copy = (from: Strided, to: Strided, planes: number, rows: number, columns: number) => void;
+
+/** float32 images, int16 targets. */
+const IMAGE_BYTES = 4;
+const TARGET_BYTES = 2;
+/** The byte that makes -1 (outside) of an integer. */
+const ALL_ONES = 255;
 /** Reading this much that nobody needs costs as much as another system call. */
 const WORTHWHILE_GAP = 16 * 1024;
 /** Slabs up to this size are read at once: they stay in a core's second-level cache until they are cropped. */
@@ -21,10 +32,9 @@ const SLAB_BYTES = 256 * 1024;
 
 /** The scratch that patches of `patch` out of volumes of `shapes` need, in bytes. */
 export function scratchBytes(patch: Triple, shapes: readonly Triple[]): number {
-  const bytesPerVoxel = 4;
   const plane = Math.max(
     ...shapes.map(([, height, width]) =>
-      planeSpan(Math.min(patch[1], height), Math.min(patch[2], width), width * bytesPerVoxel, bytesPerVoxel),
+      planeSpan(Math.min(patch[1], height), Math.min(patch[2], width), width * IMAGE_BYTES, IMAGE_BYTES),
     ),
   );
   return Math.max(plane, SLAB_BYTES);
@@ -36,8 +46,8 @@ function planeSpan(rows: number, count: number, rowBytes: number, bytesPerVoxel:
 }
 
 /**
- * Reads boxes out of stored volumes straight into shared memory: a slab of whole rows at a time into the scratch, from there
- * cropped into the patch. Voxels outside the volume are 0 in the image (the mean, after normalisation) and -1 in the target.
+ * Crops boxes out of stored volumes into shared memory. From a file, a slab of whole rows at a time is read into the scratch and
+ * cropped from there; a resident case is cropped where it lies. Voxels outside the volume are 0 in the image (the mean, after normalisation) and -1 in the target.
  */
 export class PatchReader {
   readonly #kernels: Kernels;
@@ -55,52 +65,67 @@ export class PatchReader {
   }
 
   /** Writes one patch and its target. Returns whether the target holds any foreground (a label above 0). */
-  read(files: OpenCase, shape: Triple, box: Box, place: PatchPlace): boolean {
+  read(source: OpenCase | ResidentCase, shape: Triple, box: Box, place: PatchPlace): boolean {
     const size = boxShape(box);
-    const count = voxels(size);
-    const image = new Float32Array(this.#bytes.buffer, place.data, this.#channels * count);
-    const target = new Int16Array(this.#bytes.buffer, place.target, count);
     const inside = intersect(box, shape);
     if (inside === null) {
       // nnU-Net's crop returns zeros for a box outside, for labels too; planned boxes always touch their volume.
-      image.fill(0);
-      target.fill(0);
+      this.#fillAround(size, null, place, 0);
       return false;
     }
     const within: Box = {
       lower: triple((axis) => inside.lower[axis] - box.lower[axis]),
       upper: triple((axis) => inside.upper[axis] - box.lower[axis]),
     };
-    if (voxels(boxShape(inside)) < count) {
-      image.fill(0);
-      target.fill(OUTSIDE);
-    }
+    this.#fillAround(size, within, place, ALL_ONES);
+    this.#copyImage(source.data, shape, size, inside, within, place);
+    return this.#copyTarget(source.segmentation, shape, size, inside, within, place);
+  }
+
+  #copyImage(source: Source, shape: Triple, size: Triple, inside: Box, within: Box, { data, scratch }: PatchPlace): void {
+    const count = voxels(size);
+    const copy: Copy = (from, to, planes, rows, columns) => this.#kernels.copyBox(from, to, planes, rows, columns * IMAGE_BYTES);
     for (let channel = 0; channel < this.#channels; channel++) {
-      const to = strided(place.data + channel * count * 4, size, within.lower, 4);
-      this.#readSlabs(files.data, channel * shape[0], shape, inside, to, place.scratch, (from, at, planes, rows, columns) =>
-        this.#kernels.copyBox(from, at, planes, rows, columns * 4),
-      );
-      if (this.#padMode !== 'constant') extendEdges(image.subarray(channel * count, (channel + 1) * count), size, within, this.#padMode);
+      const pointer = data + channel * count * IMAGE_BYTES;
+      this.#eachSlab(source, channel * shape[0], shape, inside, strided(pointer, size, within.lower, IMAGE_BYTES), scratch, copy);
+      if (this.#padMode !== 'constant') extendEdges(new Float32Array(this.#bytes.buffer, pointer, count), size, within, this.#padMode);
     }
-    const { segmentation } = files;
-    const copy = segmentation.bytesPerVoxel === 1 ? this.#kernels.widenLabels : this.#kernels.copyLabels;
+  }
+
+  #copyTarget(source: Source, shape: Triple, size: Triple, inside: Box, within: Box, { target, scratch }: PatchPlace): boolean {
+    const kernel = source.bytesPerVoxel === 1 ? this.#kernels.widenLabels : this.#kernels.copyLabels;
     let foreground = false;
-    this.#readSlabs(segmentation, 0, shape, inside, strided(place.target, size, within.lower, 2), place.scratch, (...slab) => {
-      foreground = copy(...slab) || foreground;
-    });
+    const copy: Copy = (...slab) => {
+      foreground = kernel(...slab) || foreground;
+    };
+    this.#eachSlab(source, 0, shape, inside, strided(target, size, within.lower, TARGET_BYTES), scratch, copy);
     return foreground;
   }
 
-  /** `copy` gets each slab as it lies in the scratch, its place in the patch, and its planes, rows and columns. */
-  #readSlabs(
-    file: OpenArray,
-    firstPlane: number,
-    [, height, width]: Triple,
-    inside: Box,
-    to: Strided,
-    scratch: number,
-    copy: (from: Strided, to: Strided, planes: number, rows: number, columns: number) => void,
-  ): void {
+  /** From memory in one go; from a file slab by slab, through the scratch. */
+  #eachSlab(source: Source, firstPlane: number, shape: Triple, inside: Box, to: Strided, scratch: number, copy: Copy): void {
+    if (!('pointer' in source)) {
+      this.#readSlabs(source, firstPlane, shape, inside, to, scratch, copy);
+      return;
+    }
+    const [z, y, x] = inside.lower;
+    const [planes, rows, columns] = boxShape(inside);
+    copy(strided(source.pointer, shape, [firstPlane + z, y, x], source.bytesPerVoxel), to, planes, rows, columns);
+  }
+
+  /** Writes what stands outside `within` in the patch: 0 in every channel, `labelByte` in every byte of the target. */
+  #fillAround(size: Triple, within: Box | null, { data, target }: PatchPlace, labelByte: number): void {
+    for (const { lower, upper } of around(size, within)) {
+      const [planes, rows, columns] = boxShape({ lower, upper });
+      for (let channel = 0; channel < this.#channels; channel++) {
+        const pointer = data + channel * voxels(size) * IMAGE_BYTES;
+        this.#kernels.fillBox(strided(pointer, size, lower, IMAGE_BYTES), planes, rows, columns * IMAGE_BYTES, 0);
+      }
+      this.#kernels.fillBox(strided(target, size, lower, TARGET_BYTES), planes, rows, columns * TARGET_BYTES, labelByte);
+    }
+  }
+
+  #readSlabs(file: OpenArray, firstPlane: number, [, height, width]: Triple, inside: Box, to: Strided, scratch: number, copy: Copy): void {
     const [depth, rows, columns] = boxShape(inside);
     const rowBytes = width * file.bytesPerVoxel;
     const planeBytes = height * rowBytes;
@@ -117,6 +142,27 @@ export class PatchReader {
       at.pointer += planes * to.plane;
     }
   }
+}
+
+/** The boxes that fill up a patch of `size` around `within`; the whole patch around nothing. */
+function around(size: Triple, within: Box | null): Box[] {
+  const rest: Box = { lower: [0, 0, 0], upper: [...size] };
+  if (within === null) return [rest];
+  const boxes: Box[] = [];
+  // One axis after the other: what is left after each is the part that the next ones still have to cut.
+  for (const axis of AXES) {
+    if (within.lower[axis] > 0) boxes.push({ lower: [...rest.lower], upper: withAxis(rest.upper, axis, within.lower[axis]) });
+    if (within.upper[axis] < size[axis]) boxes.push({ lower: withAxis(rest.lower, axis, within.upper[axis]), upper: [...rest.upper] });
+    rest.lower[axis] = within.lower[axis];
+    rest.upper[axis] = within.upper[axis];
+  }
+  return boxes;
+}
+
+function withAxis(corner: Triple, axis: 0 | 1 | 2, value: number): Triple {
+  const moved: Triple = [...corner];
+  moved[axis] = value;
+  return moved;
 }
 
 /** The voxel `at` of a dense array of `size` that begins at `pointer`. */

@@ -15,6 +15,8 @@ export interface Kernels {
   copyLabels(source: Strided, target: Strided, planes: number, rows: number, count: number): boolean;
   /** The same from int8 labels to int16. */
   widenLabels(source: Strided, target: Strided, planes: number, rows: number, count: number): boolean;
+  /** Sets every byte of `planes` × `rows` × `bytes` to `value`, 0 to 255. */
+  fillBox(target: Strided, planes: number, rows: number, bytes: number, value: number): void;
 }
 
 type BoxKernel = (
@@ -29,6 +31,8 @@ type BoxKernel = (
   count: number,
 ) => number;
 
+type FillKernel = (target: number, row: number, plane: number, planes: number, rows: number, bytes: number, value: number) => void;
+
 /** The kernels keep their constants below this address; everything from it on is free for the user of the memory. */
 export const KERNEL_BYTES = 64 * 1024;
 
@@ -37,12 +41,18 @@ let compiled: WebAssembly.Module | undefined;
 /** Binds the kernels to a shared memory whose maximum size is fixed. */
 export function bindKernels(memory: WebAssembly.Memory): Kernels {
   compiled ??= new WebAssembly.Module(readFileSync(new URL('./kernels.wasm', import.meta.url)));
-  const exports = new WebAssembly.Instance(compiled, { env: { memory } }).exports as Record<keyof Kernels, BoxKernel>;
+  const exports = new WebAssembly.Instance(compiled, { env: { memory } }).exports as Record<
+    Exclude<keyof Kernels, 'fillBox'>,
+    BoxKernel
+  > & {
+    fillBox: FillKernel;
+  };
   const call = (kernel: BoxKernel, source: Strided, target: Strided, planes: number, rows: number, count: number): number =>
     kernel(source.pointer, source.row, source.plane, target.pointer, target.row, target.plane, planes, rows, count);
   return {
     copyBox: (...box) => void call(exports.copyBox, ...box),
     copyLabels: (...box) => call(exports.copyLabels, ...box) !== 0,
+    fillBox: (target, ...rest) => exports.fillBox(target.pointer, target.row, target.plane, ...rest),
     widenLabels: (...box) => call(exports.widenLabels, ...box) !== 0,
   };
 }

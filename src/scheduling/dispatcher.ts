@@ -9,7 +9,7 @@ import { SilentDeath, type WorkerPool } from './worker-pool.ts';
  * A task should move at least this much, so that handing it out (0.1 to 0.3 ms) costs less than 5 % of doing it (about 8 ms);
  * `dispatch_fraction` of the bench shows what it costs.
  */
-const TASK_BYTES = 24 * 1024 * 1024;
+const TASK_BYTES = 32 * 1024 * 1024;
 /** What opening, planning and seeking cost for any sample, however small, in bytes that could have been moved instead. */
 const SAMPLE_OVERHEAD_BYTES = 64 * 1024;
 
@@ -80,12 +80,13 @@ export class Dispatcher {
   async #run(work: Work[], scratch: number): Promise<void> {
     let cause: unknown = null;
     try {
-      const slots = work.map(({ entry, slot, plan }) => ({ entry, slot, plan }));
-      const answer = await this.#pool.run({ scratch, slots });
+      const slots = work.map(({ entry, slot, plan }): SlotTask => ({ entry, slot, plan }));
+      const answer = await this.#pool.run({ scratch, slots: JSON.stringify(slots) });
       this.busyMs += answer.busyMs;
       if (answer.error) cause = unpack(answer.error);
     } catch (error) {
       cause = error;
+      this.#ring.forgetLoading();
     }
     this.#scratches.push(scratch);
     this.#settle(work, cause);

@@ -1,5 +1,4 @@
 import { type Triple, voxels } from '../dataset/geometry.ts';
-import { MemoryError } from '../errors.ts';
 import { KERNEL_BYTES } from '../kernels/kernels.ts';
 
 /** What the sizes of the shared memory follow from. */
@@ -13,6 +12,10 @@ export interface LayoutOptions {
   scratches: number;
   /** Bytes of one scratch region. */
   scratchBytes: number;
+  /** Bytes of a stored label: 1 or 2. */
+  labelBytes: number;
+  /** Bytes of each case that stays in memory: the first ones of the store. */
+  residentBytes: readonly number[];
 }
 
 /** Where everything lies in the one shared memory of a loader, in bytes from its start. Plain data: workers get a copy. */
@@ -20,6 +23,8 @@ export interface Layout extends LayoutOptions {
   headerOffset: number;
   scratchOffset: number;
   ringOffset: number;
+  /** Where each resident case lies. */
+  residentOffsets: number[];
   /** From one batch of the ring to the next. */
   entryBytes: number;
   /** From the start of a batch to its targets. */
@@ -53,30 +58,40 @@ export const SLOT = {
   words: 16,
 } as const;
 
+/** One record per resident case. */
+export const RESIDENT = { state: 0, words: 1 } as const;
+
 const CACHE_LINE = 64;
-const WASM_PAGE = 64 * 1024;
+export const WASM_PAGE = 64 * 1024;
 /** A WebAssembly memory with 32-bit addresses ends here. */
-const ADDRESSABLE = 4 * 1024 ** 3;
+export const ADDRESSABLE = 4 * 1024 ** 3;
 
 const align = (bytes: number, to: number): number => Math.ceil(bytes / to) * to;
 
 export function computeLayout(options: LayoutOptions): Layout {
-  const { ring, batchSize, channels, patch, scratches, scratchBytes } = options;
+  const { ring, batchSize, channels, patch, scratches, scratchBytes, residentBytes } = options;
   const headerOffset = KERNEL_BYTES;
-  const headerBytes = 4 * (HEADER.words + ring * (ENTRY.words + batchSize * SLOT.words));
+  const headerBytes = 4 * (HEADER.words + ring * (ENTRY.words + batchSize * SLOT.words) + residentBytes.length * RESIDENT.words);
   const scratchOffset = align(headerOffset + headerBytes, WASM_PAGE);
   const ringOffset = align(scratchOffset + scratches * align(scratchBytes, CACHE_LINE), WASM_PAGE);
   const sampleDataBytes = 4 * channels * voxels(patch);
   const sampleTargetBytes = 2 * voxels(patch);
   const targetOffset = align(batchSize * sampleDataBytes, CACHE_LINE);
   const entryBytes = align(targetOffset + batchSize * sampleTargetBytes, CACHE_LINE);
-  const totalBytes = align(ringOffset + ring * entryBytes, WASM_PAGE);
+  let end = ringOffset + ring * entryBytes;
+  const residentOffsets = residentBytes.map((bytes) => {
+    const offset = align(end, CACHE_LINE);
+    end = offset + bytes;
+    return offset;
+  });
+  const totalBytes = align(end, WASM_PAGE);
   return {
     ...options,
     scratchBytes: align(scratchBytes, CACHE_LINE),
     headerOffset,
     scratchOffset,
     ringOffset,
+    residentOffsets,
     entryBytes,
     targetOffset,
     sampleDataBytes,
@@ -99,36 +114,14 @@ export function reportMemory(layout: Layout, cacheBytes: number, limitBytes: num
     { name: 'ring', bytes: ring * entryBytes, meaning: `${ring} batches of ${batchSize} samples` },
     { name: 'scratch', bytes: scratches * scratchBytes, meaning: `${scratches} regions, one per task under way` },
     { name: 'header', bytes: layout.scratchOffset, meaning: 'states of batches and samples, constants of the kernels' },
+    {
+      name: 'resident cases',
+      bytes: layout.residentBytes.reduce((sum, bytes) => sum + bytes, 0),
+      meaning: `${layout.residentBytes.length} cases kept whole, see \`cacheBytes\``,
+    },
     { name: 'class locations', bytes: cacheBytes, meaning: 'bound of the cache on the main thread' },
   ];
   return { parts, totalBytes: layout.totalBytes + cacheBytes, limitBytes };
-}
-
-/** @throws MemoryError with the table of what was asked for. */
-export function allocate(layout: Layout, report: MemoryReport): WebAssembly.Memory {
-  const table = report.parts.map(({ name, bytes, meaning }) => `${name} ${showBytes(bytes)} (${meaning})`).join(', ');
-  const smaller = 'Use a smaller patch or batch, fewer workers, or a smaller `ring`';
-  if (report.totalBytes > report.limitBytes) {
-    throw new MemoryError(
-      'maxMemoryBytes',
-      `the loader needs ${showBytes(report.totalBytes)} (${table}), the limit is ${showBytes(report.limitBytes)}`,
-      `${smaller}, or raise \`maxMemoryBytes\``,
-    );
-  }
-  if (layout.totalBytes > ADDRESSABLE) {
-    throw new MemoryError(
-      'ring',
-      `the shared memory needs ${showBytes(layout.totalBytes)} (${table}), one can have ${showBytes(ADDRESSABLE)}`,
-      smaller,
-    );
-  }
-  const pages = layout.totalBytes / WASM_PAGE;
-  try {
-    // Fixed in size: views on a memory that may grow are many times slower.
-    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  } catch (error) {
-    throw new MemoryError('ring', `the system refused ${showBytes(layout.totalBytes)} (${table})`, smaller, { cause: error });
-  }
 }
 
 export function showBytes(bytes: number): string {

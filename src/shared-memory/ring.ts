@@ -1,10 +1,13 @@
-import { ENTRY, HEADER, type Layout, SLOT } from './layout.ts';
+import { ENTRY, HEADER, type Layout, RESIDENT, SLOT } from './layout.ts';
 
 /** The life of one batch of the ring. Only the scheduler leaves FREE; whoever holds the lease, in any thread, returns to it. */
 export const ENTRY_STATE = { free: 0, filling: 1, leased: 2 } as const;
 
 /** The life of one sample of a batch: what a worker died over is the one that was being written. */
 export const SLOT_STATE = { planned: 0, writing: 1, written: 2 } as const;
+
+/** The life of a case that has a place in memory. */
+export const RESIDENT_STATE = { absent: 0, loading: 1, ready: 2 } as const;
 
 /**
  * The batches in shared memory and their states. Any thread can build one on the same buffer; all coordination is in the
@@ -29,7 +32,18 @@ export class Ring {
     return this.#entryWord(entry) + ENTRY.words + slot * SLOT.words;
   }
 
+  #residentWord(caseNumber: number): number {
+    return this.#entryWord(this.layout.ring) + caseNumber * RESIDENT.words + RESIDENT.state;
+  }
+
   // --- scheduler ---
+
+  /** Cases that a worker died over while loading can be loaded by another. One that is still at it writes the same bytes. */
+  forgetLoading(): void {
+    for (let caseNumber = 0; caseNumber < this.layout.residentOffsets.length; caseNumber++) {
+      Atomics.compareExchange(this.#words, this.#residentWord(caseNumber), RESIDENT_STATE.loading, RESIDENT_STATE.absent);
+    }
+  }
 
   /** Takes a free batch and clears its slots; null if there is none. Only one thread, the scheduler, may call it. */
   tryAcquire(): number | null {
@@ -119,6 +133,20 @@ export class Ring {
 
   slotState(entry: number, slot: number): number {
     return Atomics.load(this.#words, this.#slotWord(entry, slot) + SLOT.state);
+  }
+
+  isResident(caseNumber: number): boolean {
+    return Atomics.load(this.#words, this.#residentWord(caseNumber)) === RESIDENT_STATE.ready;
+  }
+
+  /** Returns whether it is the caller who is to load the case. */
+  beginLoading(caseNumber: number): boolean {
+    const { absent, loading } = RESIDENT_STATE;
+    return Atomics.compareExchange(this.#words, this.#residentWord(caseNumber), absent, loading) === absent;
+  }
+
+  endLoading(caseNumber: number, loaded: boolean): void {
+    Atomics.store(this.#words, this.#residentWord(caseNumber), loaded ? RESIDENT_STATE.ready : RESIDENT_STATE.absent);
   }
 
   setForeground(entry: number, slot: number, found: boolean): void {

@@ -44,6 +44,15 @@ describe.each(shapes)('$planes x $rows x $count, gap $gap, shift $shift', ({ pla
     expect(Buffer.from(bytes).equals(Buffer.from(expected))).toBe(true);
   });
 
+  it('fillBox fills the box and nothing else', () => {
+    const bytes = fill(count + 2);
+    const to = strided(TARGET + shift, count + gap, rows);
+    const expected = bytes.slice();
+    for (const address of addresses(to, planes, rows, count, 1)) expected[address] = 255;
+    kernels.fillBox(to, planes, rows, count, 255);
+    expect(Buffer.from(bytes).equals(Buffer.from(expected))).toBe(true);
+  });
+
   it.each(['widenLabels', 'copyLabels'] as const)('%s copies labels, nothing else, and sees foreground', (name) => {
     const size = name === 'widenLabels' ? 1 : 2;
     const bytes = fill(count + 1);

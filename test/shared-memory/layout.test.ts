@@ -1,9 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryError } from '../../src/errors.ts';
-import { allocate, computeLayout, type LayoutOptions, reportMemory } from '../../src/shared-memory/layout.ts';
+import { allocate } from '../../src/shared-memory/allocate.ts';
+import { computeLayout, type LayoutOptions, reportMemory } from '../../src/shared-memory/layout.ts';
 import { Ring } from '../../src/shared-memory/ring.ts';
 
-const options: LayoutOptions = { ring: 3, batchSize: 2, channels: 2, patch: [5, 7, 3], scratches: 2, scratchBytes: 1000 };
+const options: LayoutOptions = {
+  ring: 3,
+  batchSize: 2,
+  channels: 2,
+  patch: [5, 7, 3],
+  scratches: 2,
+  scratchBytes: 1000,
+  labelBytes: 1,
+  residentBytes: [100, 5000],
+};
 
 describe('layout', () => {
   it('gives every batch, sample and scratch a place of its own, aligned for any vector', () => {

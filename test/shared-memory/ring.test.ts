@@ -4,7 +4,16 @@ import { computeLayout } from '../../src/shared-memory/layout.ts';
 import { Ring, SLOT_STATE } from '../../src/shared-memory/ring.ts';
 
 function makeRing(entries = 2): Ring {
-  const layout = computeLayout({ ring: entries, batchSize: 2, channels: 1, patch: [2, 2, 2], scratches: 1, scratchBytes: 64 });
+  const layout = computeLayout({
+    ring: entries,
+    batchSize: 2,
+    channels: 1,
+    patch: [2, 2, 2],
+    scratches: 1,
+    scratchBytes: 64,
+    labelBytes: 1,
+    residentBytes: [64, 64],
+  });
   return new Ring(new SharedArrayBuffer(layout.totalBytes), layout);
 }
 

@@ -1,3 +1,4 @@
 export { copyBox } from './copy-box';
 export { copyLabels } from './copy-labels';
+export { fillBox } from './fill-box';
 export { widenLabels } from './widen-labels';

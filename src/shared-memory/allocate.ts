@@ -1,0 +1,29 @@
+import { MemoryError } from '../errors.ts';
+import { ADDRESSABLE, type Layout, type MemoryReport, showBytes, WASM_PAGE } from './layout.ts';
+
+/** @throws MemoryError with the table of what was asked for. */
+export function allocate(layout: Layout, report: MemoryReport): WebAssembly.Memory {
+  const table = report.parts.map(({ name, bytes, meaning }) => `${name} ${showBytes(bytes)} (${meaning})`).join(', ');
+  const smaller = 'Use a smaller patch or batch, fewer workers, or a smaller `ring`';
+  if (report.totalBytes > report.limitBytes) {
+    throw new MemoryError(
+      'maxMemoryBytes',
+      `the loader needs ${showBytes(report.totalBytes)} (${table}), the limit is ${showBytes(report.limitBytes)}`,
+      `${smaller}, or raise \`maxMemoryBytes\``,
+    );
+  }
+  if (layout.totalBytes > ADDRESSABLE) {
+    throw new MemoryError(
+      'ring',
+      `the shared memory needs ${showBytes(layout.totalBytes)} (${table}), one can have ${showBytes(ADDRESSABLE)}`,
+      smaller,
+    );
+  }
+  const pages = layout.totalBytes / WASM_PAGE;
+  try {
+    // Fixed in size: views on a memory that may grow are many times slower.
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (error) {
+    throw new MemoryError('ring', `the system refused ${showBytes(layout.totalBytes)} (${table})`, smaller, { cause: error });
+  }
+}
