@@ -9,7 +9,7 @@ import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Triple } from '../src/dataset/geometry.ts';
+import type { Triple } from '../src/geometry.ts';
 import { PatchLoader } from '../src/loader.ts';
 import { environment } from '../src/observability/environment.ts';
 import { measureThroughput, type ThroughputReport } from '../src/observability/throughput.ts';
@@ -22,23 +22,36 @@ interface Configuration {
   batch: number;
   batches: number;
   workers: number;
+  /** 0: from files in the page cache; otherwise from cases kept in memory. */
+  cacheBytes: number;
 }
 
 const LARGE: Triple = [160, 300, 300];
 const SMALL: Triple = [36, 50, 36];
 
+const GIB = 1024 ** 3;
+
 const CONFIGURATIONS: Configuration[] = [
-  { name: '3D 128, batch 2, 1 worker', volume: LARGE, patch: [128, 128, 128], batch: 2, batches: 120, workers: 1 },
-  { name: '3D 128, batch 2, 2 workers', volume: LARGE, patch: [128, 128, 128], batch: 2, batches: 120, workers: 2 },
-  { name: '3D 40x56x40, batch 9, 1 worker', volume: SMALL, patch: [40, 56, 40], batch: 9, batches: 400, workers: 1 },
-  { name: '3D 40x56x40, batch 9, 2 workers', volume: SMALL, patch: [40, 56, 40], batch: 9, batches: 400, workers: 2 },
-  { name: '2D 256, batch 12, 1 worker', volume: LARGE, patch: [256, 256], batch: 12, batches: 400, workers: 1 },
+  { name: '3D 128, batch 2, 1 worker', volume: LARGE, patch: [128, 128, 128], batch: 2, batches: 120, workers: 1, cacheBytes: GIB },
+  {
+    name: '3D 128, batch 2, 1 worker, page cache',
+    volume: LARGE,
+    patch: [128, 128, 128],
+    batch: 2,
+    batches: 120,
+    workers: 1,
+    cacheBytes: 0,
+  },
+  { name: '3D 128, batch 2, 2 workers', volume: LARGE, patch: [128, 128, 128], batch: 2, batches: 120, workers: 2, cacheBytes: GIB },
+  { name: '3D 40x56x40, batch 9, 1 worker', volume: SMALL, patch: [40, 56, 40], batch: 9, batches: 400, workers: 1, cacheBytes: GIB },
+  { name: '3D 40x56x40, batch 9, 2 workers', volume: SMALL, patch: [40, 56, 40], batch: 9, batches: 400, workers: 2, cacheBytes: GIB },
+  { name: '2D 256, batch 12, 1 worker', volume: LARGE, patch: [256, 256], batch: 12, batches: 400, workers: 1, cacheBytes: GIB },
 ];
 
 const PEER = 'nnU-Net, crop only, from RAM';
 const PEER_SCRIPT = join(import.meta.dirname, 'peers/nnunet_crop_only.py');
 /** The peer takes its turn beside the configurations of one worker: it has one process. */
-const hasPeer = ({ workers, patch }: Configuration): boolean => workers === 1 && patch.length === 3;
+const hasPeer = ({ workers, patch, cacheBytes }: Configuration): boolean => workers === 1 && patch.length === 3 && cacheBytes > 0;
 
 const { values } = parseArgs({
   options: { peer: { type: 'string' }, runs: { type: 'string', default: '5' }, json: { type: 'boolean', default: false } },
@@ -50,9 +63,9 @@ const reports = new Map<string, Measured[]>();
 const report = (name: string, measured: Measured): void => void reports.set(name, [...(reports.get(name) ?? []), measured]);
 for (let run = 0; run < runs; run++) {
   for (const configuration of CONFIGURATIONS) {
-    const { name, volume, patch, batch, batches, workers } = configuration;
+    const { name, volume, patch, batch, batches, workers, cacheBytes } = configuration;
     const store = await syntheticStore(join(tmpdir(), `voxfeed-bench-${volume.join('x')}`), 4, volume);
-    const loader = await PatchLoader.create({ store, patchSize: patch, batchSize: batch, seed: run, workers });
+    const loader = await PatchLoader.create({ store, patchSize: patch, batchSize: batch, seed: run, workers, cacheBytes });
     report(name, await measureThroughput(loader, { batches, hash: false }));
     await loader.close();
     if (values.peer && hasPeer(configuration)) {

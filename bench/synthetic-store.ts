@@ -2,12 +2,12 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { caseFiles } from '../src/dataset/case-files.ts';
 import { sampleClassLocations } from '../src/dataset/class-locations.ts';
-import { type Triple, voxels } from '../src/dataset/geometry.ts';
 import { xxh64 } from '../src/dataset/hash.ts';
 import { readLabels } from '../src/dataset/labels.ts';
 import { encodeNpyHeader } from '../src/dataset/npy.ts';
 import { encodeSidecar } from '../src/dataset/sidecar.ts';
 import { INDEX_FILE, openStore, type Store, type StoredCase, type StoreIndex } from '../src/dataset/store.ts';
+import { type Triple, voxels } from '../src/geometry.ts';
 import { Draws, STAGE } from '../src/random.ts';
 
 /** A store of made-up volumes, large enough to measure with: noise, and balls of three classes, about 1 % foreground together. */

@@ -75,3 +75,17 @@ export class Batch implements Disposable {
       );
   }
 }
+
+/** Batches one after the other, without end; a ClosedError ends the iteration in good order if `closed` says it was meant. */
+export function batchesUntil(closed: () => boolean, next: () => Promise<Batch>): AsyncIterator<Batch, undefined> {
+  return {
+    next: async () => {
+      try {
+        return { done: false, value: await next() };
+      } catch (error) {
+        if (error instanceof ClosedError && closed()) return { done: true, value: undefined };
+        throw error;
+      }
+    },
+  };
+}

@@ -1,9 +1,9 @@
-import { Batch, type BatchTicket } from './batch.ts';
+import { Batch, type BatchTicket, batchesUntil } from './batch.ts';
 import { scratchBytes } from './dataset/read-patch.ts';
 import { residentBytes } from './dataset/resident-cases.ts';
 import { ClosedError } from './errors.ts';
 import type { LoaderMetrics } from './observability/metrics.ts';
-import { type LoaderOptions, type ResolvedOptions, type ResumeOptions, resolveOptions } from './options.ts';
+import { type LoaderOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { planSlot, type SamplingOptions, type SlotPlan } from './sampling/slot-plan.ts';
 import { openCasesPerWorker } from './scheduling/descriptors.ts';
 import { Dispatcher, slotsPerTask } from './scheduling/dispatcher.ts';
@@ -12,7 +12,7 @@ import { TASKS_PER_WORKER, WorkerPool } from './scheduling/worker-pool.ts';
 import { allocate } from './shared-memory/allocate.ts';
 import { ADDRESSABLE, computeLayout, type Layout, type MemoryReport, reportMemory } from './shared-memory/layout.ts';
 import { Ring } from './shared-memory/ring.ts';
-import { applyState, type LoaderState, saveState } from './state.ts';
+import { applyState, type LoaderState, type ResumeOptions, saveState } from './state.ts';
 import { workerFile } from './worker-file.ts';
 
 /** A batch on its way: planned, and being filled by workers or ready. */
@@ -223,16 +223,10 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
 
   /** Endless; ends without an error when the loader is closed. Leaving the loop does not close the loader. */
   [Symbol.asyncIterator](): AsyncIterator<Batch, undefined> {
-    return {
-      next: async () => {
-        try {
-          return { done: false, value: await this.next() };
-        } catch (error) {
-          if (error instanceof ClosedError && this.#closed !== null) return { done: true, value: undefined };
-          throw error;
-        }
-      },
-    };
+    return batchesUntil(
+      () => this.#closed !== null,
+      () => this.next(),
+    );
   }
 
   /** Where the stream stands: after every batch handed out so far, whether disposed or not. JSON. */

@@ -1,9 +1,8 @@
 import { availableParallelism, totalmem } from 'node:os';
-import type { Triple } from './dataset/geometry.ts';
 import { PAD_MODES, type PadMode } from './dataset/pad.ts';
 import type { Store } from './dataset/store.ts';
 import { OptionError } from './errors.ts';
-import type { LoaderState } from './state.ts';
+import type { Triple } from './geometry.ts';
 
 /** What a `PatchLoader` is made from. */
 export interface LoaderOptions {
@@ -32,12 +31,6 @@ export interface LoaderOptions {
   cacheBytes?: number;
   /** Refuse to take more memory than this. Default: half of what the machine has. */
   maxMemoryBytes?: number;
-}
-
-/** To continue: everything that shapes the stream comes from the state, and may be left out. */
-export interface ResumeOptions extends Partial<LoaderOptions> {
-  store: Store;
-  state: LoaderState;
 }
 
 /** Checked options, nothing left open. `null` means that the loader chooses. */

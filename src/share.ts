@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { expose, releaseProxy, wrap } from 'comlink/dist/esm/comlink.mjs';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
-import { Batch, type BatchTicket } from './batch.ts';
+import { Batch, type BatchTicket, batchesUntil } from './batch.ts';
 import { ClosedError, type PackedError, pack, unpack } from './errors.ts';
 import type { PatchLoader } from './loader.ts';
 import type { LoaderMetrics } from './observability/metrics.ts';
@@ -94,16 +94,10 @@ export class SharedLoader implements AsyncDisposable, AsyncIterable<Batch> {
 
   /** Endless; ends when the loader is closed. */
   [Symbol.asyncIterator](): AsyncIterator<Batch, undefined> {
-    return {
-      next: async () => {
-        try {
-          return { done: false, value: await this.next() };
-        } catch (error) {
-          if (error instanceof ClosedError) return { done: true, value: undefined };
-          throw error;
-        }
-      },
-    };
+    return batchesUntil(
+      () => true,
+      () => this.next(),
+    );
   }
 
   state(): Promise<LoaderState> {

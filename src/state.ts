@@ -1,5 +1,6 @@
+import type { Store } from './dataset/store.ts';
 import { OptionError, StateError } from './errors.ts';
-import type { LoaderOptions, ResolvedOptions, ResumeOptions } from './options.ts';
+import type { LoaderOptions, ResolvedOptions } from './options.ts';
 
 /** The options that decide the bytes of a stream, and the store they were used on. */
 const SHAPING = ['patchSize', 'batchSize', 'seed', 'oversample', 'probabilisticOversampling', 'padMode'] as const;
@@ -13,6 +14,12 @@ export interface LoaderState extends Shaping {
   /** The batch that comes next, counted from 0. */
   nextBatch: number;
   storeHash: string;
+}
+
+/** To continue: everything that shapes the stream comes from the state, and may be left out. */
+export interface ResumeOptions extends Partial<LoaderOptions> {
+  store: Store;
+  state: LoaderState;
 }
 
 export function saveState(options: ResolvedOptions, nextBatch: number): LoaderState {

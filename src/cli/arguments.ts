@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { voxels } from '../dataset/geometry.ts';
 import { openStore, type Store } from '../dataset/store.ts';
+import { voxels } from '../geometry.ts';
 import type { LoaderOptions } from '../options.ts';
 
 /** One command of the command line. */

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { NIFTI1, type NIFTI2, readHeader } from 'nifti-reader-js';
 import { CaseError, fileError } from '../errors.ts';
+import { show, type Triple, voxels } from '../geometry.ts';
 import { affineOf } from './affine.ts';
-import { show, type Triple, voxels } from './geometry.ts';
 
 /** One NIfTI file as an array. */
 export interface NiftiVolume {

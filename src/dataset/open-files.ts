@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { fileError, StoreError } from '../errors.ts';
+import { show, type Triple, voxels } from '../geometry.ts';
 import { caseFiles } from './case-files.ts';
-import { show, type Triple, voxels } from './geometry.ts';
 import { DTYPES, NPY_HEADER_BYTES, parseNpyHeader } from './npy.ts';
 
 /** An open array of a case. */

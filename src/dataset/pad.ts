@@ -1,4 +1,4 @@
-import type { Box, Triple } from './geometry.ts';
+import type { Box, Triple } from '../geometry.ts';
 
 /**
  * What stands outside the volume in an image: 0 (nnU-Net's default), the nearest voxel, or the mirrored inside without the edge

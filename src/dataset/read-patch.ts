@@ -1,5 +1,5 @@
+import { AXES, type Box, boxShape, intersect, type Triple, triple, voxels } from '../geometry.ts';
 import { bindKernels, type Kernels, type Strided } from '../kernels/kernels.ts';
-import { AXES, type Box, boxShape, intersect, type Triple, triple, voxels } from './geometry.ts';
 import { type OpenArray, type OpenCase, readExactly } from './open-files.ts';
 import { extendEdges, type PadMode } from './pad.ts';
 import type { ResidentArray, ResidentCase } from './resident-cases.ts';

@@ -1,6 +1,6 @@
+import { type Triple, voxels } from '../geometry.ts';
 import type { Layout } from '../shared-memory/layout.ts';
 import type { Ring } from '../shared-memory/ring.ts';
-import { type Triple, voxels } from './geometry.ts';
 import { type OpenArray, type OpenCase, readExactly } from './open-files.ts';
 
 /** A volume in the shared memory: C-ordered voxels from `pointer` on. */

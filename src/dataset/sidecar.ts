@@ -1,7 +1,7 @@
 import { Packr } from 'msgpackr';
 import { StoreError } from '../errors.ts';
+import { type Triple, voxels } from '../geometry.ts';
 import type { ClassLocations } from './class-locations.ts';
-import { type Triple, voxels } from './geometry.ts';
 
 /** A file a case depends on, and how to tell that it changed. */
 export interface SourceFile {

@@ -1,6 +1,6 @@
 import type { Batch } from '../batch.ts';
-import { type Triple, voxels } from '../dataset/geometry.ts';
 import { isAnnotated, type LabelClass } from '../dataset/labels.ts';
+import { type Triple, voxels } from '../geometry.ts';
 import { Canvas, type Colour } from './canvas.ts';
 import { GLYPH_HEIGHT, GLYPH_WIDTH } from './font.ts';
 

@@ -1,5 +1,5 @@
-import { type Triple, voxels } from '../dataset/geometry.ts';
 import { NumpyRandom } from '../dataset/numpy-random.ts';
+import { type Triple, voxels } from '../geometry.ts';
 
 /** What planning needs to know of one case. */
 export interface CaseFingerprint {

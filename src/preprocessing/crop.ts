@@ -1,5 +1,5 @@
-import { type Box, boxShape, type Triple, voxels } from '../dataset/geometry.ts';
 import { OUTSIDE } from '../dataset/labels.ts';
+import { type Box, boxShape, type Triple, voxels } from '../geometry.ts';
 
 const INSIDE_MARK = 1;
 const OUTSIDE_MARK = 2;

@@ -1,8 +1,8 @@
-import { type Box, boxShape, show, type Triple } from '../dataset/geometry.ts';
 import { isAnnotated, type Labels } from '../dataset/labels.ts';
 import { type NiftiVolume, readNifti } from '../dataset/nifti.ts';
 import type { RawCase } from '../dataset/raw-dataset.ts';
 import { CaseError } from '../errors.ts';
+import { type Box, boxShape, show, type Triple } from '../geometry.ts';
 import { cropVolume, markLabelsOutside, nonzeroRegion } from './crop.ts';
 
 /** One case, checked and cropped to its nonzero region. Everything in array order [z, y, x]. */

@@ -1,4 +1,4 @@
-import { type Box, type Triple, triple } from '../dataset/geometry.ts';
+import { type Box, type Triple, triple } from '../geometry.ts';
 import type { Draws } from '../random.ts';
 
 /** Where the lower corner of a patch may lie, both ends included (sampling sheet, section 4.1). */

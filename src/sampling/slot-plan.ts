@@ -1,5 +1,5 @@
-import type { Box, Triple } from '../dataset/geometry.ts';
 import type { LabelClass } from '../dataset/labels.ts';
+import type { Box, Triple } from '../geometry.ts';
 import { Draws, STAGE, type Stage } from '../random.ts';
 import { chooseClass } from './class-choice.ts';
 import { isForced, type Oversampling } from './oversampling.ts';

@@ -1,4 +1,4 @@
-import { type Triple, voxels } from '../dataset/geometry.ts';
+import { type Triple, voxels } from '../geometry.ts';
 import { KERNEL_BYTES } from '../kernels/kernels.ts';
 
 /** What the sizes of the shared memory follow from. */

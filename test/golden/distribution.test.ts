@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sampleClassLocations } from '../../src/dataset/class-locations.ts';
-import { type Box, intersect, type Triple, voxels } from '../../src/dataset/geometry.ts';
+import { type Box, intersect, type Triple, voxels } from '../../src/geometry.ts';
 import { planSlot, type Samplable, type SlotPlan } from '../../src/sampling/slot-plan.ts';
 import { has, readJson } from './golden.ts';
 

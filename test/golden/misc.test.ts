@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'vitest';
-import { type Box, boxShape, type Triple, voxels } from '../../src/dataset/geometry.ts';
 import { encodeNpyHeader } from '../../src/dataset/npy.ts';
 import { OpenFiles } from '../../src/dataset/open-files.ts';
 import type { PadMode } from '../../src/dataset/pad.ts';
 import { PatchReader } from '../../src/dataset/read-patch.ts';
+import { type Box, boxShape, type Triple, voxels } from '../../src/geometry.ts';
 import { KERNEL_BYTES } from '../../src/kernels/kernels.ts';
 import { expectClose, type GoldenCase, has, manifest, readArray } from './golden.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { sampleClassLocations } from '../../src/dataset/class-locations.ts';
-import type { Triple } from '../../src/dataset/geometry.ts';
+import type { Triple } from '../../src/geometry.ts';
 import type { Normalisation } from '../../src/planning/normalisation.ts';
 import { intensityProperties } from '../../src/planning/normalisation.ts';
 import { cropVolume, markLabelsOutside, nonzeroRegion } from '../../src/preprocessing/crop.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Triple } from '../../src/dataset/geometry.ts';
+import type { Triple } from '../../src/geometry.ts';
 import { Draws, STAGE } from '../../src/random.ts';
 import { chooseClass } from '../../src/sampling/class-choice.ts';
 import { isLastPart } from '../../src/sampling/oversampling.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Box, type Triple, voxels } from '../../src/dataset/geometry.ts';
+import { type Box, type Triple, voxels } from '../../src/geometry.ts';
 import { cropVolume, markLabelsOutside, nonzeroRegion } from '../../src/preprocessing/crop.ts';
 import { numbers } from '../fixtures/raw-dataset.ts';
 
