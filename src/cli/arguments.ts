@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import type { PadMode } from '../dataset/pad.ts';
 import { openStore, type Store } from '../dataset/store.ts';
 import { voxels } from '../geometry.ts';
 import type { LoaderOptions } from '../options.ts';
@@ -59,6 +60,12 @@ export function positive(values: Values, name: string, fallback: number): number
   return value;
 }
 
+/** A number of GiB as whole bytes. */
+function gigabytes(values: Values, name: string): number | undefined {
+  const value = number(values, name);
+  return value === undefined ? undefined : Math.floor(value * 1024 ** 3);
+}
+
 /** The options that every command with a loader takes. */
 export const LOADER_ARGUMENTS = {
   patch: 'string',
@@ -67,6 +74,9 @@ export const LOADER_ARGUMENTS = {
   workers: 'string',
   oversample: 'string',
   probabilistic: 'boolean',
+  'pad-mode': 'string',
+  ring: 'string',
+  'cache-gb': 'string',
   'max-memory-gb': 'string',
 } as const;
 
@@ -76,6 +86,9 @@ export const LOADER_USAGE = `  --patch Z,Y,X       patch size in voxels (Y,X for
   --workers N         worker threads; default: one per core
   --oversample F      part of each batch that is forced to hold foreground; default 0.33
   --probabilistic     decide forced samples at random, not by position in the batch
+  --pad-mode MODE     what stands outside a volume in images: constant (0), edge or reflect; default constant
+  --ring N            batches in memory; default: enough to keep all workers busy
+  --cache-gb N        keep cases in memory, up to this; 0 reads files only; default 1
   --max-memory-gb N   refuse to take more; default: half of the machine's memory`;
 
 /** Opens the store and reads the loader's options. */
@@ -87,8 +100,10 @@ export async function loaderOptions(storeDir: string, values: Values): Promise<L
     workers: number(values, 'workers'),
     oversample: number(values, 'oversample'),
     probabilisticOversampling: values.probabilistic as boolean | undefined,
-    maxMemoryBytes:
-      number(values, 'max-memory-gb') === undefined ? undefined : Math.floor((number(values, 'max-memory-gb') as number) * 1024 ** 3),
+    padMode: text(values, 'pad-mode') as PadMode | undefined,
+    ring: number(values, 'ring'),
+    cacheBytes: gigabytes(values, 'cache-gb'),
+    maxMemoryBytes: gigabytes(values, 'max-memory-gb'),
   };
   const chosen = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined));
   return { store, patchSize, batchSize: number(values, 'batch') ?? defaultBatch(patchSize), ...chosen };

@@ -4,6 +4,9 @@ import { show, type Triple, voxels } from '../geometry.ts';
 import { caseFiles } from './case-files.ts';
 import { DTYPES, NPY_HEADER_BYTES, parseNpyHeader } from './npy.ts';
 
+/** Node counts the bytes of one read in 31 bits. */
+const MOST_AT_ONCE = 1024 ** 3;
+
 /** An open array of a case. */
 export interface OpenArray {
   path: string;
@@ -118,7 +121,7 @@ export function readExactly({ path, fd }: OpenArray, into: Uint8Array, at: numbe
   while (done < length) {
     let count: number;
     try {
-      count = readSync(fd, into, at + done, length - done, position + done);
+      count = readSync(fd, into, at + done, Math.min(length - done, MOST_AT_ONCE), position + done);
     } catch (error) {
       throw fileError(path, error);
     }

@@ -11,7 +11,13 @@ export function openCasesPerWorker(workers: number, limit: number = descriptorLi
 
 /** The soft limit of open files, where the system tells it. */
 function descriptorLimit(): number {
-  const report = process.report?.getReport() as { userLimits?: { open_files?: { soft: number | string } } } | undefined;
-  const soft = Number(report?.userLimits?.open_files?.soft);
+  const { report } = process;
+  if (report === undefined) return FALLBACK_LIMIT;
+  // Listing network interfaces may look up names, which can take seconds.
+  const { excludeNetwork } = report;
+  report.excludeNetwork = true;
+  const { userLimits } = report.getReport() as { userLimits?: { open_files?: { soft: number | string } } };
+  report.excludeNetwork = excludeNetwork;
+  const soft = Number(userLimits?.open_files?.soft);
   return Number.isFinite(soft) ? soft : FALLBACK_LIMIT;
 }
