@@ -11,7 +11,8 @@ export function openCasesPerWorker(workers: number, limit: number = descriptorLi
 
 /** The soft limit of open files, where the system tells it. */
 function descriptorLimit(): number {
-  const { report } = process;
+  // The types do not know `excludeNetwork` yet.
+  const report = process.report as (NodeJS.ProcessReport & { excludeNetwork: boolean }) | undefined;
   if (report === undefined) return FALLBACK_LIMIT;
   // Listing network interfaces may look up names, which can take seconds.
   const { excludeNetwork } = report;
