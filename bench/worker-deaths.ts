@@ -1,0 +1,63 @@
+/**
+ * Ends worker threads from outside while a real store streams: `node bench/worker-deaths.ts STORE_DIR [DEATHS] [BATCHES]`.
+ * Prints the hash of the stream without and with deaths, and the memory at the start and at the end.
+ */
+import { createRequire, syncBuiltinESMExports } from 'node:module';
+import type { Worker } from 'node:worker_threads';
+import { Digest } from '../src/dataset/hash.ts';
+import { environment } from '../src/observability/environment.ts';
+
+const [dir, deaths = 200, batches = 2000] = [process.argv[2], ...process.argv.slice(3).map(Number)] as [string, number?, number?];
+
+const live = new Set<Worker>();
+const threads = createRequire(import.meta.url)('node:worker_threads') as { Worker: typeof Worker };
+const Original = threads.Worker;
+threads.Worker = class extends Original {
+  constructor(...parameters: ConstructorParameters<typeof Worker>) {
+    super(...parameters);
+    live.add(this);
+    this.on('exit', () => live.delete(this));
+  }
+};
+syncBuiltinESMExports();
+// Only now: whatever imports the worker class from here on gets the one that keeps a list.
+const { openStore, PatchLoader } = await import('../src/index.ts');
+
+for (const injected of [0, deaths]) {
+  await using loader = await PatchLoader.create({
+    store: await openStore(dir),
+    patchSize: [40, 56, 40],
+    batchSize: 9,
+    seed: 7,
+    workers: 2,
+  });
+  const digest = await Digest.create();
+  const memory: number[] = [];
+  const start = performance.now();
+  let ended = 0;
+  for (let i = 0; i < batches; i++) {
+    // As often as is due by now, and as somebody lives: a worker that is already ending does not count.
+    const [victim] = [...live].slice(i % Math.max(1, live.size));
+    if (victim !== undefined && ended < (injected * (i + 1)) / batches) {
+      live.delete(victim);
+      void victim.terminate();
+      ended++;
+    }
+    using batch = await loader.next();
+    digest.update(batch.data).update(batch.target);
+    if (i % 100 === 99) memory.push(process.memoryUsage().rss);
+  }
+  const { batches: delivered, redone, workerRestarts } = loader.metrics();
+  const megabytes = (values: number[]): number => Math.round(Math.max(...values) / 2 ** 20);
+  console.log({
+    deaths: ended,
+    stream_hash: digest.hex(),
+    batches: delivered,
+    redone,
+    workerRestarts,
+    rss_mib_first_quarter: megabytes(memory.slice(0, memory.length / 4)),
+    rss_mib_last_quarter: megabytes(memory.slice(-memory.length / 4)),
+    seconds: Math.round((performance.now() - start) / 100) / 10,
+  });
+}
+console.log(environment());
