@@ -36,9 +36,27 @@ export async function syntheticStore(dir: string, cases: number, shape: Triple):
     const geometry = { shape, spacing, shapeBeforeCrop: shape, cropBox: { lower: [0, 0, 0] as Triple, upper: shape }, affine: [] };
     writeFileSync(
       paths.sidecar,
-      encodeSidecar({ format: 'voxfeed-case', version: 1, id, channels: 1, ...geometry, optionsHash: '', sources: [], files, classes }),
+      encodeSidecar({
+        format: 'voxfeed-case',
+        version: 1,
+        id,
+        channels: 1,
+        ...geometry,
+        optionsHash: '',
+        sources: [],
+        files,
+        classes,
+      }),
     );
-    entries.push({ id, shape, spacing, locations: classes.map(({ locations }) => locations.length), files });
+    const locations = classes.map((entry) => entry.locations);
+    entries.push({
+      id,
+      shape,
+      spacing,
+      locations: locations.map(({ length }) => length),
+      locationsXxh64: await xxh64(...locations),
+      files,
+    });
   }
   const index: StoreIndex = {
     format: 'voxfeed-store',

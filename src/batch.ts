@@ -30,9 +30,11 @@ export class Batch implements Disposable {
   readonly targetShape: readonly number[];
   readonly #ring: Ring;
   readonly #entry: number;
+  readonly #onDispose: () => void;
   #held = true;
 
-  constructor(ring: Ring, ticket: BatchTicket, patchSize: readonly number[]) {
+  constructor(ring: Ring, ticket: BatchTicket, patchSize: readonly number[], onDispose: () => void = () => {}) {
+    this.#onDispose = onDispose;
     this.index = ticket.index;
     this.keys = ticket.keys;
     this.plans = ticket.plans;
@@ -60,6 +62,7 @@ export class Batch implements Disposable {
     if (!this.#held) return;
     this.#held = false;
     this.#ring.release(this.#entry, this.index);
+    this.#onDispose();
   }
 
   dispose(): void {

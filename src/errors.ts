@@ -130,6 +130,9 @@ const SYSTEM_HINTS: Record<string, string> = {
   ENOENT: 'Check the path',
   EACCES: 'Check who may read and write it',
   EPERM: 'Check who may read and write it',
+  EEXIST: 'A folder was expected there, not a file',
+  ENOTDIR: 'A part of the path is a file, not a folder',
+  EROFS: 'It cannot be written to: choose another place',
   EISDIR: 'A file was expected there, not a folder',
   ENOSPC: 'Free some space or choose another folder, then run again: finished cases are kept',
   EDQUOT: 'The quota is used up: free some space or choose another folder, then run again: finished cases are kept',
@@ -141,7 +144,8 @@ const SYSTEM_HINTS: Record<string, string> = {
 export function fileError(path: string, error: unknown): Error {
   if (error instanceof VoxfeedError) return error;
   const code = (error as NodeJS.ErrnoException | null)?.code;
-  if (code === undefined || !/^E[A-Z0-9]+$/.test(code)) return error instanceof Error ? error : new Error(String(error));
+  if (code === undefined || !/^(E[A-Z0-9]+|ERR_OUT_OF_RANGE|ERR_FS_FILE_TOO_LARGE)$/.test(code))
+    return error instanceof Error ? error : new Error(String(error));
   const what = `${(error as Error).message.replace(/^[A-Z0-9]+: /, '').replace(/, .*$/, '')} (${code})`;
   return new FileError(path, what, SYSTEM_HINTS[code] ?? 'Check the file and the disk it is on', { cause: error });
 }

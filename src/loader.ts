@@ -49,7 +49,6 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   readonly #memory: MemoryReport;
   readonly #prepared: Prepared[] = [];
   readonly #waiters: Waiter[] = [];
-  readonly #closing: (() => void)[] = [];
   /** Why there will be no more batches. */
   #end: Error | null = null;
   #closed: Promise<void> | null = null;
@@ -88,7 +87,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       oversampling: { fraction: oversample, probabilistic: probabilisticOversampling },
     };
     const layout = layoutFor(options);
-    this.#memory = reportMemory(layout, store.cacheBytes, options.maxMemoryBytes);
+    this.#memory = reportMemory(layout, store.locationsBytes, options.maxMemoryBytes);
     const memory = allocate(layout, this.#memory);
     this.#ring = new Ring(memory.buffer, layout);
     const cases = store.cases.map(({ id, shape }) => ({ id, shape }));
@@ -150,6 +149,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       this.#nextBatch = index + 1;
       waiter.resolve({ index, entry, plans, foreground, keys: plans.map(({ caseNumber }) => this.#options.store.cases[caseNumber].id) });
     }
+    this.#warnIfStuck();
   }
 
   #count(plans: SlotPlan[], foreground: boolean[], { since }: Waiter): void {
@@ -200,7 +200,6 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiters.push(waiter);
       this.#serve();
-      this.#warnIfStuck();
     });
   }
 
@@ -261,17 +260,11 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     return { buffer: this.#ring.buffer, layout: this.#ring.layout, patchSize: this.#options.patchSize };
   }
 
-  /** Calls `action` when the loader closes. */
-  onClose(action: () => void): void {
-    this.#closing.push(action);
-  }
-
   /** Ends the workers and everybody's waiting; resolves when their threads are gone. Batches still held stay readable. */
   close(): Promise<void> {
     if (this.#closed === null) {
       this.#fail(new ClosedError('loader', 'it is closed', 'Create a new one; `state()` says where to continue'));
       this.#closed = this.#dispatcher.close();
-      for (const action of this.#closing) action();
     }
     return this.#closed;
   }
@@ -281,6 +274,8 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   }
 }
 
+/** One batch to be held and one to be filled. */
+const SMALLEST_RING = 2;
 /** Cases kept in memory where nothing else is said, in bytes. */
 const DEFAULT_CACHE_BYTES = 1024 ** 3;
 
@@ -291,20 +286,26 @@ function layoutFor({ store, patch, batchSize, workers, ring, cacheBytes, maxMemo
   const shapes = store.cases.map(({ shape }) => shape);
   const scratches = workers * TASKS_PER_WORKER;
   const sizes = { batchSize, channels, patch, scratches, scratchBytes: scratchBytes(patch, shapes), labelBytes, residentBytes: [] };
-  const { sampleDataBytes, sampleTargetBytes } = computeLayout({ ...sizes, ring: 1 });
-  // Every task that can be under way, one more to be handed out at once, and one batch in the consumer's hands.
-  const samples = (scratches + 1) * slotsPerTask(sampleDataBytes + sampleTargetBytes);
-  const needed = { ...sizes, ring: ring ?? Math.ceil(samples / batchSize) + 1 };
+  const limit = Math.min(ADDRESSABLE, maxMemoryBytes - store.locationsBytes);
+  const one = computeLayout({ ...sizes, ring: 1 });
+  const affordable = 1 + Math.floor((limit - one.totalBytes) / one.entryBytes);
+  const needed = computeLayout({ ...sizes, ring: ring ?? Math.max(SMALLEST_RING, Math.min(wantedRing(one), affordable)) });
 
-  const { totalBytes } = computeLayout(needed);
-  const spare = Math.min(ADDRESSABLE, maxMemoryBytes - store.cacheBytes) - totalBytes;
-  let left = cacheBytes ?? Math.min(DEFAULT_CACHE_BYTES, spare / 2);
-  const bytes = shapes.map((shape) => residentBytes(channels, labelBytes, shape));
+  let left = Math.min(
+    cacheBytes ?? DEFAULT_CACHE_BYTES,
+    cacheBytes === null ? (limit - needed.totalBytes) / 2 : ADDRESSABLE - needed.totalBytes,
+  );
   const resident: number[] = [];
-  for (const size of bytes) {
-    left -= size;
+  for (const shape of shapes) {
+    const bytes = residentBytes(channels, labelBytes, shape);
+    left -= bytes;
     if (left < 0) break;
-    resident.push(size);
+    resident.push(bytes);
   }
   return computeLayout({ ...needed, residentBytes: resident });
+}
+
+/** Enough batches for every task that can be under way, one more to be handed out at once, and one in the consumer's hands. */
+function wantedRing({ scratches, batchSize, sampleDataBytes, sampleTargetBytes }: Layout): number {
+  return Math.ceil(((scratches + 1) * slotsPerTask(sampleDataBytes + sampleTargetBytes)) / batchSize) + 1;
 }

@@ -103,8 +103,13 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
     padMode,
     ring: options.ring === undefined ? null : wholeNumber('ring', options.ring, 1, 2 ** 16),
     cacheBytes: options.cacheBytes === undefined ? null : wholeNumber('cacheBytes', options.cacheBytes, 0, Number.MAX_SAFE_INTEGER),
-    maxMemoryBytes: wholeNumber('maxMemoryBytes', options.maxMemoryBytes ?? Math.floor(totalmem() / 2), 1, Number.MAX_SAFE_INTEGER),
+    maxMemoryBytes: wholeNumber('maxMemoryBytes', options.maxMemoryBytes ?? Math.floor(machineMemory() / 2), 1, Number.MAX_SAFE_INTEGER),
   };
+}
+
+/** What this process may use: in a container, less than the machine has. */
+function machineMemory(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 }
 
 function wholeNumber(name: string, value: unknown, low: number, high: number): number {

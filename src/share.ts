@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { expose, releaseProxy, wrap } from 'comlink/dist/esm/comlink.mjs';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
@@ -45,13 +44,12 @@ export function share(loader: PatchLoader): MessagePort {
     metrics: () => loader.metrics(),
   };
   expose(service, nodeEndpoint(port1));
-  // The other thread keeps the process alive, not the wire to it.
+  // The other thread keeps the process alive, not the wire to it. It stays open when the loader closes: whoever asks is told.
   port1.unref();
   port1.on('close', () => {
     gone.abort(new ClosedError('shared loader', 'the other thread has gone', 'Share the loader again'));
     for (const [entry, batch] of given) ring.release(entry, batch);
   });
-  loader.onClose(() => port1.close());
   return port2;
 }
 
@@ -62,16 +60,14 @@ export class SharedLoader implements AsyncDisposable, AsyncIterable<Batch> {
   readonly #ring: Ring;
   readonly #patchSize: number[];
   #closed: ClosedError | null = null;
-  readonly #ended = Promise.withResolvers<never>();
+  /** Who waits for a batch: told when the connection ends, because no answer will come. */
+  readonly #waiting = new Set<(reason: Error) => void>();
+  readonly #held = new Set<Batch>();
 
   /** Reaches the loader behind a port made by `share`. */
   static async connect(port: MessagePort): Promise<SharedLoader> {
     const service = wrap<BatchService>(nodeEndpoint(port));
-    const gone = once(port, 'close').then((): never => {
-      throw loaderClosed();
-    });
-    const { buffer, layout, patchSize } = await Promise.race([service.describe(), gone]);
-    gone.catch(() => {});
+    const { buffer, layout, patchSize } = await service.describe();
     return new SharedLoader(port, service, new Ring(buffer, layout), patchSize);
   }
 
@@ -80,16 +76,25 @@ export class SharedLoader implements AsyncDisposable, AsyncIterable<Batch> {
     this.#service = service;
     this.#ring = ring;
     this.#patchSize = patchSize;
-    this.#ended.promise.catch(() => {});
     port.on('close', () => this.#end());
   }
 
   /** The next batch that nobody else has taken. @throws what `PatchLoader.next` throws */
-  async next(): Promise<Batch> {
-    if (this.#closed) throw this.#closed;
-    const answer = await Promise.race([this.#service.take(), this.#ended.promise]);
-    if ('error' in answer) throw unpack(answer.error);
-    return new Batch(this.#ring, answer.ticket, this.#patchSize);
+  next(): Promise<Batch> {
+    if (this.#closed) return Promise.reject(this.#closed);
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      this.#service
+        .take()
+        .then((answer) => {
+          if ('error' in answer) throw unpack(answer.error);
+          const batch = new Batch(this.#ring, answer.ticket, this.#patchSize, () => this.#held.delete(batch));
+          this.#held.add(batch);
+          resolve(batch);
+        })
+        .catch(reject)
+        .finally(() => this.#waiting.delete(reject));
+    });
   }
 
   /** Endless; ends when the loader is closed. */
@@ -110,13 +115,15 @@ export class SharedLoader implements AsyncDisposable, AsyncIterable<Batch> {
 
   #end(): void {
     this.#closed ??= loaderClosed();
-    this.#ended.reject(this.#closed);
+    for (const reject of this.#waiting) reject(this.#closed);
+    this.#waiting.clear();
   }
 
-  /** Lets go of the loader; batches that were not disposed go back to it. */
+  /** Lets go of the loader; batches that are still held are disposed. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#end();
+    for (const batch of this.#held) batch.dispose();
     this.#service[releaseProxy]();
     this.#port.close();
   }

@@ -42,7 +42,12 @@ export function saveState(options: ResolvedOptions, nextBatch: number): LoaderSt
 export function applyState(options: LoaderOptions | ResumeOptions): { options: LoaderOptions; nextBatch: number } {
   if (!('state' in options) || options.state === undefined) return { options: options as LoaderOptions, nextBatch: 0 };
   const { state, ...given } = options;
-  if (state?.format !== 'voxfeed-state' || state.version !== 1 || !Number.isSafeInteger(state.nextBatch) || state.nextBatch < 0) {
+  if (
+    state?.format !== 'voxfeed-state' ||
+    state.version !== 1 ||
+    !Number.isSafeInteger(state.nextBatch * state.batchSize) ||
+    state.nextBatch < 0
+  ) {
     throw new OptionError('state', 'it is not the state of a loader', 'Pass what `loader.state()` returned, as an object');
   }
   if (given.store?.hash !== state.storeHash) {

@@ -2,6 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Batch } from '../src/batch.ts';
 import { caseFiles } from '../src/dataset/case-files.ts';
@@ -287,6 +290,57 @@ describe('waiting', () => {
   });
 });
 
+describe('a closed loader', () => {
+  it('leaves no worker, no memory and no new worker behind', async () => {
+    const live = new Set<Worker>();
+    const track = (worker: Worker): void => {
+      live.add(worker);
+      worker.on('exit', () => live.delete(worker));
+    };
+    process.on('worker', track);
+    const collected: WeakRef<SharedArrayBuffer>[] = [];
+    for (let i = 0; i < 6; i++) {
+      const loader = await PatchLoader.create(options);
+      await streamHashes(loader, 3);
+      collected.push(new WeakRef(loader.shared().buffer));
+      loader.next().catch(() => {});
+      await loader.close();
+      expect(live.size).toBe(0);
+    }
+    await new Promise((done) => setTimeout(done, 500));
+    expect(live.size).toBe(0);
+    process.off('worker', track);
+    setFlagsFromString('--expose-gc');
+    for (let i = 0; i < 20 && collected.some((buffer) => buffer.deref() !== undefined); i++) {
+      runInNewContext('gc')();
+      await new Promise((done) => setTimeout(done, 20));
+    }
+    // The last ones may still be on some stack; a leak would keep all.
+    expect(collected.filter((buffer) => buffer.deref() !== undefined).length).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('several loaders at once', () => {
+  it('share the descriptors of the process without failing', () => {
+    const source = JSON.stringify(pathToFileURL(join(import.meta.dirname, '../src/index.ts')).href);
+    const code = `
+      import { openStore, PatchLoader } from ${source};
+      const store = await openStore(${JSON.stringify(join(dir, 'many'))});
+      const open = (seed) => PatchLoader.create({ store, patchSize: [4, 4, 4], batchSize: 50, seed, workers: 2, cacheBytes: 0 });
+      await using train = await open(1);
+      await using validation = await open(2);
+      for (let i = 0; i < 40; i++) { using a = await train.next(); using b = await validation.next(); }
+      console.log('done');`;
+    const run = spawnSync('sh', ['-c', 'ulimit -n 160; exec "$0" "$@"', process.execPath, '--input-type=module', '--eval', code], {
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    expect({ stdout: run.stdout, stderr: run.stderr, status: run.status }).toEqual({ stdout: 'done\n', stderr: '', status: 0 });
+  });
+
+  beforeAll(() => makeStore(join(dir, 'many'), { shapes: Array(120).fill([4, 4, 4]) }));
+});
+
 describe('the process', () => {
   const script = (body: string): string => `
     import { openStore, PatchLoader } from ${JSON.stringify(pathToFileURL(join(import.meta.dirname, '../src/index.ts')).href)};
@@ -334,8 +388,19 @@ describe('options', () => {
   it('that do not fit into memory are refused before anything is allocated', async () => {
     await expect(PatchLoader.create({ ...options, maxMemoryBytes: 10_000 })).rejects.toThrow(MemoryError);
     await expect(PatchLoader.create({ ...options, patchSize: [2000, 2000, 2000], batchSize: 4 })).rejects.toThrow(
-      /the loader needs .* TiB|GiB/,
+      /the loader needs .* (TiB|GiB) \(ring/,
     );
+  });
+
+  it('that leave little memory get a smaller ring and no cache, not a refusal', async () => {
+    await using roomy = await PatchLoader.create(options);
+    await using tight = await PatchLoader.create({ ...options, maxMemoryBytes: 4_000_000 });
+    const part = (loader: PatchLoader, name: string): number =>
+      loader.memory().parts.find((found) => found.name === name)?.bytes ?? Number.NaN;
+    expect(part(tight, 'ring')).toBeLessThan(part(roomy, 'ring'));
+    expect(part(tight, 'resident cases')).toBeLessThan(part(roomy, 'resident cases'));
+    expect(tight.memory().totalBytes).toBeLessThanOrEqual(4_000_000);
+    expect(await streamHashes(tight, 5)).toEqual(await streamHashes(roomy, 5));
   });
 
   it('determine the memory, which can be read', async () => {
@@ -371,7 +436,7 @@ describe('a store that is damaged while it is read', () => {
     [
       'of another shape',
       ({ segmentation }) => overwrite(segmentation, 10, "{'descr': '|i1', 'fortran_order': False, 'shape': (16, 16, 15), }"),
-      /case_002_seg\.npy: it holds an array \[16, 16, 15\]/,
+      /case_002_seg\.npy: it holds an array \[16, 16, 15\] of 1 bytes a voxel/,
     ],
     ['no array any more', ({ data }) => overwrite(data, 0, 'rubbish'), /case_002\.npy: it is not an \.npy file/],
   ])('ends the stream with an error that names sample, case and file: %s', async (name, damage, message) => {

@@ -60,6 +60,19 @@ describe('a consumer in another thread', () => {
     expect(await streamHashes(loader, 35)).toEqual(expected.slice(5));
   });
 
+  it('cannot use what it held after it let go of the loader', async () => {
+    await using loader = await PatchLoader.create(options);
+    const shared = await connect(share(loader));
+    const held = await shared.next();
+    const waiting = [shared.next(), shared.next()];
+    await shared.close();
+    expect(() => held.data).toThrow(/it was disposed/);
+    await Promise.allSettled(waiting);
+    await expect(shared.next()).rejects.toThrow(/closed/);
+    // Everything is back in the ring: the stream goes on for as long as one likes.
+    expect((await streamHashes(loader, 20)).every((hash) => expected.includes(hash))).toBe(true);
+  });
+
   it('comes to an end when the loader is closed', async () => {
     const loader = await PatchLoader.create(options);
     const worker = consumer(loader, 3, 'wait');
@@ -87,6 +100,8 @@ describe('a consumer in another thread', () => {
     const loader = await PatchLoader.create(options);
     const port = share(loader);
     await loader.close();
-    await expect(connect(port)).rejects.toThrow(/the loader it belongs to is closed/);
+    await using shared = await connect(port);
+    await expect(shared.next()).rejects.toThrow(/loader: it is closed/);
+    for await (const _ of shared) expect.fail('there was a batch');
   });
 });

@@ -12,7 +12,7 @@ import { Ring, SLOT_STATE } from '../src/shared-memory/ring.ts';
 
 const { memory, layout, storeDir, cases, padMode, openCases } = workerData as PatchWorkerData;
 const ring = new Ring(memory.buffer, layout);
-const files = new OpenFiles(storeDir, cases, layout.channels, openCases);
+const files = new OpenFiles(storeDir, cases, layout.channels, layout.labelBytes, openCases);
 const residents = new ResidentCases(ring);
 const reader = new PatchReader(memory, layout.channels, layout.scratchBytes, padMode);
 

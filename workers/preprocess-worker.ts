@@ -7,7 +7,7 @@ import { readCase } from '../src/preprocessing/read-case.ts';
 /** One case a call. Errors travel as data: a thrown error would lose its fields on the way. */
 export default async function run(task: PreprocessTask): Promise<PreprocessAnswer<unknown>> {
   try {
-    if (task.kind === 'fingerprint') return { result: fingerprintCase(await readCase(task.raw, task.labels), task.samples) };
+    if (task.kind === 'fingerprint') return { result: fingerprintCase(await readCase(task.raw, task.labels), task.samples, task.wanted) };
     return { result: await preprocessCase(task.raw, task.options, task.optionsHash, task.outDir) };
   } catch (error) {
     return { error: pack(error) };

@@ -52,6 +52,7 @@ export function showReport(report: ThroughputReport, patchSize: readonly number[
     ['holding foreground', share(foreground.with_foreground)],
     ['stream hash', report.stream_hash ?? 'left out'],
     ['peak memory', showBytes(report.peak_rss_bytes)],
+    ['of that, the loader', report.memory.parts.map(({ name, bytes }) => `${name} ${showBytes(bytes)}`).join(', ')],
     [
       'environment',
       `voxfeed ${environment.voxfeed}, node ${environment.node}, ${environment.platform}, ${environment.cores} cores, ${environment.cpu}`,

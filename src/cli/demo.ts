@@ -23,10 +23,11 @@ export const demo: Command = {
 Runs the whole data path on the hippocampus cases in examples/data of a checkout: preprocess, stream, measure, draw.
 
   --out DIR     where the store and the picture go; default demo-output
-  --workers N   worker threads; default 2`,
+  --workers N   worker threads; default 2
+  --json        print the figures as JSON, and nothing else, on standard output`,
 
   async run(words) {
-    const { values } = parse(words, [], { out: 'string', workers: 'string' });
+    const { values } = parse(words, [], { out: 'string', workers: 'string', json: 'boolean' });
     const out = text(values, 'out') ?? 'demo-output';
     const workers = positive(values, 'workers', 2);
     const raw = fileURLToPath(new URL('../../examples/data', import.meta.url));
@@ -43,7 +44,8 @@ Runs the whole data path on the hippocampus cases in examples/data of a checkout
       workers,
       onProgress: ({ phase, done, total }) => progress.show(phase === 'fingerprint' ? 'reading cases' : 'writing cases', done, total),
     });
-    process.stdout.write(`preprocessed ${report.cases} cases into ${report.dir} (${report.written} written now)\n`);
+    const say = (text: string): void => void (values.json ? process.stderr : process.stdout).write(text);
+    say(`preprocessed ${report.cases} cases into ${report.dir} (${report.written} written now)\n`);
 
     const options: LoaderOptions = { store: await openStore(store), patchSize: PATCH, batchSize: BATCH, seed: 7, workers };
     await using loader = await PatchLoader.create(options);
@@ -53,9 +55,11 @@ Runs the whole data path on the hippocampus cases in examples/data of a checkout
       onBatch: (done, total) => progress.show('streaming batches', done, total),
     });
     await loader.close();
-    process.stdout.write(`streamed ${BATCHES} batches, then timed as many\n${showReport(throughput, PATCH, BATCH)}`);
+    say(`streamed ${BATCHES} batches, then timed as many\n${showReport(throughput, PATCH, BATCH)}`);
 
     const sheet = await writeContactSheet(options, 1, join(out, 'contact-sheet.png'));
-    process.stdout.write(`${'contact sheet'.padEnd(20)} ${sheet}\n`);
+    say(`${'contact sheet'.padEnd(20)} ${sheet}\n`);
+    if (values.json)
+      process.stdout.write(`${JSON.stringify({ ...throughput, cases: report.cases, patch: PATCH, batch: BATCH, sheet }, null, 2)}\n`);
   },
 };

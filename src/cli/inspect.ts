@@ -14,13 +14,14 @@ Draws the first batches of a stream: slices with outlined labels, an orange fram
 
 ${LOADER_USAGE}
   --batches N         batches to draw; default 1
-  --out FILE          the PNG to write; default contact-sheet.png`,
+  --out FILE          the PNG to write; default contact-sheet.png
+  --json              print where it is as JSON`,
 
   async run(words) {
-    const { given, values } = parse(words, ['STORE_DIR'], { ...LOADER_ARGUMENTS, batches: 'string', out: 'string' });
+    const { given, values } = parse(words, ['STORE_DIR'], { ...LOADER_ARGUMENTS, batches: 'string', out: 'string', json: 'boolean' });
     const batches = positive(values, 'batches', 1);
     const path = await writeContactSheet(await loaderOptions(given[0], values), batches, text(values, 'out') ?? 'contact-sheet.png');
-    process.stdout.write(`${path}\n`);
+    process.stdout.write(values.json ? `${JSON.stringify({ sheet: path, batches })}\n` : `${path}\n`);
   },
 };
 

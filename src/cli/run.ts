@@ -11,10 +11,12 @@ const COMMANDS: Record<string, Command> = { preprocess, bench, inspect, demo };
 /** Runs one command line. Returns the exit status: 0 done, 1 it failed, 2 it was asked wrongly. */
 export async function run(words: readonly string[]): Promise<number> {
   // Whoever reads our output may stop reading (`| head`): that is no error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(0);
+      throw error;
+    });
+  }
   const [name, ...rest] = words;
   if (name === '--version') {
     process.stdout.write(`${version()}\n`);

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { NIFTI1, type NIFTI2, readHeader } from 'nifti-reader-js';
 import { CaseError, fileError } from '../errors.ts';
@@ -33,6 +33,8 @@ const DATATYPES: Record<number, ValuesConstructor> = {
   [NIFTI1.TYPE_FLOAT64]: Float64Array,
 };
 
+/** Node counts the bytes of one read in 31 bits. */
+const MOST_AT_ONCE = 1024 ** 3;
 /** Enough for the header of either version. */
 const HEAD_BYTES = 1024;
 /** Where headers of version 1 and 2 say that extensions follow. */
@@ -49,7 +51,7 @@ const FLAT_SPACING = 999;
 export async function readNifti(path: string): Promise<NiftiVolume> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(path);
+    bytes = await readWhole(path);
   } catch (error) {
     throw fileError(path, error);
   }
@@ -57,6 +59,19 @@ export async function readNifti(path: string): Promise<NiftiVolume> {
   const header = parseHeader(path, bytes);
   const { shape, spacing } = geometry(path, header);
   return { path, data: decode(path, header, bytes, shape), shape, spacing, affine: affineOf(header) };
+}
+
+/** `readFile` ends at 2 GiB. */
+async function readWhole(path: string): Promise<Buffer> {
+  await using file = await open(path, 'r');
+  const bytes = Buffer.allocUnsafeSlow((await file.stat()).size);
+  let done = 0;
+  while (done < bytes.length) {
+    const { bytesRead } = await file.read(bytes, done, Math.min(bytes.length - done, MOST_AT_ONCE), done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return bytes.subarray(0, done);
 }
 
 function inflate(path: string, bytes: Buffer): Buffer {

@@ -33,14 +33,16 @@ export class OpenFiles {
   readonly #dir: string;
   readonly #cases: readonly CaseShape[];
   readonly #channels: number;
+  readonly #labelBytes: number;
   readonly #limit: number;
   readonly #open = new Map<number, OpenCase>();
 
   /** At most `limit` cases (two descriptors each) are open at once. */
-  constructor(dir: string, cases: readonly CaseShape[], channels: number, limit: number) {
+  constructor(dir: string, cases: readonly CaseShape[], channels: number, labelBytes: number, limit: number) {
     this.#dir = dir;
     this.#cases = cases;
     this.#channels = channels;
+    this.#labelBytes = labelBytes;
     this.#limit = limit;
   }
 
@@ -58,12 +60,26 @@ export class OpenFiles {
   #openCase(caseNumber: number): OpenCase {
     const { id, shape } = this.#cases[caseNumber];
     const paths = caseFiles(this.#dir, id);
-    const data = openArray(paths.data, [this.#channels, ...shape]);
+    const data = this.#openArray(paths.data, [this.#channels, ...shape], 4);
     try {
-      return { data, segmentation: openArray(paths.segmentation, shape) };
+      return { data, segmentation: this.#openArray(paths.segmentation, shape, this.#labelBytes) };
     } catch (error) {
       closeSync(data.fd);
       throw error;
+    }
+  }
+
+  /** Others may have used up the descriptors: then fewer cases stay open, and nothing fails. */
+  #openArray(path: string, shape: readonly number[], bytesPerVoxel: number): OpenArray {
+    for (;;) {
+      try {
+        return openArray(path, shape, bytesPerVoxel);
+      } catch (error) {
+        const [oldest] = this.#open.keys();
+        const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+        if (oldest === undefined || (code !== 'EMFILE' && code !== 'ENFILE')) throw error;
+        this.close(oldest);
+      }
     }
   }
 
@@ -75,14 +91,10 @@ export class OpenFiles {
     closeSync(files.data.fd);
     closeSync(files.segmentation.fd);
   }
-
-  closeAll(): void {
-    for (const caseNumber of [...this.#open.keys()]) this.close(caseNumber);
-  }
 }
 
-/** Opens an .npy file and checks that it holds `shape`. */
-function openArray(path: string, shape: readonly number[]): OpenArray {
+/** Opens an .npy file and checks that it holds an array of `shape` and element size. */
+function openArray(path: string, shape: readonly number[], expectedBytes: number): OpenArray {
   let fd: number;
   try {
     fd = openSync(path, 'r');
@@ -93,10 +105,10 @@ function openArray(path: string, shape: readonly number[]): OpenArray {
     const head = Buffer.alloc(NPY_HEADER_BYTES);
     const header = parseNpyHeader(path, head.subarray(0, readSync(fd, head, 0, head.length, 0)));
     const bytesPerVoxel = DTYPES[header.dtype];
-    if (header.shape.join() !== shape.join()) {
+    if (header.shape.join() !== shape.join() || bytesPerVoxel !== expectedBytes) {
       throw new StoreError(
         path,
-        `it holds an array ${show(header.shape)}, the store's index says ${show(shape)}`,
+        `it holds an array ${show(header.shape)} of ${bytesPerVoxel} bytes a voxel, the store's index says ${show(shape)} of ${expectedBytes}`,
         'Run `voxfeed preprocess` again; it replaces damaged files',
       );
     }

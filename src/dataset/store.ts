@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { fileError, StoreError } from '../errors.ts';
 import type { Triple } from '../geometry.ts';
 import { caseFiles } from './case-files.ts';
-import { xxh64 } from './hash.ts';
+import { type Checksum, hasher } from './hash.ts';
 import type { LabelClass, Labels } from './labels.ts';
-import { NPY_HEADER_BYTES } from './npy.ts';
 import { decodeSidecar, type StoredFile } from './sidecar.ts';
 
 /** One case as the store's index lists it. */
@@ -16,6 +15,8 @@ export interface StoredCase {
   spacing: Triple;
   /** How many locations are stored per class of `labels.classes`; patches can only be forced onto classes with some. */
   locations: number[];
+  /** xxHash64 over all of them. (Not of the file they are in: it also says when its sources were modified.) */
+  locationsXxh64: string;
   files: { data: StoredFile; segmentation: StoredFile };
 }
 
@@ -42,12 +43,14 @@ const LOCATIONS_CACHE_BYTES = 256 * 1024 * 1024;
 export class Store {
   readonly dir: string;
   readonly index: StoreIndex;
-  /** Changes with any voxel, label or class location of the store. */
+  /** Of the index, which has checksums of all voxels, labels and class locations as they were written. */
   readonly hash: string;
+  readonly #checksum: Checksum;
   readonly #locations = new Map<number, Uint32Array[]>();
   #cachedBytes = 0;
 
-  constructor(dir: string, index: StoreIndex, hash: string) {
+  constructor(dir: string, index: StoreIndex, hash: string, checksum: Checksum) {
+    this.#checksum = checksum;
     this.dir = dir;
     this.index = index;
     this.hash = hash;
@@ -62,7 +65,7 @@ export class Store {
   }
 
   /** The most memory that cached class locations may take, in bytes. */
-  get cacheBytes(): number {
+  get locationsBytes(): number {
     const all = this.cases.reduce((sum, { locations }) => sum + 4 * locations.reduce((a, b) => a + b, 0), 0);
     return Math.min(all, LOCATIONS_CACHE_BYTES);
   }
@@ -97,7 +100,7 @@ export class Store {
   }
 
   #readLocations(caseNumber: number): Uint32Array[] {
-    const { id, locations } = this.cases[caseNumber];
+    const { id, locationsXxh64 } = this.cases[caseNumber];
     const path = caseFiles(this.dir, id).sidecar;
     let bytes: Buffer;
     try {
@@ -106,10 +109,11 @@ export class Store {
       throw fileError(path, error);
     }
     const { classes } = decodeSidecar(path, bytes);
-    if (classes.length !== locations.length || classes.some((entry, i) => entry.locations.length !== locations[i])) {
+    // Other locations would make another stream under the same name.
+    if (this.#checksum(...classes.map((entry) => entry.locations)) !== locationsXxh64) {
       throw new StoreError(
         path,
-        `its class locations do not match ${INDEX_FILE}`,
+        `its class locations are not those of ${INDEX_FILE}`,
         'Run `voxfeed preprocess` again; it replaces damaged files',
       );
     }
@@ -140,7 +144,8 @@ export async function openStore(dir: string): Promise<Store> {
   }
   const index = parseIndex(path, text);
   await Promise.all(index.cases.map((entry) => checkFiles(dir, entry)));
-  return new Store(dir, index, await xxh64(text));
+  const checksum = await hasher();
+  return new Store(dir, index, checksum(text), checksum);
 }
 
 function parseIndex(path: string, text: string): StoreIndex {
@@ -158,19 +163,27 @@ function parseIndex(path: string, text: string): StoreIndex {
       `the store has version ${index.version}, this voxfeed reads version 1`,
       'Preprocess the data set into a new folder',
     );
-  const whole = Array.isArray(index.cases) && Array.isArray(index.channels) && Array.isArray(index.labels?.classes);
-  if (!whole || index.cases.some((entry) => !entry?.files?.data || !entry.files.segmentation)) {
+  const { cases, channels, labels, labelDtype } = index;
+  const whole = Array.isArray(cases) && Array.isArray(channels) && Array.isArray(labels?.classes) && ['int8', 'int16'].includes(labelDtype);
+  if (!whole || !cases.every(isStoredCase)) {
     throw new StoreError(path, 'it is damaged (fields are missing)', 'Run `voxfeed preprocess` again');
   }
   if (index.cases.length === 0) throw new StoreError(path, 'the store has 0 cases', 'Preprocess a data set with at least one case');
   return index;
 }
 
+function isStoredCase(entry: StoredCase | null): boolean {
+  const { id, shape, locations, files } = entry ?? {};
+  const numbers = [shape, locations].every((list) => Array.isArray(list) && list.every(Number.isInteger));
+  return typeof id === 'string' && numbers && [files?.data, files?.segmentation].every((file) => Number.isInteger(file?.bytes));
+}
+
 async function checkFiles(dir: string, entry: StoredCase): Promise<void> {
   const paths = caseFiles(dir, entry.id);
+  const { data, segmentation } = entry.files;
   const expected: [string, number | null][] = [
-    [paths.data, entry.files.data.bytes],
-    [paths.segmentation, entry.files.segmentation.bytes],
+    [paths.data, data.bytes],
+    [paths.segmentation, segmentation.bytes],
     [paths.sidecar, null],
   ];
   for (const [path, bytes] of expected) {
@@ -186,9 +199,4 @@ async function checkFiles(dir: string, entry: StoredCase): Promise<void> {
       );
     }
   }
-}
-
-/** The size in bytes of a stored array. */
-export function storedBytes(voxelCount: number, bytesPerVoxel: number): number {
-  return NPY_HEADER_BYTES + voxelCount * bytesPerVoxel;
 }

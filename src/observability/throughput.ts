@@ -1,6 +1,7 @@
 import type { Batch } from '../batch.ts';
 import { Digest } from '../dataset/hash.ts';
 import type { PatchLoader } from '../loader.ts';
+import type { MemoryReport } from '../shared-memory/layout.ts';
 import { type Environment, environment } from './environment.ts';
 
 /** What `voxfeed bench` reports; the keys are those of its JSON. */
@@ -17,6 +18,8 @@ export interface ThroughputReport {
   /** Of the first `batches` batches of the stream. */
   foreground: { forced: number; with_foreground: number; patches: number };
   peak_rss_bytes: number;
+  /** What the loader sized before the first batch, part by part. */
+  memory: MemoryReport;
   batches: number;
   workers: number;
   environment: Environment;
@@ -84,6 +87,7 @@ export async function measureThroughput(
     stream_hash: hash ? digest.hex() : null,
     foreground,
     peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
+    memory: loader.memory(),
     batches,
     workers,
     environment: environment(),

@@ -29,27 +29,33 @@ export function samplesPerCase(cases: number): number {
   return Math.floor(INTENSITY_SAMPLES / cases);
 }
 
-/** `samples` foreground intensities are drawn per channel; 0 leaves them out. */
-export function fingerprintCase(cropped: CroppedVolumes, samples: number): CaseFingerprint {
+/** `samples` foreground intensities are drawn of each channel that is `wanted`. */
+export function fingerprintCase(cropped: CroppedVolumes, samples: number, wanted: readonly boolean[]): CaseFingerprint {
   return {
     spacing: cropped.spacing,
     shapeAfterCrop: cropped.shape,
     relativeSizeAfterCrop: voxels(cropped.shape) / voxels(cropped.shapeBeforeCrop),
-    foreground: samples > 0 ? sampleForeground(cropped.channels, cropped.segmentation, samples) : [],
+    foreground: wanted.includes(true) ? sampleForeground(cropped.channels, cropped.segmentation, samples, wanted) : [],
   };
 }
 
-/** Draws `samples` foreground intensities (label above 0) of every channel, the same ones as nnU-Net. */
-export function sampleForeground(channels: readonly Float32Array[], segmentation: Int8Array | Int16Array, samples: number): Float32Array[] {
+/** Draws `samples` foreground intensities (label above 0) of every channel, the same ones as nnU-Net; keeps those of wanted channels. */
+export function sampleForeground(
+  channels: readonly Float32Array[],
+  segmentation: Int8Array | Int16Array,
+  samples: number,
+  wanted: readonly boolean[] = channels.map(() => true),
+): Float32Array[] {
   let count = 0;
   for (let i = 0; i < segmentation.length; i++) if (segmentation[i] > 0) count++;
   if (count === 0) return channels.map(() => new Float32Array(0));
   const indices = new Uint32Array(count);
   for (let i = 0, used = 0; i < segmentation.length; i++) if (segmentation[i] > 0) indices[used++] = i;
   const random = new NumpyRandom(SEED);
-  return channels.map((channel) => {
-    const drawn = new Float32Array(samples);
-    for (let i = 0; i < samples; i++) drawn[i] = channel[indices[random.below(count)]];
+  return channels.map((channel, i) => {
+    const drawn = new Float32Array(wanted[i] ? samples : 0);
+    // Draws of a channel that nobody wants are made all the same: the next one's come after them.
+    for (let at = 0; at < samples; at++) drawn[at] = channel[indices[random.below(count)]];
     return drawn;
   });
 }

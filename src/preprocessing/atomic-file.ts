@@ -3,7 +3,10 @@ import { dirname } from 'node:path';
 import { fileError } from '../errors.ts';
 
 /** The ending of a file that is still being written. Whatever carries it can be removed. */
-export const PARTIAL = '.partial';
+export const PARTIAL = '.voxfeed-partial';
+
+/** Node counts the bytes of one write in 31 bits. */
+const MOST_AT_ONCE = 1024 ** 3;
 
 /**
  * Writes a file that is either there whole or not at all: a temporary file beside it, flushed to the disk, then renamed.
@@ -30,7 +33,7 @@ export async function writeAtomic(path: string, parts: readonly Uint8Array[]): P
 
 async function writeFully(file: FileHandle, part: Uint8Array): Promise<void> {
   let written = 0;
-  while (written < part.length) written += (await file.write(part, written)).bytesWritten;
+  while (written < part.length) written += (await file.write(part, written, Math.min(part.length - written, MOST_AT_ONCE))).bytesWritten;
 }
 
 /** Makes the rename itself durable, where the system lets a folder be synced (Windows does not). */

@@ -113,9 +113,10 @@ export async function findFinished(raw: RawCase, optionsHash: string, outDir: st
     ),
   );
   if (!same || sizes[0] !== sidecar.files.data.bytes || sizes[1] !== sidecar.files.segmentation.bytes) return { state: 'outdated' };
-  return { state: 'finished', entry: toStoredCase(sidecar) };
+  return { state: 'finished', entry: await toStoredCase(sidecar) };
 }
 
-function toStoredCase({ id, shape, spacing, classes, files }: Sidecar): StoredCase {
-  return { id, shape, spacing, locations: classes.map(({ locations }) => locations.length), files };
+async function toStoredCase({ id, shape, spacing, classes, files }: Sidecar): Promise<StoredCase> {
+  const locations = classes.map((entry) => entry.locations);
+  return { id, shape, spacing, locations: locations.map(({ length }) => length), locationsXxh64: await xxh64(...locations), files };
 }

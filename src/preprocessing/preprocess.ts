@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Piscina } from 'piscina';
@@ -45,7 +45,7 @@ export interface PreprocessReport {
 
 /** What a preprocess worker is asked to do with one case. */
 export type PreprocessTask =
-  | { kind: 'fingerprint'; raw: RawCase; labels: StoreOptions['labels']; samples: number }
+  | { kind: 'fingerprint'; raw: RawCase; labels: StoreOptions['labels']; samples: number; wanted: boolean[] }
   | { kind: 'write'; raw: RawCase; options: StoreOptions; optionsHash: string; outDir: string };
 
 /** Its answer: exactly one of the two is set. */
@@ -72,6 +72,7 @@ export async function preprocess(
       'Give the number of worker threads, for example the number of cores',
     );
   const dataset = await openRawDataset(rawDir);
+  await checkFolder(outDir, dataset.name);
   const pool = new Piscina<PreprocessTask, PreprocessAnswer<unknown>>({
     filename: workerFile('preprocess-worker'),
     maxThreads: Math.min(workers, dataset.cases.length),
@@ -94,8 +95,10 @@ export async function preprocess(
 type Pool = Piscina<PreprocessTask, PreprocessAnswer<unknown>>;
 
 async function fingerprintAll(pool: Pool, dataset: RawDataset, onProgress: (progress: Progress) => void): Promise<CaseFingerprint[]> {
-  const samples = dataset.channels.some((name) => schemeOf(name) === 'ct') ? samplesPerCase(dataset.cases.length) : 0;
-  const tasks = dataset.cases.map((raw): PreprocessTask => ({ kind: 'fingerprint', raw, labels: dataset.labels, samples }));
+  // Only CT normalisation needs intensities of the whole data set.
+  const wanted = dataset.channels.map((name) => schemeOf(name) === 'ct');
+  const samples = samplesPerCase(dataset.cases.length);
+  const tasks = dataset.cases.map((raw): PreprocessTask => ({ kind: 'fingerprint', raw, labels: dataset.labels, samples, wanted }));
   return runAll<CaseFingerprint>(pool, dataset.dir, tasks, (done) => onProgress({ phase: 'fingerprint', done, total: tasks.length }));
 }
 
@@ -144,6 +147,32 @@ async function writeAll(
   };
   await writeAtomic(join(outDir, INDEX_FILE), [Buffer.from(`${JSON.stringify(index, null, 1)}\n`)]);
   return { dir: outDir, cases: total, written: pending.length, notes: dataset.notes, options };
+}
+
+/**
+ * Refuses at once what would only be found out after every case was read.
+ * @throws FileError for a file in the folder's place, StoreError for the store of another data set.
+ */
+async function checkFolder(outDir: string, name: string): Promise<void> {
+  const found = await stat(outDir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw fileError(outDir, error);
+  });
+  if (found === null) return;
+  if (!found.isDirectory()) throw new FileError(outDir, 'it is a file', 'Give a folder, or the path of one to be made');
+  await access(outDir, constants.W_OK).catch((error) => {
+    throw fileError(outDir, error);
+  });
+  const index = await readFile(join(outDir, INDEX_FILE), 'utf8')
+    .then(JSON.parse, () => null)
+    .catch(() => null);
+  if (index !== null && index.name !== name) {
+    throw new StoreError(
+      outDir,
+      `it holds the store of another data set, ${JSON.stringify(index.name)}`,
+      'Choose another folder, or empty this one',
+    );
+  }
 }
 
 /** Makes the folder and clears away what a killed run was writing. Returns the folders it had to make, innermost first. */

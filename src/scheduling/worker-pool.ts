@@ -23,15 +23,14 @@ export class WorkerPool {
   /** Workers that died and were replaced. */
   restarts = 0;
   readonly #piscina: Piscina<PatchTask | null, PatchAnswer>;
-  readonly #hopeless = Promise.withResolvers<never>();
+  /** Why workers cannot live here, once that is clear. */
+  #hopeless: WorkerError | null = null;
   #deathsInARow = 0;
   #lastError: Error | null = null;
-  #closing = false;
+  #closed: Promise<void> | null = null;
 
   constructor(filename: string, size: number, workerData: PatchWorkerData) {
     this.size = size;
-    // Many tasks are answered by it and none may ever be: it must not count as unhandled.
-    this.#hopeless.promise.catch(() => {});
     this.#piscina = new Piscina({
       filename,
       workerData,
@@ -67,11 +66,11 @@ export class WorkerPool {
   /** Rejects with what the worker died of, with a SilentDeath if it did not say, and with a WorkerError if workers cannot be kept alive at all. */
   async run(task: PatchTask): Promise<PatchAnswer> {
     try {
-      const answer = await Promise.race([this.#piscina.run(task), this.#hopeless.promise]);
+      const answer = await this.#piscina.run(task);
       this.#deathsInARow = 0;
       return answer;
     } catch (error) {
-      if (error instanceof WorkerError) throw error;
+      if (this.#hopeless) throw this.#hopeless;
       this.#lastError = error as Error;
       // Piscina makes this error up when a thread exits; one that failed with an error rejects with that.
       throw /^worker exited with code/.test(this.#lastError.message) ? new SilentDeath(this.#lastError.message) : error;
@@ -79,29 +78,30 @@ export class WorkerPool {
   }
 
   #replace(): void {
-    if (this.#closing) return;
+    if (this.#closed) return;
     this.restarts++;
-    if (++this.#deathsInARow > HOPELESS) {
-      this.#hopeless.reject(
-        new WorkerError(
-          'workers',
-          `worker threads died ${HOPELESS} times in a row without finishing a task (${this.#lastError?.message ?? 'no reason given'})`,
-          'Check memory and the files of the store',
-          { cause: this.#lastError },
-        ),
-      );
-      return;
-    }
-    // Piscina starts no new worker by itself after one died while starting. Where none is left, tasks it has queued would
-    // wait for ever; one more task makes it start a worker. Deferred, because the dead one is still being counted.
+    this.#deathsInARow++;
+    // Deferred, because Piscina is still counting the dead one.
     setImmediate(() => {
-      if (!this.#closing && this.#piscina.threads.length === 0) this.#piscina.run(null).catch(() => {});
+      if (this.#closed) return;
+      if (this.#deathsInARow > HOPELESS) this.#giveUp();
+      // Piscina starts no new worker by itself after one died while starting. Where none is left, tasks it has queued would wait
+      // for ever; one more task makes it start a worker.
+      else if (this.#piscina.threads.length === 0) this.#piscina.run(null).catch(() => {});
     });
   }
 
-  /** Ends every worker; resolves when their threads are gone. */
-  async close(): Promise<void> {
-    this.#closing = true;
-    await this.#piscina.destroy();
+  #giveUp(): void {
+    const reason = this.#lastError?.message ?? 'no reason given';
+    const what = `worker threads died ${HOPELESS} times in a row without finishing a task (${reason})`;
+    this.#hopeless = new WorkerError('workers', what, 'Check memory and the files of the store', { cause: this.#lastError });
+    // Whatever is under way or queued rejects with that.
+    void this.close();
+  }
+
+  /** Ends every worker; resolves when their threads are gone. Piscina must not be destroyed twice: it would start new workers. */
+  close(): Promise<void> {
+    this.#closed ??= this.#piscina.destroy();
+    return this.#closed;
   }
 }

@@ -4,7 +4,7 @@ import { ADDRESSABLE, type Layout, type MemoryReport, showBytes, WASM_PAGE } fro
 /** @throws MemoryError with the table of what was asked for. */
 export function allocate(layout: Layout, report: MemoryReport): WebAssembly.Memory {
   const table = report.parts.map(({ name, bytes, meaning }) => `${name} ${showBytes(bytes)} (${meaning})`).join(', ');
-  const smaller = 'Use a smaller patch or batch, fewer workers, or a smaller `ring`';
+  const smaller = 'Use a smaller patch or batch, fewer workers, a smaller `ring` or less `cacheBytes`';
   if (report.totalBytes > report.limitBytes) {
     throw new MemoryError(
       'maxMemoryBytes',

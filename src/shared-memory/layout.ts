@@ -44,9 +44,8 @@ export const HEADER = {
 
 /** One record per batch of the ring. */
 export const ENTRY = {
-  state: 0,
-  /** The low 32 bits of the index of the batch in it: tells one lease of an entry from the next. */
-  batch: 1,
+  /** What is happening to it, in the low bits, and with which batch: see `Ring`. */
+  lease: 0,
   words: 16,
 } as const;
 

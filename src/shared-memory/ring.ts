@@ -3,6 +3,11 @@ import { ENTRY, HEADER, type Layout, RESIDENT, SLOT } from './layout.ts';
 /** The life of one batch of the ring. Only the scheduler leaves FREE; whoever holds the lease, in any thread, returns to it. */
 export const ENTRY_STATE = { free: 0, filling: 1, leased: 2 } as const;
 
+/** One word holds state and batch, so that giving a batch back is one atomic step and can never hit a later lease. */
+const STATE_BITS = 2;
+const word = (state: number, batch: number): number => (batch << STATE_BITS) | state;
+const stateOf = (value: number): number => value & ((1 << STATE_BITS) - 1);
+
 /** The life of one sample of a batch: what a worker died over is the one that was being written. */
 export const SLOT_STATE = { planned: 0, writing: 1, written: 2 } as const;
 
@@ -48,8 +53,10 @@ export class Ring {
   /** Takes a free batch and clears its slots; null if there is none. Only one thread, the scheduler, may call it. */
   tryAcquire(): number | null {
     for (let entry = 0; entry < this.layout.ring; entry++) {
-      const word = this.#entryWord(entry) + ENTRY.state;
-      if (Atomics.compareExchange(this.#words, word, ENTRY_STATE.free, ENTRY_STATE.filling) !== ENTRY_STATE.free) continue;
+      const at = this.#entryWord(entry) + ENTRY.lease;
+      const seen = Atomics.load(this.#words, at);
+      if (stateOf(seen) !== ENTRY_STATE.free) continue;
+      Atomics.store(this.#words, at, word(ENTRY_STATE.filling, 0));
       for (let slot = 0; slot < this.layout.batchSize; slot++) this.setSlotState(entry, slot, SLOT_STATE.planned);
       return entry;
     }
@@ -77,17 +84,15 @@ export class Ring {
 
   /** A filled batch goes to its consumer. */
   lease(entry: number, batch: number): void {
-    Atomics.store(this.#words, this.#entryWord(entry) + ENTRY.batch, batch | 0);
-    Atomics.store(this.#words, this.#entryWord(entry) + ENTRY.state, ENTRY_STATE.leased);
+    Atomics.store(this.#words, this.#entryWord(entry) + ENTRY.lease, word(ENTRY_STATE.leased, batch));
   }
 
   // --- consumer ---
 
   /** Gives a batch back, from any thread. Returns false, and does nothing, if the entry holds another batch by now. */
   release(entry: number, batch: number): boolean {
-    const word = this.#entryWord(entry);
-    if (Atomics.load(this.#words, word + ENTRY.batch) !== (batch | 0)) return false;
-    if (Atomics.compareExchange(this.#words, word + ENTRY.state, ENTRY_STATE.leased, ENTRY_STATE.free) !== ENTRY_STATE.leased) return false;
+    const leased = word(ENTRY_STATE.leased, batch);
+    if (Atomics.compareExchange(this.#words, this.#entryWord(entry) + ENTRY.lease, leased, ENTRY_STATE.free) !== leased) return false;
     this.wake();
     return true;
   }
@@ -96,7 +101,7 @@ export class Ring {
   freeEntries(): number {
     let free = 0;
     for (let entry = 0; entry < this.layout.ring; entry++) {
-      if (Atomics.load(this.#words, this.#entryWord(entry) + ENTRY.state) === ENTRY_STATE.free) free++;
+      if (stateOf(Atomics.load(this.#words, this.#entryWord(entry) + ENTRY.lease)) === ENTRY_STATE.free) free++;
     }
     return free;
   }

@@ -56,7 +56,11 @@ describe('voxfeed', () => {
     [['inspect', 'nowhere'], /error: nowhere: it is not a finished voxfeed store/],
     [['preprocess', 'nowhere', 'out'], /error: nowhere.dataset\.json: there is no such file/],
     [['bench', store, '--patch', '0,1,1'], /error: patchSize: \[0,1,1\] is not a patch size/],
-    [['bench', store, '--batch', '-1'], /error|ambiguous/],
+    [['bench', store, '--batch=-1'], /error: batchSize: -1 is not a whole number from 1/],
+    [['bench', store, '--cache-gb=-1'], /error: cacheBytes: -1073741824 is not/],
+    [['bench', store, '--pad-mode', 'wrap'], /error: padMode: "wrap" is not a padding/],
+    [['preprocess', RAW, MAIN], /error: .*main\.ts: it is a file\. Give a folder/],
+    [['preprocess', RAW, join(MAIN, 'x')], /error: .*main\.ts.x: .*ENOTDIR/],
     [['bench', store, '--oversample', '33'], /error: oversample: 33 is not a fraction/],
     [['bench', store, '--max-memory-gb', '0.001'], /error: maxMemoryBytes: the loader needs/],
   ])('%j fails with one line and a status above 0', (words, message) => {
@@ -108,7 +112,21 @@ describe('bench', () => {
   });
 });
 
+describe('a pipe that nobody reads to the end', () => {
+  it('is no error', () => {
+    const { stdout, stderr } = spawnSync('sh', ['-c', '"$0" "$1" --help | true; "$0" "$1" bench --help | true', process.execPath, MAIN], {
+      encoding: 'utf8',
+    });
+    expect({ stdout, stderr }).toEqual({ stdout: '', stderr: '' });
+  });
+});
+
 describe('inspect', () => {
+  it('prints JSON alone when asked to', () => {
+    const { stdout } = voxfeed('inspect', store, '--out', 'json.png', '--json');
+    expect(JSON.parse(stdout)).toEqual({ sheet: join(dir, 'json.png'), batches: 1 });
+  });
+
   it('writes a picture and says where', () => {
     const { status, stdout } = voxfeed('inspect', store, '--batches', '1', '--out', 'pictures/sheet.png');
     expect(status).toBe(0);
@@ -122,7 +140,7 @@ describe('inspect', () => {
     const { status, stderr } = voxfeed('inspect', store, '--out', 'taken.png');
     expect(status).toBe(1);
     expect(stderr).toMatch(/error: .*taken\.png/);
-    expect(existsSync(join(dir, 'taken.png.partial'))).toBe(false);
+    expect(existsSync(join(dir, 'taken.png.voxfeed-partial'))).toBe(false);
   });
 });
 
@@ -148,5 +166,13 @@ describe('demo', () => {
     expect(stdout).toMatch(/preprocessed 20 cases .*\n.*\npatch, batch +40x56x40, 9\nworkers +2\npatches per second/);
     expect(stdout).toMatch(/forced foreground +600 of 1800 \(33\.3 %\)/);
     expect(existsSync(join(dir, 'demo/contact-sheet.png'))).toBe(true);
+    const again = JSON.parse(voxfeed('demo', '--out', 'demo', '--json').stdout);
+    expect(again).toMatchObject({
+      cases: 20,
+      patch: [40, 56, 40],
+      batch: 9,
+      stream_hash: expect.stringMatching(/^[0-9a-f]{16}$/),
+      memory: { totalBytes: expect.any(Number) },
+    });
   });
 });

@@ -61,6 +61,7 @@ describe(`${DEATHS} workers ended from outside over ${BATCHES} batches`, () => {
     expect(hashes).toEqual(expected);
     expect(loader.metrics().batches).toBe(BATCHES);
     expect(loader.metrics().workerRestarts).toBeGreaterThan(DEATHS - 10);
+    expect(loader.metrics().redone).toBeGreaterThan(DEATHS);
     // Every worker has megabytes of heap: keeping the dead ones would show as gigabytes.
     const [early, late] = [Math.max(...memory.slice(0, 5)), Math.max(...memory.slice(-5))];
     expect(late - early).toBeLessThan(150 * 1024 * 1024);

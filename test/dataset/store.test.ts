@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { caseFiles } from '../../src/dataset/case-files.ts';
 import { xxh64 } from '../../src/dataset/hash.ts';
-import { parseNpyHeader } from '../../src/dataset/npy.ts';
+import { NPY_HEADER_BYTES, parseNpyHeader } from '../../src/dataset/npy.ts';
 import { decodeSidecar, encodeSidecar } from '../../src/dataset/sidecar.ts';
-import { openStore, type StoreIndex, storedBytes } from '../../src/dataset/store.ts';
+import { openStore, type StoreIndex } from '../../src/dataset/store.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import { makeRawDataset, randomCase, temporaryFolder } from '../fixtures/raw-dataset.ts';
 
@@ -62,15 +62,15 @@ describe('a store', () => {
     ]);
     expect(store.cases[1].locations).toEqual([0, 0, 0]);
     expect(store.cases[0].locations[2]).toBe(0);
-    expect(store.cacheBytes).toBe(4 * store.cases[0].locations.reduce((a, b) => a + b, 0));
+    expect(store.locationsBytes).toBe(4 * store.cases[0].locations.reduce((a, b) => a + b, 0));
   });
 
   it('lists the sizes and hashes of the files that are there', async () => {
     const dir = copy();
     for (const { id, shape, files } of (await openStore(dir)).cases) {
       const voxels = shape[0] * shape[1] * shape[2];
-      expect(files.data.bytes).toBe(storedBytes(2 * voxels, 4));
-      expect(files.segmentation.bytes).toBe(storedBytes(voxels, 1));
+      expect(files.data.bytes).toBe(NPY_HEADER_BYTES + 2 * voxels * 4);
+      expect(files.segmentation.bytes).toBe(NPY_HEADER_BYTES + voxels);
       expect(await xxh64(readFileSync(caseFiles(dir, id).data))).toBe(files.data.xxh64);
       expect(await xxh64(readFileSync(caseFiles(dir, id).segmentation))).toBe(files.segmentation.xxh64);
     }
@@ -198,9 +198,9 @@ describe('class locations that changed under an open store', () => {
     const sidecar = decodeSidecar(path, readFileSync(path));
     const [first, ...others] = sidecar.classes;
     writeFileSync(path, encodeSidecar({ ...sidecar, classes: [{ ...first, locations: first.locations.subarray(1) }, ...others] }));
-    expect(() => store.location(0, 0, 0)).toThrow(expect.objectContaining(refusal(path, 'do not match voxfeed.json')));
+    expect(() => store.location(0, 0, 0)).toThrow(expect.objectContaining(refusal(path, 'are not those of voxfeed.json')));
     writeFileSync(path, encodeSidecar({ ...sidecar, classes: others }));
-    expect(() => store.location(0, 0, 0)).toThrow(expect.objectContaining(refusal(path, 'do not match voxfeed.json')));
+    expect(() => store.location(0, 0, 0)).toThrow(expect.objectContaining(refusal(path, 'are not those of voxfeed.json')));
   });
 
   it('are refused where the file is damaged', async () => {

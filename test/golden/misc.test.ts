@@ -20,14 +20,14 @@ function crop({ params, inputs }: GoldenCase): { image: Float32Array; segmentati
     const bytes = (array: ArrayBufferView): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
     writeFileSync(join(dir, 'c.npy'), Buffer.concat([encodeNpyHeader('<f4', image.shape), bytes(Float32Array.from(image.data))]));
     writeFileSync(join(dir, 'c_seg.npy'), Buffer.concat([encodeNpyHeader('<i2', shape), bytes(Int16Array.from(segmentation))]));
-    const files = new OpenFiles(dir, [{ id: 'c', shape }], image.shape[0], 1);
+    const files = new OpenFiles(dir, [{ id: 'c', shape }], image.shape[0], 2, 1);
     const box: Box = { lower: params.bbox.map(([low]: number[]) => low), upper: params.bbox.map(([, high]: number[]) => high) };
     const count = voxels(boxShape(box));
     const memory = new WebAssembly.Memory({ initial: 64, maximum: 64, shared: true });
     const place = { data: KERNEL_BYTES, target: KERNEL_BYTES + 1024 * 1024, scratch: KERNEL_BYTES + 2 * 1024 * 1024 };
     const reader = new PatchReader(memory, image.shape[0], 64 * 1024, (params.pad_mode as PadMode | undefined) ?? 'constant');
     reader.read(files.get(0), shape, box, place);
-    files.closeAll();
+    files.close(0);
     return {
       image: new Float32Array(memory.buffer, place.data, image.shape[0] * count).slice(),
       segmentation: new Int16Array(memory.buffer, place.target, count).slice(),

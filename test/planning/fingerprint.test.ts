@@ -38,7 +38,7 @@ describe('the fingerprint of a case', () => {
   };
 
   it('has the part of the volume that cropping leaves', () => {
-    expect(fingerprintCase(cropped, 0)).toEqual({
+    expect(fingerprintCase(cropped, 3, [false])).toEqual({
       spacing: [3, 1, 1],
       shapeAfterCrop: [1, 2, 2],
       relativeSizeAfterCrop: 0.25,
@@ -47,6 +47,13 @@ describe('the fingerprint of a case', () => {
   });
 
   it('has as many intensities as asked for', () => {
-    expect([...fingerprintCase(cropped, 3).foreground[0]]).toEqual([8, 8, 8]);
+    expect([...fingerprintCase(cropped, 3, [true]).foreground[0]]).toEqual([8, 8, 8]);
+  });
+
+  it('leaves out channels that nobody wants, and gives the others what they would have had', () => {
+    const channels = [Float32Array.from([1, 2, 3, 4]), Float32Array.from([5, 6, 7, 8])];
+    const segmentation = Int8Array.from([1, 1, 1, 1]);
+    const all = sampleForeground(channels, segmentation, 20);
+    expect(sampleForeground(channels, segmentation, 20, [false, true])).toEqual([new Float32Array(0), all[1]]);
   });
 });

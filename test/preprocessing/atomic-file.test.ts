@@ -46,7 +46,7 @@ describe('an atomic file', () => {
   it('replaces the one that was there, and a partial one that a killed run left', async () => {
     const dir = temporaryFolder();
     writeFileSync(join(dir, 'a.bin'), 'an older and longer content of the file');
-    writeFileSync(join(dir, 'a.bin.partial'), 'the beginning of something that never ended');
+    writeFileSync(join(dir, 'a.bin.voxfeed-partial'), 'the beginning of something that never ended');
     await writeAtomic(join(dir, 'a.bin'), parts);
     expect(readFileSync(join(dir, 'a.bin'), 'utf8')).toBe('first second third');
     expect(readdirSync(dir)).toEqual(['a.bin']);

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { decodeSidecar } from '../../src/dataset/sidecar.ts';
@@ -228,5 +228,26 @@ describe('the normalisation of a data set', () => {
       cases: [{ ...randomCase('a', [2, 2, 2]), label: new Uint8Array(8), images: [[-5, 1, 2, 3, 4, 5, 6, 3000]] }],
     });
     expect(readNpy(out, 'a.npy').data).toEqual([-5, 1, 2, 3, 4, 5, 6, 3000]);
+  });
+
+  it('does not touch the store of another data set', async () => {
+    const dir = temporaryFolder();
+    const out = join(dir, 'store');
+    await preprocess(makeRawDataset(join(dir, 'first'), { cases: [randomCase('a', [3, 3, 3])], datasetJson: { name: 'first' } }), out, {
+      workers: 1,
+    });
+    const before = readFileSync(join(out, 'voxfeed.json'), 'utf8');
+    const second = makeRawDataset(join(dir, 'second'), { cases: [randomCase('b', [3, 3, 3])], datasetJson: { name: 'second' } });
+    await expect(preprocess(second, out, { workers: 1 })).rejects.toMatchObject({ name: 'StoreError', where: out });
+    expect(readFileSync(join(out, 'voxfeed.json'), 'utf8')).toBe(before);
+  });
+
+  it('leaves files alone that only end like its own', async () => {
+    const dir = temporaryFolder();
+    const out = join(dir, 'store');
+    mkdirSync(out);
+    writeFileSync(join(out, 'movie.partial'), 'mine');
+    await preprocess(makeRawDataset(join(dir, 'raw'), { cases: [randomCase('a', [3, 3, 3])] }), out, { workers: 1 });
+    expect(readFileSync(join(out, 'movie.partial'), 'utf8')).toBe('mine');
   });
 });

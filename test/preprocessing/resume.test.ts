@@ -125,9 +125,9 @@ describe('a second run', () => {
 
   it('removes what a killed run was writing', async () => {
     const { raw, out } = finished();
-    writeFileSync(join(out, 'c.npy.partial'), 'the beginning');
+    writeFileSync(join(out, 'c.npy.voxfeed-partial'), 'the beginning');
     await preprocess(raw, out, WORKERS);
-    expect(readdirSync(out).filter((name) => name.endsWith('.partial'))).toEqual([]);
+    expect(readdirSync(out).filter((name) => name.endsWith('.voxfeed-partial'))).toEqual([]);
   });
 
   it.each([
@@ -193,7 +193,7 @@ describe('a run that is killed', () => {
     const { raw } = shared;
     const out = join(temporaryFolder(), 'store');
     runAndKill(raw, out, after, where, workers);
-    expect(readdirSync(out).some((name) => name.endsWith('.partial'))).toBe(true);
+    expect(readdirSync(out).some((name) => name.endsWith('.voxfeed-partial'))).toBe(true);
     await expect(openStore(out)).rejects.toMatchObject({ name: 'StoreError', where: out });
     const { written } = await preprocess(raw, out, WORKERS);
     if (workers === 1) expect(written).toBe(where === 'main' ? 0 : 3 - Math.floor(after / 5));
