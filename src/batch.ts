@@ -26,8 +26,10 @@ export class Batch implements Disposable {
   readonly foreground: readonly boolean[];
   /** [B, C, z, y, x], or [B, C, y, x] for 2D patches. */
   readonly dataShape: readonly number[];
-  /** [B, 1, z, y, x], or [B, 1, y, x]. */
+  /** [B, 1, z, y, x], or [B, 1, y, x]; one channel a region where the data set has regions. */
   readonly targetShape: readonly number[];
+  /** Of each target: the first is `targetShape`, the others are coarser (deep supervision). */
+  readonly targetShapes: readonly (readonly number[])[];
   readonly #ring: Ring;
   readonly #entry: number;
   readonly #onDispose: () => void;
@@ -40,7 +42,9 @@ export class Batch implements Disposable {
     this.plans = ticket.plans;
     this.foreground = ticket.foreground;
     this.dataShape = [ring.layout.batchSize, ring.layout.channels, ...patchSize];
-    this.targetShape = [ring.layout.batchSize, 1, ...patchSize];
+    const { batchSize, targets, targetChannels } = ring.layout;
+    this.targetShapes = targets.map((shape) => [batchSize, targetChannels, ...shape.slice(-patchSize.length)]);
+    [this.targetShape] = this.targetShapes;
     this.#ring = ring;
     this.#entry = ticket.entry;
   }
@@ -51,10 +55,19 @@ export class Batch implements Disposable {
     return this.#ring.data(this.#entry);
   }
 
-  /** int16 labels, `targetShape`, C order; -1 outside the volume or its nonzero region. @throws ClosedError after disposal */
+  /**
+   * int16 labels, `targetShape`, C order; -1 outside the volume or its nonzero region, unless augmentation makes that 0.
+   * @throws ClosedError after disposal
+   */
   get target(): Int16Array<SharedArrayBuffer> {
     this.#mustBeHeld();
-    return this.#ring.target(this.#entry);
+    return this.#ring.target(this.#entry, 0);
+  }
+
+  /** Every target, `targetShapes`: the labels, then those of deep supervision. @throws ClosedError after disposal */
+  get targets(): Int16Array<SharedArrayBuffer>[] {
+    this.#mustBeHeld();
+    return this.targetShapes.map((_, target) => this.#ring.target(this.#entry, target));
   }
 
   /** Gives the memory back. Doing it twice does nothing. */

@@ -1,5 +1,8 @@
+import { loadCustomSteps } from './augmentation/options.ts';
+import type { PatchRecipe } from './augmentation/patch-maker.ts';
+import { recipeOf } from './augmentation/recipe.ts';
+import { targetChannels } from './augmentation/targets.ts';
 import { Batch, type BatchTicket, batchesUntil } from './batch.ts';
-import { scratchBytes } from './dataset/read-patch.ts';
 import { residentBytes } from './dataset/resident-cases.ts';
 import { ClosedError } from './errors.ts';
 import type { LoaderMetrics } from './observability/metrics.ts';
@@ -12,7 +15,7 @@ import { TASKS_PER_WORKER, WorkerPool } from './scheduling/worker-pool.ts';
 import { allocate } from './shared-memory/allocate.ts';
 import { ADDRESSABLE, computeLayout, type Layout, type MemoryReport, reportMemory } from './shared-memory/layout.ts';
 import { Ring } from './shared-memory/ring.ts';
-import { applyState, type LoaderState, type ResumeOptions, saveState } from './state.ts';
+import { applyState, checkState, type LoaderState, type ResumeOptions, saveState } from './state.ts';
 import { workerFile } from './worker-file.ts';
 
 /** A batch on its way: planned, and being filled by workers or ready. */
@@ -65,7 +68,10 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
    */
   static async create(options: LoaderOptions | ResumeOptions, workerModule: string = workerFile('patch-worker')): Promise<PatchLoader> {
     const { options: complete, nextBatch } = applyState(options);
-    const loader = new PatchLoader(resolveOptions(complete), nextBatch, workerModule);
+    const resolved = resolveOptions(complete);
+    checkState(resolved, options);
+    await loadCustomSteps(resolved.augmentation);
+    const loader = new PatchLoader(resolved, nextBatch, workerModule);
     try {
       await loader.#pool.ready();
     } catch (error) {
@@ -77,21 +83,23 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   }
 
   private constructor(options: ResolvedOptions, nextBatch: number, workerModule: string) {
-    const { store, patch, batchSize, seed, workers, padMode, oversample, probabilisticOversampling } = options;
+    const { store, patch, batchSize, seed, workers, oversample, probabilisticOversampling } = options;
+    const recipe = recipeOf(options);
     this.#options = options;
     this.#nextBatch = nextBatch;
     this.#sampling = {
       seed,
       batchSize,
-      patch: { read: patch, final: patch },
+      patch: { read: recipe.pipeline.crop, final: patch },
       oversampling: { fraction: oversample, probabilistic: probabilisticOversampling },
+      pipeline: recipe.pipeline,
     };
-    const layout = layoutFor(options);
+    const layout = layoutFor(options, recipe);
     this.#memory = reportMemory(layout, store.locationsBytes, options.maxMemoryBytes);
     const memory = allocate(layout, this.#memory);
     this.#ring = new Ring(memory.buffer, layout);
     const cases = store.cases.map(({ id, shape }) => ({ id, shape }));
-    const workerData: PatchWorkerData = { memory, layout, storeDir: store.dir, cases, padMode, openCases: openCasesPerWorker(workers) };
+    const workerData: PatchWorkerData = { memory, layout, storeDir: store.dir, cases, recipe, openCases: openCasesPerWorker(workers) };
     this.#pool = new WorkerPool(workerModule, workers, workerData);
     this.#dispatcher = new Dispatcher(
       this.#pool,
@@ -280,12 +288,22 @@ const SMALLEST_RING = 2;
 const DEFAULT_CACHE_BYTES = 1024 ** 3;
 
 /** Sizes everything from the options, before anything is allocated. */
-function layoutFor({ store, patch, batchSize, workers, ring, cacheBytes, maxMemoryBytes }: ResolvedOptions): Layout {
+function layoutFor({ store, patch, batchSize, workers, ring, cacheBytes, maxMemoryBytes }: ResolvedOptions, recipe: PatchRecipe): Layout {
   const channels = store.index.channels.length;
   const labelBytes = store.index.labelDtype === 'int16' ? 2 : 1;
   const shapes = store.cases.map(({ shape }) => shape);
   const scratches = workers * TASKS_PER_WORKER;
-  const sizes = { batchSize, channels, patch, scratches, scratchBytes: scratchBytes(patch, shapes), labelBytes, residentBytes: [] };
+  const sizes = {
+    batchSize,
+    channels,
+    patch,
+    targets: recipe.targets.shapes,
+    targetChannels: targetChannels(recipe.targets),
+    scratches,
+    scratchBytes: recipe.scratch.totalBytes,
+    labelBytes,
+    residentBytes: [],
+  };
   const limit = Math.min(ADDRESSABLE, maxMemoryBytes - store.locationsBytes);
   const one = computeLayout({ ...sizes, ring: 1 });
   const affordable = 1 + Math.floor((limit - one.totalBytes) / one.entryBytes);
@@ -306,6 +324,6 @@ function layoutFor({ store, patch, batchSize, workers, ring, cacheBytes, maxMemo
 }
 
 /** Enough batches for every task that can be under way, one more to be handed out at once, and one in the consumer's hands. */
-function wantedRing({ scratches, batchSize, sampleDataBytes, sampleTargetBytes }: Layout): number {
-  return Math.ceil(((scratches + 1) * slotsPerTask(sampleDataBytes + sampleTargetBytes)) / batchSize) + 1;
+function wantedRing({ scratches, batchSize, sampleBytes }: Layout): number {
+  return Math.ceil(((scratches + 1) * slotsPerTask(sampleBytes)) / batchSize) + 1;
 }

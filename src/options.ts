@@ -1,9 +1,16 @@
 import { availableParallelism } from 'node:os';
+import { resolveSteps } from './augmentation/options.ts';
+import type { PresetName } from './augmentation/presets.ts';
+import { scalesOf, targetShapes } from './augmentation/targets.ts';
+import type { Step } from './augmentation/transform.ts';
+import type { PipelineStep } from './augmentation/transforms/index.ts';
 import { machineMemory } from './bytes.ts';
+import { isAnnotated } from './dataset/labels.ts';
 import { PAD_MODES, type PadMode } from './dataset/pad.ts';
 import type { Store } from './dataset/store.ts';
 import { OptionError } from './errors.ts';
 import { patchOf, show, type Triple } from './geometry.ts';
+import type { Normalisation } from './planning/normalisation.ts';
 import { storeConfiguration } from './planning/store-configuration.ts';
 import { adviseOversampling } from './sampling/oversampling-advice.ts';
 
@@ -28,6 +35,23 @@ export interface LoaderOptions {
   oversample?: number | 'auto';
   /** Decide forced samples one by one, at random, instead of the last ones of each batch. Default false. */
   probabilisticOversampling?: boolean;
+  /**
+   * What is done to patches: the name of a preset, or a list of steps (see `augmentationSteps`). 'default' is nnU-Net's training
+   * pipeline, 'validation' its other one. Default 'none': patches as they are stored.
+   */
+  augmentation?: PresetName | readonly PipelineStep[];
+  /** Decide labels bit for bit as nnU-Net does where a preset rotates or scales, quirks included; slow. Default false. */
+  nnunetCompat?: boolean;
+  /**
+   * Coarser targets besides the labels: true for those that the planned network wants, or the scales of each target along each axis,
+   * the first all 1. Default false.
+   */
+  deepSupervision?: boolean | readonly (readonly number[])[];
+  /**
+   * Whether targets are the masks of the data set's regions, one channel each, an ignore label's last. Default: where it has regions,
+   * except with augmentation 'none'.
+   */
+  regions?: boolean;
   /** What stands outside a volume in images: 'constant' (0, the default), 'edge' or 'reflect'. Targets always get -1. */
   padMode?: PadMode;
   /** Batches in shared memory at once: being filled, ready and held. Default: enough to keep all workers busy. */
@@ -53,6 +77,12 @@ export interface ResolvedOptions {
   oversample: number;
   probabilisticOversampling: boolean;
   padMode: PadMode;
+  /** What is done to patches, step by step. */
+  augmentation: Step[];
+  /** The scales of each target; [all 1] without deep supervision. */
+  deepSupervision: number[][];
+  /** The labels of each channel of the targets; null for labels as they are. */
+  regions: number[][] | null;
   ring: number | null;
   /** null: the default. */
   cacheBytes: number | null;
@@ -73,6 +103,10 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
     'oversample',
     'probabilisticOversampling',
     'padMode',
+    'augmentation',
+    'nnunetCompat',
+    'deepSupervision',
+    'regions',
     'ring',
     'cacheBytes',
     'maxMemoryBytes',
@@ -80,7 +114,7 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
   ];
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown !== undefined) throw new OptionError(unknown, 'there is no such option', `The options are ${known.join(', ')}`);
-  const { store, padMode = 'constant', probabilisticOversampling = false } = options;
+  const { store, padMode = 'constant', probabilisticOversampling = false, nnunetCompat = false, augmentation = 'none' } = options;
   if (typeof store?.location !== 'function') throw new OptionError('store', 'it is not an opened store', 'Pass `await openStore(dir)`');
   const { patchSize, batchSize } = sizes(options);
   if (!Array.isArray(patchSize) || ![2, 3].includes(patchSize.length) || !patchSize.every((size) => Number.isInteger(size) && size > 0)) {
@@ -98,7 +132,10 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
       `${JSON.stringify(probabilisticOversampling)} is neither true nor false`,
       'Set it to true or false',
     );
+  if (typeof nnunetCompat !== 'boolean')
+    throw new OptionError('nnunetCompat', `${JSON.stringify(nnunetCompat)} is neither true nor false`, 'Set it to true or false');
   const patch = patchOf(patchSize);
+  const maskedChannels = masked(store);
   const oversample = options.oversample === 'auto' ? advisedOversampling(store, patch) : (options.oversample ?? 0.33);
   if (typeof oversample !== 'number' || !(oversample >= 0 && oversample <= 1))
     throw new OptionError(
@@ -116,6 +153,9 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
     oversample,
     probabilisticOversampling,
     padMode,
+    augmentation: resolveSteps(augmentation, { patchSize, maskedChannels, nnunetCompat }),
+    deepSupervision: targetScales(options, patchSize),
+    regions: regionLabels(options),
     ring: options.ring === undefined ? null : wholeNumber('ring', options.ring, 1, 2 ** 16),
     cacheBytes: options.cacheBytes === undefined ? null : wholeNumber('cacheBytes', options.cacheBytes, 0, Number.MAX_SAFE_INTEGER),
     maxMemoryBytes: wholeNumber('maxMemoryBytes', options.maxMemoryBytes ?? Math.floor(machineMemory() / 2), 1, Number.MAX_SAFE_INTEGER),
@@ -127,6 +167,42 @@ function sizes({ store, config, patchSize, batchSize }: LoaderOptions): { patchS
   if (patchSize !== undefined && batchSize !== undefined && config === undefined) return { patchSize, batchSize };
   const planned = storeConfiguration(store, config);
   return { patchSize: patchSize ?? planned.patchSize, batchSize: batchSize ?? planned.batchSize };
+}
+
+/** Channels that were normalised within the nonzero region. */
+function masked({ index }: Store): number[] {
+  const { normalisation = [] } = (index.options ?? {}) as { normalisation?: Normalisation[] };
+  return normalisation.flatMap((entry, channel) => (entry.scheme === 'zscore' && entry.masked ? [channel] : []));
+}
+
+function targetScales({ store, config, deepSupervision = false }: LoaderOptions, patchSize: readonly number[]): number[][] {
+  const full = patchSize.map(() => 1);
+  if (deepSupervision === false) return [full];
+  if (deepSupervision !== true) {
+    if (!Array.isArray(deepSupervision))
+      throw new OptionError('deepSupervision', `${JSON.stringify(deepSupervision)} are no scales`, 'Give true, false or a list of scales');
+    targetShapes(patchSize, deepSupervision);
+    return deepSupervision.map((scale) => [...scale]);
+  }
+  const { network, name } = storeConfiguration(store, config);
+  if (network === null || network.strides[0].length !== patchSize.length)
+    throw new OptionError(
+      'deepSupervision',
+      `the network planned for ${name} ${network === null ? 'is none of nnU-Net' : 'has another number of axes than the patch'}`,
+      'Give the scales of each target, as [[1, 1, 1], [0.5, 0.5, 0.5]]',
+    );
+  return scalesOf(network.strides);
+}
+
+/** The channels of region-based targets, as nnU-Net orders them. @throws OptionError */
+function regionLabels({ store, augmentation = 'none', regions }: LoaderOptions): number[][] | null {
+  const { classes, ignore } = store.index.labels;
+  const named = classes.filter((entry) => !isAnnotated(entry));
+  const has = named.some(({ labels }) => labels.length > 1);
+  if (regions !== undefined && typeof regions !== 'boolean')
+    throw new OptionError('regions', `${JSON.stringify(regions)} is neither true nor false`, 'Set it to true or false');
+  if (!(regions ?? (has && augmentation !== 'none'))) return null;
+  return [...named.map(({ labels }) => [...labels]), ...(ignore === null ? [] : [[ignore]])];
 }
 
 function advisedOversampling({ cases, classes }: Store, patch: Triple): number {

@@ -51,6 +51,9 @@ export const STAGE = { case: 0, oversampling: 1, class: 2, voxel: 3, box: 4 } as
 
 export type Stage = (typeof STAGE)[keyof typeof STAGE];
 
+/** Stages from here on belong to augmentation: one for each transform, and as many again for each time it is met again. */
+export const AUGMENTATION_STAGES = 64;
+
 const block = new Uint32Array(4);
 
 /** The draws of one stage of one sample, in order. */
@@ -59,11 +62,11 @@ export class Draws {
   readonly #seedHigh: number;
   readonly #sampleLow: number;
   readonly #sampleHigh: number;
-  readonly #stage: Stage;
+  readonly #stage: number;
   #position = 0;
 
   /** `seed` and `sample` are integers from 0 to 2^53 - 1. */
-  constructor(seed: number, sample: number, stage: Stage) {
+  constructor(seed: number, sample: number, stage: number) {
     this.#seedLow = seed >>> 0;
     this.#seedHigh = Math.floor(seed / 2 ** 32) >>> 0;
     this.#sampleLow = sample >>> 0;

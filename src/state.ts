@@ -4,7 +4,17 @@ import type { LoaderOptions, ResolvedOptions } from './options.ts';
 import { storeConfiguration } from './planning/store-configuration.ts';
 
 /** The options that decide the bytes of a stream, and the store they were used on. */
-const SHAPING = ['patchSize', 'batchSize', 'seed', 'oversample', 'probabilisticOversampling', 'padMode'] as const;
+const SHAPING = [
+  'patchSize',
+  'batchSize',
+  'seed',
+  'oversample',
+  'probabilisticOversampling',
+  'padMode',
+  'augmentation',
+  'deepSupervision',
+  'regions',
+] as const;
 
 type Shaping = Pick<ResolvedOptions, (typeof SHAPING)[number]>;
 
@@ -24,22 +34,17 @@ export interface ResumeOptions extends Partial<LoaderOptions> {
 }
 
 export function saveState(options: ResolvedOptions, nextBatch: number): LoaderState {
-  const { patchSize, batchSize, seed, oversample, probabilisticOversampling, padMode } = options;
-  return {
-    format: 'voxfeed-state',
-    version: 1,
-    nextBatch,
-    storeHash: options.store.hash,
-    patchSize: [...patchSize],
-    batchSize,
-    seed,
-    oversample,
-    probabilisticOversampling,
-    padMode,
-  };
+  return { format: 'voxfeed-state', version: 1, nextBatch, storeHash: options.store.hash, ...structuredClone(shaping(options)) };
 }
 
-/** Completes options from a state. @throws StateError if the two contradict each other, OptionError if it is no state. */
+function shaping(options: Shaping): Shaping {
+  return Object.fromEntries(SHAPING.map((name) => [name, options[name]])) as unknown as Shaping;
+}
+
+/**
+ * Completes options from a state: what shapes the stream comes from there, unless it is given again.
+ * @throws StateError if the two contradict each other, OptionError if it is no state
+ */
 export function applyState(options: LoaderOptions | ResumeOptions): { options: LoaderOptions; nextBatch: number } {
   if (!('state' in options) || options.state === undefined) return { options: options as LoaderOptions, nextBatch: 0 };
   const { state, config, ...given } = options;
@@ -65,16 +70,37 @@ export function applyState(options: LoaderOptions | ResumeOptions): { options: L
   }
   // Advice is taken once, when the stream begins.
   if (given.oversample === 'auto') delete given.oversample;
-  const shaping: Partial<Record<keyof Shaping, unknown>> = {};
+  const { regions, ...saved } = shaping(complete(state));
+  const asked = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  // What these mean depends on the patch, which must be the same to begin with.
+  const { augmentation, deepSupervision, regions: _, ...plain } = asked;
+  compare({ regions, ...saved }, plain);
+  return { options: { ...saved, regions: regions !== null, ...asked } as unknown as LoaderOptions, nextBatch: state.nextBatch };
+}
+
+/** @throws StateError if options that were given again, once they are resolved, are not those of the state. */
+export function checkState(options: ResolvedOptions, given: LoaderOptions | ResumeOptions): void {
+  if ('state' in given && given.state !== undefined) compare(shaping(complete(given.state)), shaping(options));
+}
+
+/** @throws StateError for the first that differs. */
+function compare(saved: Shaping, asked: Partial<Record<keyof Shaping, unknown>>): void {
   for (const name of SHAPING) {
-    if (given[name] !== undefined && JSON.stringify(given[name]) !== JSON.stringify(state[name])) {
-      throw new StateError(
-        'state',
-        `it was saved with ${name} ${JSON.stringify(state[name])}, the options say ${JSON.stringify(given[name])}`,
-        `Leave \`${name}\` out to continue, or leave \`state\` out to begin anew`,
-      );
-    }
-    shaping[name] = state[name];
+    if (asked[name] === undefined || JSON.stringify(asked[name]) === JSON.stringify(saved[name])) continue;
+    throw new StateError(
+      'state',
+      `it was saved with ${name} ${JSON.stringify(saved[name])}, the options say ${JSON.stringify(asked[name])}`,
+      `Leave \`${name}\` out to continue, or leave \`state\` out to begin anew`,
+    );
   }
-  return { options: { ...given, ...shaping } as LoaderOptions, nextBatch: state.nextBatch };
+}
+
+/** States that were saved before there was augmentation say nothing of it. */
+function complete(state: LoaderState): LoaderState {
+  return {
+    ...state,
+    augmentation: state.augmentation ?? [],
+    deepSupervision: state.deepSupervision ?? [state.patchSize.map(() => 1)],
+    regions: state.regions ?? null,
+  };
 }

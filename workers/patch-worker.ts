@@ -1,7 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import { workerData } from 'node:worker_threads';
+import { loadCustomSteps } from '../src/augmentation/options.ts';
+import { PatchMaker } from '../src/augmentation/patch-maker.ts';
 import { type OpenCase, OpenFiles } from '../src/dataset/open-files.ts';
-import { PatchReader } from '../src/dataset/read-patch.ts';
 import { ResidentCases } from '../src/dataset/resident-cases.ts';
 import { pack } from '../src/errors.ts';
 import type { PatchAnswer, PatchTask, PatchWorkerData, SlotTask } from '../src/scheduling/patch-task.ts';
@@ -10,19 +11,33 @@ import { Ring, SLOT_STATE } from '../src/shared-memory/ring.ts';
 // Nothing imported here may use top-level await: Node 24 loads such a worker module twice, and aborts the whole process if the
 // worker ends while it waits (test/crash-recovery/faults.test.ts).
 
-const { memory, layout, storeDir, cases, padMode, openCases } = workerData as PatchWorkerData;
+const { memory, layout, storeDir, cases, recipe, openCases } = workerData as PatchWorkerData;
 const ring = new Ring(memory.buffer, layout);
 const files = new OpenFiles(storeDir, cases, layout.channels, layout.labelBytes, openCases);
 const residents = new ResidentCases(ring);
-const reader = new PatchReader(memory, layout.channels, layout.scratchBytes, padMode);
+const maker = new PatchMaker(memory, recipe);
 
-/**
- * Writes the slots of one task. Synchronous on purpose: a worker has nothing else to do, and two tasks never meet in it.
- * `null` does nothing; it finds out whether the worker is up.
- */
-export default function run(task: PatchTask | null): PatchAnswer {
+/** Modules of the user's; until they are here, tasks wait. */
+const modules = loadCustomSteps(recipe.pipeline.steps);
+modules.catch(() => {});
+
+/** Does one task. `null` does nothing; it finds out whether the worker is up. */
+export default async function run(task: PatchTask | null): Promise<PatchAnswer> {
+  try {
+    await modules;
+  } catch (error) {
+    if (task === null) throw error;
+    // Somebody must be to blame, or the task would be handed out for ever.
+    const [{ entry, slot }] = JSON.parse(task.slots) as SlotTask[];
+    ring.setSlotState(entry, slot, SLOT_STATE.writing);
+    return { busyMs: 0, error: pack(error) };
+  }
+  return task === null ? { busyMs: 0 } : fill(task);
+}
+
+/** Writes the slots of a task. Synchronous on purpose: a worker has nothing else to do, and two tasks never meet in it. */
+function fill(task: PatchTask): PatchAnswer {
   const start = performance.now();
-  if (task === null) return { busyMs: 0 };
   const scratch = ring.scratchPointer(task.scratch);
   for (const slotTask of JSON.parse(task.slots) as SlotTask[]) {
     try {
@@ -38,10 +53,11 @@ export default function run(task: PatchTask | null): PatchAnswer {
 
 function write({ entry, slot, plan }: SlotTask, scratch: number): void {
   ring.setSlotState(entry, slot, SLOT_STATE.writing);
-  const place = { data: ring.dataPointer(entry, slot), target: ring.targetPointer(entry, slot), scratch };
+  const targets = layout.targets.map((_, target) => ring.targetPointer(entry, slot, target));
+  const place = { data: ring.dataPointer(entry, slot), targets, scratch };
   const { shape } = cases[plan.caseNumber];
   const open = (): OpenCase => files.get(plan.caseNumber);
-  const foreground = reader.read(residents.get(plan.caseNumber, shape, open) ?? open(), shape, plan.box, place);
+  const foreground = maker.make(residents.get(plan.caseNumber, shape, open) ?? open(), shape, plan, place);
   ring.setForeground(entry, slot, foreground);
   ring.setSlotState(entry, slot, SLOT_STATE.written);
 }

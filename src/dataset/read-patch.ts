@@ -1,5 +1,7 @@
 import { AXES, type Box, boxShape, intersect, type Triple, triple, voxels } from '../geometry.ts';
-import { bindKernels, type Kernels, type Strided } from '../kernels/kernels.ts';
+import { bindKernels, type Kernels } from '../kernels/kernels.ts';
+import { FOUND } from '../kernels/spatial.ts';
+import type { Strided } from '../kernels/strided.ts';
 import { type OpenArray, type OpenCase, readExactly } from './open-files.ts';
 import { extendEdges, type PadMode } from './pad.ts';
 import type { ResidentArray, ResidentCase } from './resident-cases.ts';
@@ -10,12 +12,12 @@ export interface PatchPlace {
   data: number;
   /** int16 [z, y, x]. */
   target: number;
-  /** A region for the slabs that are read. */
+  /** A region for the slabs that are read, see `slabBytes`. */
   scratch: number;
 }
 
 /** Where voxels come from: a file, or memory. */
-type Source = OpenArray | ResidentArray;
+export type Source = OpenArray | ResidentArray;
 
 /** Gets each slab as it lies in its source, its place in the patch, and its planes, rows and columns. */
 type Copy = (from: Strided, to: Strided, planes: number, rows: number, columns: number) => void;
@@ -30,8 +32,8 @@ const WORTHWHILE_GAP = 16 * 1024;
 /** Slabs up to this size are read at once: they stay in a core's second-level cache until they are cropped. */
 const SLAB_BYTES = 256 * 1024;
 
-/** The scratch that patches of `patch` out of volumes of `shapes` need, in bytes. */
-export function scratchBytes(patch: Triple, shapes: readonly Triple[]): number {
+/** The scratch that reading boxes of `patch` out of volumes of `shapes` takes, in bytes. */
+export function slabBytes(patch: Triple, shapes: readonly Triple[]): number {
   const plane = Math.max(
     ...shapes.map(([, height, width]) =>
       planeSpan(Math.min(patch[1], height), Math.min(patch[2], width), width * IMAGE_BYTES, IMAGE_BYTES),
@@ -64,42 +66,71 @@ export class PatchReader {
     this.#padMode = padMode;
   }
 
-  /** Writes one patch and its target. Returns whether the target holds any foreground (a label above 0). */
-  read(source: OpenCase | ResidentCase, shape: Triple, box: Box, place: PatchPlace): boolean {
+  /**
+   * Writes one patch and its target, mirrored along the given axes: that costs nothing here. Returns what is among the labels, bits
+   * of FOUND.
+   */
+  read(source: OpenCase | ResidentCase, shape: Triple, box: Box, place: PatchPlace, mirrored: readonly number[] = []): number {
     const size = boxShape(box);
     const inside = intersect(box, shape);
     if (inside === null) {
       // nnU-Net's crop returns zeros for a box outside, for labels too; planned boxes always touch their volume.
       this.#fillAround(size, null, place, 0);
-      return false;
+      return 0;
     }
     const within: Box = {
-      lower: triple((axis) => inside.lower[axis] - box.lower[axis]),
-      upper: triple((axis) => inside.upper[axis] - box.lower[axis]),
+      lower: triple((axis) => (mirrored.includes(axis) ? box.upper[axis] - inside.upper[axis] : inside.lower[axis] - box.lower[axis])),
+      upper: triple((axis) => (mirrored.includes(axis) ? box.upper[axis] - inside.lower[axis] : inside.upper[axis] - box.lower[axis])),
     };
-    this.#fillAround(size, within, place, ALL_ONES);
-    this.#copyImage(source.data, shape, size, inside, within, place);
-    return this.#copyTarget(source.segmentation, shape, size, inside, within, place);
+    const outside = this.#fillAround(size, within, place, ALL_ONES) ? FOUND.outside : 0;
+    this.#copyImage(source.data, shape, size, inside, within, place, mirrored);
+    return outside | this.#copyTarget(source.segmentation, shape, size, inside, within, place, mirrored);
   }
 
-  #copyImage(source: Source, shape: Triple, size: Triple, inside: Box, within: Box, { data, scratch }: PatchPlace): void {
+  /**
+   * Finds the voxels of `box`, which lies inside the volume, in memory: from a file they are read into `dense` first.
+   * @param channel of an image; 0 for labels
+   */
+  locate(source: Source, channel: number, shape: Triple, box: Box, dense: number, scratch: number): Strided {
+    const { bytesPerVoxel } = source;
+    if ('pointer' in source)
+      return strided(source.pointer, shape, [channel * shape[0] + box.lower[0], box.lower[1], box.lower[2]], bytesPerVoxel);
+    const to = strided(dense, boxShape(box), [0, 0, 0], bytesPerVoxel);
+    const copy: Copy = (from, at, planes, rows, columns) => this.#kernels.copyBox(from, at, planes, rows, columns * bytesPerVoxel);
+    this.#readSlabs(source, channel * shape[0], shape, box, to, scratch, copy);
+    return to;
+  }
+
+  #copyImage(source: Source, shape: Triple, size: Triple, inside: Box, within: Box, place: PatchPlace, mirrored: readonly number[]): void {
     const count = voxels(size);
-    const copy: Copy = (from, to, planes, rows, columns) => this.#kernels.copyBox(from, to, planes, rows, columns * IMAGE_BYTES);
+    const kernels = this.#kernels;
+    const copy: Copy = mirrored.includes(2)
+      ? (...slab) => kernels.mirrorBox(...slab)
+      : (from, to, planes, rows, columns) => kernels.copyBox(from, to, planes, rows, columns * IMAGE_BYTES);
     for (let channel = 0; channel < this.#channels; channel++) {
-      const pointer = data + channel * count * IMAGE_BYTES;
-      this.#eachSlab(source, channel * shape[0], shape, inside, strided(pointer, size, within.lower, IMAGE_BYTES), scratch, copy);
+      const pointer = place.data + channel * count * IMAGE_BYTES;
+      const to = turned(strided(pointer, size, within.lower, IMAGE_BYTES), boxShape(within), mirrored);
+      this.#eachSlab(source, channel * shape[0], shape, inside, to, place.scratch, copy);
       if (this.#padMode !== 'constant') extendEdges(new Float32Array(this.#bytes.buffer, pointer, count), size, within, this.#padMode);
     }
   }
 
-  #copyTarget(source: Source, shape: Triple, size: Triple, inside: Box, within: Box, { target, scratch }: PatchPlace): boolean {
-    const kernel = source.bytesPerVoxel === 1 ? this.#kernels.widenLabels : this.#kernels.copyLabels;
-    let foreground = false;
+  #copyTarget(
+    source: Source,
+    shape: Triple,
+    size: Triple,
+    inside: Box,
+    within: Box,
+    place: PatchPlace,
+    mirrored: readonly number[],
+  ): number {
+    let found = 0;
     const copy: Copy = (...slab) => {
-      foreground = kernel(...slab) || foreground;
+      found |= this.#kernels.copyLabels(...slab, source.bytesPerVoxel, mirrored.includes(2));
     };
-    this.#eachSlab(source, 0, shape, inside, strided(target, size, within.lower, TARGET_BYTES), scratch, copy);
-    return foreground;
+    const to = turned(strided(place.target, size, within.lower, TARGET_BYTES), boxShape(within), mirrored);
+    this.#eachSlab(source, 0, shape, inside, to, place.scratch, copy);
+    return found;
   }
 
   /** From memory in one go; from a file slab by slab, through the scratch. */
@@ -113,9 +144,13 @@ export class PatchReader {
     copy(strided(source.pointer, shape, [firstPlane + z, y, x], source.bytesPerVoxel), to, planes, rows, columns);
   }
 
-  /** Writes what stands outside `within` in the patch: 0 in every channel, `labelByte` in every byte of the target. */
-  #fillAround(size: Triple, within: Box | null, { data, target }: PatchPlace, labelByte: number): void {
-    for (const { lower, upper } of around(size, within)) {
+  /**
+   * Writes what stands outside `within` in the patch: 0 in every channel, `labelByte` in every byte of the target. Returns whether
+   * there is anything outside.
+   */
+  #fillAround(size: Triple, within: Box | null, { data, target }: PatchPlace, labelByte: number): boolean {
+    const boxes = around(size, within);
+    for (const { lower, upper } of boxes) {
       const [planes, rows, columns] = boxShape({ lower, upper });
       for (let channel = 0; channel < this.#channels; channel++) {
         const pointer = data + channel * voxels(size) * IMAGE_BYTES;
@@ -123,6 +158,7 @@ export class PatchReader {
       }
       this.#kernels.fillBox(strided(target, size, lower, TARGET_BYTES), planes, rows, columns * TARGET_BYTES, labelByte);
     }
+    return boxes.length > 0;
   }
 
   #readSlabs(file: OpenArray, firstPlane: number, [, height, width]: Triple, inside: Box, to: Strided, scratch: number, copy: Copy): void {
@@ -163,6 +199,12 @@ function withAxis(corner: Triple, axis: 0 | 1 | 2, value: number): Triple {
   const moved: Triple = [...corner];
   moved[axis] = value;
   return moved;
+}
+
+/** The same box of `planes` and `rows`, last plane or row first where its axis is mirrored. */
+function turned({ pointer, row, plane }: Strided, [planes, rows]: Triple, mirrored: readonly number[]): Strided {
+  const [z, y] = [mirrored.includes(0), mirrored.includes(1)];
+  return { pointer: pointer + (z ? (planes - 1) * plane : 0) + (y ? (rows - 1) * row : 0), row: y ? -row : row, plane: z ? -plane : plane };
 }
 
 /** The voxel `at` of a dense array of `size` that begins at `pointer`. */

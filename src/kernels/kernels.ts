@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { bindIntensity, type IntensityKernels } from './intensity.ts';
+import { bindSpatial, type SpatialKernels } from './spatial.ts';
+import type { Strided } from './strided.ts';
 
-/** A box of voxels inside the shared memory: where it starts, and how far apart its rows and planes are, in bytes. */
-export interface Strided {
-  pointer: number;
-  row: number;
-  plane: number;
-}
+export type { Strided } from './strided.ts';
 
 /** Rows of float32 in the shared memory: where they start, and how far apart they are, in bytes. */
 export interface Rows {
@@ -57,13 +55,14 @@ export interface LabelTask {
 }
 
 /** The compiled kernels, bound to one memory. Pointers are byte offsets into it. Nothing here allocates. */
-export interface Kernels {
+export interface Kernels extends SpatialKernels, IntensityKernels {
   /** Copies `planes` × `rows` × `bytes`; the areas must not overlap. */
   copyBox(source: Strided, target: Strided, planes: number, rows: number, bytes: number): void;
-  /** Copies int16 labels, `count` a row. Returns whether any is foreground (above 0). */
-  copyLabels(source: Strided, target: Strided, planes: number, rows: number, count: number): boolean;
-  /** The same from int8 labels to int16. */
-  widenLabels(source: Strided, target: Strided, planes: number, rows: number, count: number): boolean;
+  /**
+   * Copies labels of `bytes` (int8 or int16), `count` a row, to int16; rows from their other end where `mirrored`. Strides may be
+   * negative. Returns bits of FOUND.
+   */
+  copyLabels(source: Strided, target: Strided, planes: number, rows: number, count: number, bytes: number, mirrored?: boolean): number;
   /** Sets every byte of `planes` × `rows` × `bytes` to `value`, 0 to 255. */
   fillBox(target: Strided, planes: number, rows: number, bytes: number, value: number): void;
   /** Interpolates lines whose ends go on for ever; float64 inside. */
@@ -89,8 +88,7 @@ type BoxKernel = (
 /** The kernels as they are compiled. */
 interface Exports {
   copyBox: BoxKernel;
-  copyLabels: BoxKernel;
-  widenLabels: BoxKernel;
+  copyLabels(...labels: [...Parameters<BoxKernel>, bytes: number, mirrored: number]): number;
   fillBox(target: number, row: number, plane: number, planes: number, rows: number, bytes: number, value: number): void;
   resampleLines(
     source: number,
@@ -129,17 +127,19 @@ let compiled: WebAssembly.Module | undefined;
 export function bindKernels(memory: WebAssembly.Memory): Kernels {
   compiled ??= new WebAssembly.Module(readFileSync(new URL('./kernels.wasm', import.meta.url)));
   const exports = new WebAssembly.Instance(compiled, { env: { memory } }).exports as Exports;
-  const call = (kernel: BoxKernel, source: Strided, target: Strided, planes: number, rows: number, count: number): number =>
-    kernel(source.pointer, source.row, source.plane, target.pointer, target.row, target.plane, planes, rows, count);
   return {
-    copyBox: (...box) => void call(exports.copyBox, ...box),
-    copyLabels: (...box) => call(exports.copyLabels, ...box) !== 0,
+    ...bindIntensity(exports),
+    ...bindSpatial(exports, memory.buffer),
+    copyBox: (source, target, ...size) =>
+      void exports.copyBox(source.pointer, source.row, source.plane, target.pointer, target.row, target.plane, ...size),
+    copyLabels: (source, target, planes, rows, count, bytes, mirrored = false) =>
+      // biome-ignore format: one argument a line would hide the shape
+      exports.copyLabels(source.pointer, source.row, source.plane, target.pointer, target.row, target.plane, planes, rows, count, bytes, Number(mirrored)),
     fillBox: (target, ...rest) => exports.fillBox(target.pointer, target.row, target.plane, ...rest),
     resampleLines: ({ source, from, target, to, lines, taps, weights, lower, upper, scratch, spline }) =>
       exports.resampleLines(source, from, target, to, lines, taps, weights, lower, upper, scratch, Number(spline)),
     resampleLabels: ({ rows, width, scratch, target, count, bytes, lower, upper, weights }, rowWeights) =>
       exports.resampleLabels(rows, width, scratch, target, count, bytes, lower, upper, weights, ...rowWeights),
     transpose: (source, target, ...size) => exports.transpose(source.pointer, source.row, target.pointer, target.row, ...size),
-    widenLabels: (...box) => call(exports.widenLabels, ...box) !== 0,
   };
 }

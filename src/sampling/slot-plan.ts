@@ -1,3 +1,4 @@
+import { drawOperations, type Operation, type Pipeline, readingBox } from '../augmentation/pipeline.ts';
 import type { LabelClass } from '../dataset/labels.ts';
 import type { Box, Triple } from '../geometry.ts';
 import { Draws, STAGE, type Stage } from '../random.ts';
@@ -20,8 +21,12 @@ export interface SlotPlan {
   classNumber: number | null;
   /** The voxel [z, y, x] the box is centred on. */
   voxel: Triple | null;
-  /** What is read, in voxels of the stored volume. It may hang over. */
+  /** What nnU-Net would read, in voxels of the stored volume: with augmentation larger than the patch. It may hang over. */
+  crop: Box;
+  /** What making the patch touches of it. */
   box: Box;
+  /** What is done to the patch, with all parameters. */
+  operations: Operation[];
 }
 
 /** The data set as sampling sees it. A `Store` is one. */
@@ -36,19 +41,22 @@ export interface SamplingOptions {
   batchSize: number;
   patch: PatchSizes;
   oversampling: Oversampling;
+  /** How patches are augmented; `patch.read` is its crop. Default: not at all. */
+  pipeline?: Pipeline;
 }
 
 /** Plans one sample. `sample` is any integer from 0 to 2^53 - 1. */
-export function planSlot(data: Samplable, { seed, batchSize, patch, oversampling }: SamplingOptions, sample: number): SlotPlan {
+export function planSlot(data: Samplable, options: SamplingOptions, sample: number): SlotPlan {
+  const { seed, batchSize, patch, oversampling, pipeline } = options;
   const draws = (stage: Stage): Draws => new Draws(seed, sample, stage);
   const caseNumber = draws(STAGE.case).below(data.cases.length);
   const { shape, locations } = data.cases[caseNumber];
   const forced = isForced(oversampling, seed, sample, batchSize);
   const classNumber = chooseClass(forced, data.classes, locations, draws(STAGE.class));
   const range = startRange(shape, patch);
-  if (classNumber === null) {
-    return { sample, caseNumber, forced, classNumber, voxel: null, box: randomBox(range, patch.read, draws(STAGE.box)) };
-  }
-  const voxel = data.location(caseNumber, classNumber, draws(STAGE.voxel).below(locations[classNumber]));
-  return { sample, caseNumber, forced, classNumber, voxel, box: boxAround(voxel, range, patch.read) };
+  const voxel = classNumber === null ? null : data.location(caseNumber, classNumber, draws(STAGE.voxel).below(locations[classNumber]));
+  const crop = voxel ? boxAround(voxel, range, patch.read) : randomBox(range, patch.read, draws(STAGE.box));
+  const operations = pipeline ? drawOperations(pipeline, seed, sample) : [];
+  const box = pipeline ? readingBox(pipeline, crop, operations) : crop;
+  return { sample, caseNumber, forced, classNumber, voxel, crop, box, operations };
 }

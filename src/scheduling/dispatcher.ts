@@ -51,7 +51,7 @@ export class Dispatcher {
     this.#ring = ring;
     this.#caseIds = caseIds;
     const { layout } = ring;
-    this.#slotsPerTask = slotsPerTask(layout.sampleDataBytes + layout.sampleTargetBytes);
+    this.#slotsPerTask = slotsPerTask(layout.sampleBytes);
     this.#scratches = Array.from({ length: layout.scratches }, (_, i) => i);
   }
 

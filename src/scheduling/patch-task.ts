@@ -1,5 +1,5 @@
+import type { PatchRecipe } from '../augmentation/patch-maker.ts';
 import type { CaseShape } from '../dataset/open-files.ts';
-import type { PadMode } from '../dataset/pad.ts';
 import type { PackedError } from '../errors.ts';
 import type { SlotPlan } from '../sampling/slot-plan.ts';
 import type { Layout } from '../shared-memory/layout.ts';
@@ -10,7 +10,7 @@ export interface PatchWorkerData {
   layout: Layout;
   storeDir: string;
   cases: CaseShape[];
-  padMode: PadMode;
+  recipe: PatchRecipe;
   /** How many cases it may hold open at once (two files each). */
   openCases: number;
 }

@@ -8,6 +8,9 @@ export interface LayoutOptions {
   batchSize: number;
   channels: number;
   patch: Triple;
+  /** The shape of each target, the patch's own first, and the channels of all of them. */
+  targets: readonly Triple[];
+  targetChannels: number;
   /** Scratch regions: as many as tasks can be under way at once. */
   scratches: number;
   /** Bytes of one scratch region. */
@@ -27,11 +30,12 @@ export interface Layout extends LayoutOptions {
   residentOffsets: number[];
   /** From one batch of the ring to the next. */
   entryBytes: number;
-  /** From the start of a batch to its targets. */
-  targetOffset: number;
-  /** Of one sample: float32 image and int16 target. */
+  /** From the start of a batch to each of its targets. */
+  targetOffsets: number[];
+  /** Of one sample: float32 image, each int16 target, and all of it. */
   sampleDataBytes: number;
-  sampleTargetBytes: number;
+  sampleTargetBytes: number[];
+  sampleBytes: number;
   totalBytes: number;
 }
 
@@ -68,15 +72,19 @@ export const ADDRESSABLE = 4 * 1024 ** 3;
 const align = (bytes: number, to: number): number => Math.ceil(bytes / to) * to;
 
 export function computeLayout(options: LayoutOptions): Layout {
-  const { ring, batchSize, channels, patch, scratches, scratchBytes, residentBytes } = options;
+  const { ring, batchSize, channels, patch, targets, targetChannels, scratches, scratchBytes, residentBytes } = options;
   const headerOffset = KERNEL_BYTES;
   const headerBytes = 4 * (HEADER.words + ring * (ENTRY.words + batchSize * SLOT.words) + residentBytes.length * RESIDENT.words);
   const scratchOffset = align(headerOffset + headerBytes, WASM_PAGE);
   const ringOffset = align(scratchOffset + scratches * align(scratchBytes, CACHE_LINE), WASM_PAGE);
   const sampleDataBytes = 4 * channels * voxels(patch);
-  const sampleTargetBytes = 2 * voxels(patch);
-  const targetOffset = align(batchSize * sampleDataBytes, CACHE_LINE);
-  const entryBytes = align(targetOffset + batchSize * sampleTargetBytes, CACHE_LINE);
+  const sampleTargetBytes = targets.map((shape) => 2 * targetChannels * voxels(shape));
+  let entryBytes = align(batchSize * sampleDataBytes, CACHE_LINE);
+  const targetOffsets = sampleTargetBytes.map((bytes) => {
+    const offset = entryBytes;
+    entryBytes += align(batchSize * bytes, CACHE_LINE);
+    return offset;
+  });
   let end = ringOffset + ring * entryBytes;
   const residentOffsets = residentBytes.map((bytes) => {
     const offset = align(end, CACHE_LINE);
@@ -92,9 +100,10 @@ export function computeLayout(options: LayoutOptions): Layout {
     ringOffset,
     residentOffsets,
     entryBytes,
-    targetOffset,
+    targetOffsets,
     sampleDataBytes,
     sampleTargetBytes,
+    sampleBytes: sampleTargetBytes.reduce((sum, bytes) => sum + bytes, sampleDataBytes),
     totalBytes,
   };
 }

@@ -112,10 +112,10 @@ export class Ring {
     return new Float32Array(this.buffer, this.dataPointer(entry, 0), (batchSize * sampleDataBytes) / 4);
   }
 
-  /** Targets of a batch, [B, 1, z, y, x] laid end to end. */
-  target(entry: number): Int16Array<SharedArrayBuffer> {
+  /** One of the targets of a batch, [B, channels, z, y, x] laid end to end. */
+  target(entry: number, target: number): Int16Array<SharedArrayBuffer> {
     const { batchSize, sampleTargetBytes } = this.layout;
-    return new Int16Array(this.buffer, this.targetPointer(entry, 0), (batchSize * sampleTargetBytes) / 2);
+    return new Int16Array(this.buffer, this.targetPointer(entry, 0, target), (batchSize * sampleTargetBytes[target]) / 2);
   }
 
   // --- worker ---
@@ -124,8 +124,9 @@ export class Ring {
     return this.layout.ringOffset + entry * this.layout.entryBytes + slot * this.layout.sampleDataBytes;
   }
 
-  targetPointer(entry: number, slot: number): number {
-    return this.layout.ringOffset + entry * this.layout.entryBytes + this.layout.targetOffset + slot * this.layout.sampleTargetBytes;
+  targetPointer(entry: number, slot: number, target: number): number {
+    const { ringOffset, entryBytes, targetOffsets, sampleTargetBytes } = this.layout;
+    return ringOffset + entry * entryBytes + targetOffsets[target] + slot * sampleTargetBytes[target];
   }
 
   scratchPointer(scratch: number): number {

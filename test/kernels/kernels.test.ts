@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { bindKernels, KERNEL_BYTES, type Strided } from '../../src/kernels/kernels.ts';
+import { FOUND } from '../../src/kernels/spatial.ts';
 
 const memory = new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true });
 const kernels = bindKernels(memory);
@@ -53,8 +54,26 @@ describe.each(shapes)('$planes x $rows x $count, gap $gap, shift $shift', ({ pla
     expect(Buffer.from(bytes).equals(Buffer.from(expected))).toBe(true);
   });
 
-  it.each(['widenLabels', 'copyLabels'] as const)('%s copies labels, nothing else, and sees foreground', (name) => {
-    const size = name === 'widenLabels' ? 1 : 2;
+  it('mirrorBox copies each row from its other end, and nothing else', () => {
+    const bytes = fill(count + 3);
+    const from = strided(SOURCE + 4 * shift, 4 * (count + gap), rows);
+    const to = strided(TARGET + 4 * shift, 4 * (count + 2 * gap), rows);
+    const expected = bytes.slice();
+    const sources = [...addresses(from, planes, rows, count, 4)];
+    [...addresses(to, planes, rows, count, 4)].forEach((address, i) => {
+      const column = i % count;
+      expected.set(bytes.subarray(sources[i - column + count - 1 - column], sources[i - column + count - 1 - column] + 4), address);
+    });
+    kernels.mirrorBox(from, to, planes, rows, count);
+    expect(Buffer.from(bytes).equals(Buffer.from(expected))).toBe(true);
+  });
+
+  it.each([
+    { size: 1, mirrored: false },
+    { size: 2, mirrored: false },
+    { size: 1, mirrored: true },
+    { size: 2, mirrored: true },
+  ])('copyLabels copies labels of $size bytes, mirrored $mirrored, nothing else, and tells what it saw', ({ size, mirrored }) => {
     const bytes = fill(count + 1);
     const view = new DataView(memory.buffer);
     const read = (address: number): number => (size === 1 ? view.getInt8(address) : view.getInt16(address, true));
@@ -62,23 +81,45 @@ describe.each(shapes)('$planes x $rows x $count, gap $gap, shift $shift', ({ pla
     const to = strided(TARGET + shift, 2 * count + 2 * gap, rows);
     const sources = [...addresses(from, planes, rows, count, size)];
     const targets = [...addresses(to, planes, rows, count, 2)];
+    const copy = (): number => kernels.copyLabels(from, to, planes, rows, count, size, mirrored);
 
     const expected = bytes.slice();
     const expectedView = new DataView(expected.buffer);
-    sources.forEach((address, i) => void expectedView.setInt16(targets[i], read(address), true));
-    const foreground = kernels[name](from, to, planes, rows, count);
+    sources.forEach((address, i) => {
+      const column = i % count;
+      expectedView.setInt16(targets[mirrored ? i - column + count - 1 - column : i], read(address), true);
+    });
+    const found = copy();
     expect(Buffer.from(bytes).equals(Buffer.from(expected))).toBe(true);
-    expect(foreground).toBe(sources.some((address) => read(address) > 0));
+    const labels = sources.map(read);
+    const [foreground, outside] = [labels.some((label) => label > 0), labels.some((label) => label < 0)];
+    expect(found).toBe((foreground ? FOUND.foreground : 0) | (outside ? FOUND.outside : 0));
 
-    // Background and -1 alone, then one foreground voxel at each end and in the middle.
+    // Background alone, then one other voxel at each end and in the middle.
     const set = (address: number, label: number): void => (size === 1 ? view.setInt8(address, label) : view.setInt16(address, label, true));
-    sources.forEach((address, i) => void set(address, i % 2 === 0 ? 0 : -1));
-    expect(kernels[name](from, to, planes, rows, count)).toBe(false);
+    for (const address of sources) set(address, 0);
+    expect(copy()).toBe(0);
     for (const at of [0, Math.floor(sources.length / 2), sources.length - 1]) {
-      const before = read(sources[at]);
       set(sources[at], 1);
-      expect(kernels[name](from, to, planes, rows, count), `foreground at ${at}`).toBe(true);
-      set(sources[at], before);
+      expect(copy(), `foreground at ${at}`).toBe(FOUND.foreground);
+      set(sources[at], -1);
+      expect(copy(), `outside at ${at}`).toBe(FOUND.outside);
+      set(sources[at], 0);
     }
+  });
+
+  it('copies backwards along planes and rows where strides are negative', () => {
+    const bytes = fill(count + 4);
+    const from = strided(SOURCE + shift, count + gap, rows);
+    const to = strided(TARGET + shift, count + gap, rows);
+    const expected = bytes.slice();
+    const sources = [...addresses(from, planes, rows, count, 1)];
+    [...addresses(to, planes, rows, count, 1)].forEach((address, i) => {
+      const [plane, row, column] = [Math.floor(i / (rows * count)), Math.floor(i / count) % rows, i % count];
+      expected[address] = bytes[sources[((planes - 1 - plane) * rows + rows - 1 - row) * count + column]];
+    });
+    const turned = { pointer: to.pointer + (planes - 1) * to.plane + (rows - 1) * to.row, row: -to.row, plane: -to.plane };
+    kernels.copyBox(from, turned, planes, rows, count);
+    expect(Buffer.from(bytes).equals(Buffer.from(expected))).toBe(true);
   });
 });

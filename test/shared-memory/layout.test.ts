@@ -9,6 +9,11 @@ const options: LayoutOptions = {
   batchSize: 2,
   channels: 2,
   patch: [5, 7, 3],
+  targets: [
+    [5, 7, 3],
+    [3, 4, 2],
+  ],
+  targetChannels: 3,
   scratches: 2,
   scratchBytes: 1000,
   labelBytes: 1,
@@ -24,10 +29,11 @@ describe('layout', () => {
     for (let entry = 0; entry < options.ring; entry++) {
       for (let slot = 0; slot < options.batchSize; slot++) {
         areas.push([ring.dataPointer(entry, slot), ring.dataPointer(entry, slot) + layout.sampleDataBytes]);
-        areas.push([ring.targetPointer(entry, slot), ring.targetPointer(entry, slot) + layout.sampleTargetBytes]);
+        for (const [target, bytes] of layout.sampleTargetBytes.entries())
+          areas.push([ring.targetPointer(entry, slot, target), ring.targetPointer(entry, slot, target) + bytes]);
       }
       expect(ring.dataPointer(entry, 0) % 64).toBe(0);
-      expect(ring.targetPointer(entry, 0) % 64).toBe(0);
+      for (const target of options.targets.keys()) expect(ring.targetPointer(entry, 0, target) % 64).toBe(0);
     }
     areas.sort((a, b) => a[0] - b[0]);
     for (let i = 1; i < areas.length; i++) expect(areas[i][0]).toBeGreaterThanOrEqual(areas[i - 1][1]);

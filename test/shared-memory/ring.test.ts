@@ -9,6 +9,8 @@ function makeRing(entries = 2): Ring {
     batchSize: 2,
     channels: 1,
     patch: [2, 2, 2],
+    targets: [[2, 2, 2]],
+    targetChannels: 1,
     scratches: 1,
     scratchBytes: 64,
     labelBytes: 1,

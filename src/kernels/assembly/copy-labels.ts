@@ -1,6 +1,8 @@
+import { found } from './labels-found';
+
 /**
- * Copies a box of `planes` × `rows` × `count` int16 labels. Strides are in bytes.
- * Returns 1 if any label is above 0 (foreground), else 0.
+ * Copies a box of `planes` × `rows` × `count` labels, int8 or int16 (`bytes` each), to int16. Strides are in bytes, negative ones
+ * count backwards. With `mirrored` not 0, each row is written from its other end. Returns 1 if any label is above 0, plus 2 if any is below.
  */
 export function copyLabels(
   source: usize,
@@ -12,9 +14,13 @@ export function copyLabels(
   planes: i32,
   rows: i32,
   count: usize,
+  bytes: i32,
+  mirrored: i32,
 ): i32 {
   let highest = i16x8.splat(0);
-  let rest: i32 = 0;
+  let lowest = highest;
+  let high: i32 = 0;
+  let low: i32 = 0;
   const wide = count & ~7;
   for (let plane = 0; plane < planes; plane++) {
     let from = source;
@@ -22,14 +28,17 @@ export function copyLabels(
     for (let row = 0; row < rows; row++) {
       let i: usize = 0;
       for (; i < wide; i += 8) {
-        const labels = v128.load(from + (i << 1));
-        v128.store(to + (i << 1), labels);
+        const labels = bytes == 1 ? i16x8.extend_low_i8x16_s(v128.load64_zero(from + i)) : v128.load(from + (i << 1));
+        if (mirrored) v128.store(to + ((count - 8 - i) << 1), v128.shuffle<i16>(labels, labels, 7, 6, 5, 4, 3, 2, 1, 0));
+        else v128.store(to + (i << 1), labels);
         highest = i16x8.max_s(highest, labels);
+        lowest = i16x8.min_s(lowest, labels);
       }
       for (; i < count; i++) {
-        const label = <i32>load<i16>(from + (i << 1));
-        store<i16>(to + (i << 1), <i16>label);
-        rest = max(rest, label);
+        const label: i32 = bytes == 1 ? load<i8>(from + i) : load<i16>(from + (i << 1));
+        store<i16>(to + ((mirrored ? count - 1 - i : i) << 1), <i16>label);
+        high = max(high, label);
+        low = min(low, label);
       }
       from += sourceRow;
       to += targetRow;
@@ -37,5 +46,5 @@ export function copyLabels(
     source += sourcePlane;
     target += targetPlane;
   }
-  return i32(v128.any_true(highest)) | i32(rest > 0);
+  return found(highest, lowest, high, low);
 }

@@ -108,7 +108,7 @@ class Stage<T extends Int8Array | Int16Array> {
     const { kernels, task, rows } = this;
     if (task.bytes === 1) {
       const [narrow, wide] = [rows.byteOffset, task.rows];
-      kernels.widenLabels({ pointer: narrow, row: 0, plane: 0 }, { pointer: wide, row: 0, plane: 0 }, 1, 1, 4 * task.width);
+      kernels.copyLabels({ pointer: narrow, row: 0, plane: 0 }, { pointer: wide, row: 0, plane: 0 }, 1, 1, 4 * task.width, task.bytes);
     }
     kernels.resampleLabels(task, [inZ[0] * inY[0], inZ[0] * inY[1], inZ[1] * inY[0], inZ[1] * inY[1]]);
   }

@@ -1,0 +1,112 @@
+import type { OpenCase } from '../dataset/open-files.ts';
+import type { PadMode } from '../dataset/pad.ts';
+import { type PatchPlace, PatchReader } from '../dataset/read-patch.ts';
+import type { ResidentCase } from '../dataset/resident-cases.ts';
+import { type Box, type Triple, voxels } from '../geometry.ts';
+import { bindKernels, type Kernels } from '../kernels/kernels.ts';
+import { FOUND } from '../kernels/spatial.ts';
+import { contextOf, earlyMirror, isSpatial, mirroredAxes, type Operation, type Pipeline, spatialOf } from './pipeline.ts';
+import { centred, shifted } from './reading.ts';
+import type { ScratchPlan } from './scratch.ts';
+import { type Targets, TargetWriter } from './targets.ts';
+import type { Axis, Sample } from './transform.ts';
+import { TRANSFORMS } from './transforms/index.ts';
+import type { SpatialStep } from './transforms/spatial.ts';
+import { type Volume, Warper } from './warper.ts';
+
+/** How patches are made. Plain data: every worker gets a copy. */
+export interface PatchRecipe {
+  pipeline: Pipeline;
+  targets: Targets;
+  scratch: ScratchPlan;
+  padMode: PadMode;
+}
+
+/** What a plan says of one patch. */
+export interface PatchPlan {
+  /** What nnU-Net would read, in voxels of the volume. */
+  crop: Box;
+  operations: readonly Operation[];
+}
+
+/** Where a sample goes in the shared memory, in bytes from its start. */
+export interface SamplePlace {
+  /** float32 [C, z, y, x]. */
+  data: number;
+  /** int16 [channels, z, y, x] of each target. */
+  targets: readonly number[];
+  scratch: number;
+}
+
+/**
+ * Makes patches from their plans: reads what the drawn transform needs, rotated, scaled and mirrored on the way, and applies the
+ * other steps in place. All voxels stay in the shared memory.
+ */
+export class PatchMaker {
+  readonly #recipe: PatchRecipe;
+  readonly #kernels: Kernels;
+  readonly #buffer: SharedArrayBuffer;
+  readonly #reader: PatchReader;
+  readonly #warper: Warper | null;
+  readonly #targets: TargetWriter;
+  /** Which step is spatial, and which mirrors while patches are read; -1 where there is none. */
+  readonly #spatial: number;
+  readonly #mirror: number;
+
+  constructor(memory: WebAssembly.Memory, recipe: PatchRecipe) {
+    const { pipeline, targets, scratch, padMode } = recipe;
+    this.#recipe = recipe;
+    this.#kernels = bindKernels(memory);
+    this.#buffer = memory.buffer;
+    this.#reader = new PatchReader(memory, pipeline.patch.channels, scratch.slabBytes, padMode);
+    this.#targets = new TargetWriter(this.#kernels, memory.buffer, targets);
+    this.#spatial = pipeline.steps.findIndex(isSpatial);
+    this.#mirror = earlyMirror(pipeline.steps);
+    const step = pipeline.steps[this.#spatial] as SpatialStep | undefined;
+    this.#warper = step ? new Warper(this.#kernels, memory.buffer, this.#reader, pipeline, step, scratch) : null;
+  }
+
+  /** Writes a sample and its targets. Returns whether there is foreground (a label above 0) in it. */
+  make(source: OpenCase | ResidentCase, shape: Triple, { crop, operations }: PatchPlan, place: SamplePlace): boolean {
+    const { pipeline, targets, scratch: parts } = this.#recipe;
+    const { data, scratch } = place;
+    const target = targets.regions ? scratch + parts.labels : place.targets[0];
+    const mirrored = mirroredAxes(operations, this.#mirror);
+    const found = this.#read({ source, shape, crop }, operations, { data, target, scratch }, mirrored);
+    const sample = { ...pipeline.patch, data, target, hasOutside: (found & FOUND.outside) !== 0, mirrored };
+    this.#apply(operations, (step) => step > this.#spatial && step !== this.#mirror, sample, scratch + parts.free);
+    this.#targets.write(target, place.targets, scratch + parts.tables);
+    return (found & FOUND.foreground) !== 0;
+  }
+
+  #read(stored: Volume, operations: readonly Operation[], place: PatchPlace, mirrored: readonly Axis[]): number {
+    const { pipeline, scratch: parts } = this.#recipe;
+    const spatial = spatialOf(operations);
+    const whole = pipeline.wholeCrop && (spatial !== null || this.#spatial > 0);
+    const volume = whole ? this.#readCrop(stored, operations, place.scratch) : stored;
+    if (spatial && this.#warper) return this.#warper.warp(volume, spatial, place, mirrored);
+    const box = shifted(centred(pipeline.crop, pipeline.patch.shape), volume.crop.lower);
+    return this.#reader.read(volume.source, volume.shape, box, { ...place, scratch: place.scratch + parts.slab }, mirrored);
+  }
+
+  /** Reads a whole crop into the scratch and applies the steps that come before the spatial one. */
+  #readCrop({ source, shape, crop }: Volume, operations: readonly Operation[], scratch: number): Volume {
+    const { pipeline, scratch: parts } = this.#recipe;
+    const context = contextOf(pipeline, 0);
+    const size = pipeline.crop;
+    const data = scratch + parts.free;
+    const target = data + 4 * context.channels * voxels(size);
+    const found = this.#reader.read(source, shape, crop, { data, target, scratch: scratch + parts.slab });
+    const sample = { ...context, data, target, hasOutside: (found & FOUND.outside) !== 0, mirrored: [] };
+    this.#apply(operations, (step) => step < this.#spatial, sample, scratch + parts.beside);
+    const arrays = { data: { pointer: data, bytesPerVoxel: 4 }, segmentation: { pointer: target, bytesPerVoxel: 2 } };
+    return { source: arrays, shape: size, crop: { lower: [0, 0, 0], upper: size } };
+  }
+
+  #apply(operations: readonly Operation[], wanted: (step: number) => boolean, sample: Sample, scratch: number): void {
+    const workspace = { kernels: this.#kernels, buffer: this.#buffer, scratch };
+    for (const { step, transform, parameters } of operations) {
+      if (wanted(step)) TRANSFORMS[transform].apply(sample, parameters, this.#recipe.pipeline.steps[step], workspace);
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import { type Box, boxShape, intersect, type Triple } from '../geometry.ts';
+import { AUGMENTATION_STAGES, Draws } from '../random.ts';
+import { affineMatrix } from './affine.ts';
+import { centred, mapping, shifted, touched } from './reading.ts';
+import type { Axis, PatchContext, Step } from './transform.ts';
+import { TRANSFORMS } from './transforms/index.ts';
+import { type SpatialParameters, type SpatialStep, spatialAxes } from './transforms/spatial.ts';
+
+/** One step as it was drawn for a sample. Steps that were not drawn leave no trace. */
+export interface Operation {
+  /** Its place in the pipeline. */
+  step: number;
+  transform: string;
+  parameters: unknown;
+}
+
+/** A pipeline and the patches it is for. Plain data: workers get a copy. */
+export interface Pipeline {
+  steps: readonly Step[];
+  patch: PatchContext;
+  /** What nnU-Net would read for a patch, so that rotating and scaling find voxels beyond it: `patch.shape` or larger. */
+  crop: Triple;
+  /** Read the crop as a whole wherever anything is done to it: what cannot be made from parts of it. See `needsCrop`. */
+  wholeCrop: boolean;
+}
+
+export const isSpatial = (step: Step): step is SpatialStep => step.transform === 'spatial';
+
+/** What a step's parameters may depend on: before the spatial step patches are whole crops. */
+export function contextOf({ steps, patch, crop }: Pipeline, step: number): PatchContext {
+  return step < steps.findIndex(isSpatial) ? { ...patch, shape: crop } : patch;
+}
+
+/** Draws every step for one sample: pure, from the sample's own random numbers. */
+export function drawOperations(pipeline: Pipeline, seed: number, sample: number): Operation[] {
+  const operations: Operation[] = [];
+  const met = new Map<string, number>();
+  for (const [step, options] of pipeline.steps.entries()) {
+    const { transform: name, probability = 1 } = options;
+    const transform = TRANSFORMS[name];
+    // Its own numbers, wherever it stands: leaving out a step changes nothing about the others.
+    const occurrence = met.get(name) ?? 0;
+    met.set(name, occurrence + 1);
+    const draws = new Draws(seed, sample, AUGMENTATION_STAGES * (1 + occurrence) + transform.stage);
+    if (draws.uniform() >= probability) continue;
+    const parameters = transform.draw(options, contextOf(pipeline, step), draws);
+    if (parameters !== null) operations.push({ step, transform: name, parameters });
+  }
+  return operations;
+}
+
+/** The spatial parameters among the operations, or null. */
+export function spatialOf(operations: readonly Operation[]): SpatialParameters | null {
+  return (operations.find(({ transform }) => transform === 'spatial')?.parameters as SpatialParameters | undefined) ?? null;
+}
+
+/**
+ * Transforms that give the mirrored result for the mirrored patch, or draw places at which a mirror image is as likely. After any
+ * other one, mirroring waits for its turn.
+ */
+const MIRROR_EARLY = [
+  'noise', 'blur', 'brightness', 'contrast', 'lowResolution', 'gamma', 'mask', 'replaceLabel', 'median', 'additiveBrightness',
+  'blankRectangles', 'brightnessGradient', 'localGamma', 'sharpen',
+]; // biome-ignore format: a list
+
+/** Which step mirrors, if it can do so while the patch is read; else -1. */
+export function earlyMirror(steps: readonly Step[]): number {
+  const at = steps.findIndex(({ transform }) => transform === 'mirror');
+  const spatial = steps.findIndex(isSpatial);
+  if (at < spatial || steps.some((step) => isSpatial(step) && step.nnunetCompat)) return -1;
+  const bears = (step: Step): boolean =>
+    step.transform === 'oneOf' ? (step as unknown as { of: Step[] }).of.every(bears) : MIRROR_EARLY.includes(step.transform);
+  return steps.slice(spatial + 1, Math.max(at, 0)).every(bears) ? at : -1;
+}
+
+/** The axes that are mirrored while a patch is read. */
+export function mirroredAxes(operations: readonly Operation[], mirrorStep: number): readonly Axis[] {
+  const found = operations.find(({ step }) => step === mirrorStep);
+  return (found?.parameters as { axes: Axis[] } | undefined)?.axes ?? [];
+}
+
+/**
+ * Whether patches are to be made from whole crops: where steps come before the spatial one, where its sampling is one that the kernels
+ * do not have, or where the crop's padding depends on all of it.
+ */
+export function needsCrop(steps: readonly Step[], constantPadding: boolean): boolean {
+  const at = steps.findIndex(isSpatial);
+  if (at < 0) return false;
+  const { elasticProbability = 0, image, labels, nnunetCompat } = steps[at] as SpatialStep;
+  return at > 0 || !constantPadding || elasticProbability > 0 || image === 'nearest' || labels === 'threshold' || nnunetCompat === true;
+}
+
+/**
+ * The voxels of the volume that making the patch touches: the final patch where nothing is interpolated, what the transform reaches
+ * where it is, and never anything beyond the crop.
+ */
+export function readingBox({ steps, patch, crop, wholeCrop }: Pipeline, cropBox: Box, operations: readonly Operation[]): Box {
+  const spatial = spatialOf(operations);
+  if (wholeCrop && (spatial || !isSpatial(steps[0]))) return cropBox;
+  if (!spatial) return shifted(centred(crop, patch.shape), cropBox.lower);
+  const step = steps.find(isSpatial) as SpatialStep;
+  const matrix = affineMatrix(spatial.angles, spatial.scales, spatialAxes(step, patch.axes));
+  const mirrored = mirroredAxes(operations, earlyMirror(steps));
+  const reached = touched(mapping(matrix, crop, patch.shape, mirrored), patch.shape);
+  return shifted(intersect(reached, boxShape(cropBox)) ?? centred(crop, patch.shape), cropBox.lower);
+}

@@ -1,0 +1,34 @@
+import type { PadMode } from '../dataset/pad.ts';
+import type { Triple } from '../geometry.ts';
+import { cropOf } from './crop-size.ts';
+import type { PatchRecipe } from './patch-maker.ts';
+import { needsCrop } from './pipeline.ts';
+import { planScratch } from './scratch.ts';
+import { targetShapes } from './targets.ts';
+import type { Axis, Step } from './transform.ts';
+
+/** What decides how patches are made; a loader's resolved options are one. */
+export interface RecipeOptions {
+  store: { index: { channels: readonly string[] }; cases: readonly { shape: Triple }[] };
+  patchSize: readonly number[];
+  patch: Triple;
+  padMode: PadMode;
+  augmentation: readonly Step[];
+  deepSupervision: readonly (readonly number[])[];
+  regions: number[][] | null;
+}
+
+/** Sizes everything that workers need to make patches. */
+export function recipeOf({ store, patchSize, patch, padMode, augmentation, deepSupervision, regions }: RecipeOptions): PatchRecipe {
+  const channels = store.index.channels.length;
+  const axes: Axis[] = patchSize.length === 2 ? [1, 2] : [0, 1, 2];
+  const pipeline = {
+    steps: augmentation,
+    patch: { channels, shape: patch, axes },
+    crop: cropOf(patchSize, augmentation),
+    wholeCrop: needsCrop(augmentation, padMode === 'constant'),
+  };
+  const targets = { shapes: targetShapes(patchSize, deepSupervision), regions };
+  const shapes = store.cases.map(({ shape }) => shape);
+  return { pipeline, targets, scratch: planScratch(pipeline, channels, regions !== null, shapes), padMode };
+}

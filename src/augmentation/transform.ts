@@ -1,0 +1,63 @@
+import type { Triple } from '../geometry.ts';
+import type { Kernels } from '../kernels/kernels.ts';
+import type { Draws } from '../random.ts';
+
+export type Axis = 0 | 1 | 2;
+
+/** What parameters may depend on, besides the options of their step. */
+export interface PatchContext {
+  channels: number;
+  /** The patch the network sees, [z, y, x]; a 2D patch has 1 along axis 0. */
+  shape: Triple;
+  /** The axes the patch has: all three, or [1, 2] for a 2D patch. */
+  axes: readonly Axis[];
+}
+
+/** One entry of a pipeline: plain data, so that it can be written down, compared and sent to workers. */
+export interface Step {
+  readonly transform: string;
+  /** How often the step is made at all, 0 to 1. Default 1. */
+  readonly probability?: number;
+}
+
+/**
+ * One kind of step. Drawing and applying are apart: parameters are drawn on the main thread, from the sample's own random numbers,
+ * and travel in the slot plan; a worker applies them. Applying the same parameters to the same voxels gives the same bytes.
+ */
+export interface Transform<S extends Step, P> {
+  /** Which random numbers of the sample are this transform's, 0 to 63. Part of the stream: never reused, never changed. */
+  readonly stage: number;
+  /** @throws OptionError whose `where` begins with `path`, such as "augmentation[3]". */
+  check(step: S, path: string): void;
+  /** Plain data that JSON keeps as it is; null where the draw says that nothing is to be done. */
+  draw(step: S, context: PatchContext, draws: Draws): P | null;
+  /** Changes the sample in place. Synchronous, and without allocating more than a few small objects where speed matters. */
+  apply(sample: Sample, parameters: P, step: S, workspace: Workspace): void;
+  /** Bytes of `workspace.scratch` that applying needs. Default 0. */
+  scratchBytes?(step: S, context: PatchContext): number;
+}
+
+/** One sample in the shared memory while a worker augments it. */
+export interface Sample extends PatchContext {
+  /** Where the image is: float32 [C, z, y, x], in bytes from the start of the memory. */
+  readonly data: number;
+  /** Where the labels are: int16 [z, y, x]; -1 is outside. */
+  readonly target: number;
+  /** A previous stage's labels: int16 [z, y, x], in the same places as `target`. Only in a cascade. */
+  readonly previous?: number;
+  /** Whether any label may be -1. */
+  hasOutside: boolean;
+  /**
+   * Axes whose voxels are in mirrored order already although the mirror step comes later in the pipeline: mirroring costs nothing
+   * while a patch is read. Whoever depends on the direction of an axis must count from its other end.
+   */
+  mirrored: readonly Axis[];
+}
+
+/** What a worker lends to a transform. */
+export interface Workspace {
+  readonly kernels: Kernels;
+  readonly buffer: SharedArrayBuffer;
+  /** A region nobody else uses, 64-byte aligned; its contents are left from earlier use. In bytes from the start of the memory. */
+  readonly scratch: number;
+}

@@ -1,0 +1,115 @@
+import type { OpenCase } from '../dataset/open-files.ts';
+import type { PatchPlace, PatchReader, Source } from '../dataset/read-patch.ts';
+import type { ResidentArray, ResidentCase } from '../dataset/resident-cases.ts';
+import { type Box, boxShape, intersect, type Triple, triple, voxels } from '../geometry.ts';
+import type { Kernels } from '../kernels/kernels.ts';
+import { FOUND, warpTile } from '../kernels/spatial.ts';
+import type { Strided } from '../kernels/strided.ts';
+import { affineMatrix } from './affine.ts';
+import { elasticOffsets } from './elastic.ts';
+import type { Pipeline } from './pipeline.ts';
+import { type Mapping, mapping, shifted, touched } from './reading.ts';
+import type { ScratchPlan } from './scratch.ts';
+import type { Axis } from './transform.ts';
+import { type SpatialParameters, type SpatialStep, spatialAxes, withDefaults } from './transforms/spatial.ts';
+import { warpImage } from './warp/image.ts';
+import { warpLabels } from './warp/labels.ts';
+import type { Placement } from './warp/placement.ts';
+
+/** A case, or a crop of one that was read as a whole, and where the crop lies in it. */
+export interface Volume {
+  source: OpenCase | ResidentCase;
+  shape: Triple;
+  crop: Box;
+}
+
+/**
+ * Carries out the spatial step: by kernels, straight from where the volume lies, wherever they have what is asked for; else in plain
+ * TypeScript from a crop that was read as a whole.
+ */
+export class Warper {
+  readonly #kernels: Kernels;
+  readonly #buffer: SharedArrayBuffer;
+  readonly #reader: PatchReader;
+  readonly #pipeline: Pipeline;
+  readonly #step: Required<SpatialStep>;
+  readonly #parts: ScratchPlan;
+
+  constructor(kernels: Kernels, buffer: SharedArrayBuffer, reader: PatchReader, pipeline: Pipeline, step: SpatialStep, parts: ScratchPlan) {
+    this.#kernels = kernels;
+    this.#buffer = buffer;
+    this.#reader = reader;
+    this.#pipeline = pipeline;
+    this.#step = withDefaults(step);
+    this.#parts = parts;
+  }
+
+  /** Writes image and labels of a patch; `place.scratch` is the whole scratch. Returns what is among the labels, bits of FOUND. */
+  warp(volume: Volume, parameters: SpatialParameters, place: PatchPlace, mirrored: readonly Axis[]): number {
+    const { patch, crop } = this.#pipeline;
+    const { image, labels, nnunetCompat } = this.#step;
+    const axes = spatialAxes(this.#step, patch.axes);
+    const map = mapping(affineMatrix(parameters.angles, parameters.scales, axes), crop, patch.shape, mirrored);
+    const exists = this.#describe(volume, map, place.scratch);
+    const offsets = parameters.elastic && elasticOffsets(parameters.elastic, patch.shape);
+    const placement: Placement = { source: crop, patch: patch.shape, axes, matrix: map.matrix, offsets, nnunetCompat };
+
+    const count = voxels(patch.shape);
+    for (let channel = 0; channel < patch.channels; channel++) {
+      const target = place.data + 4 * channel * count;
+      if (offsets || image !== 'linear') this.#sampleImage(volume, channel, placement, target);
+      else {
+        const source = this.#locate(volume, volume.source.data, channel, exists, place.scratch);
+        this.#kernels.warpImage(place.scratch + this.#parts.warp, source, target, place.scratch + this.#parts.tile);
+      }
+    }
+    if (offsets || labels === 'threshold' || nnunetCompat) return this.#sampleLabels(volume, placement, place.target);
+    const { segmentation } = volume.source;
+    const source = this.#locate(volume, segmentation, 0, exists, place.scratch);
+    const [warp, tile] = [place.scratch + this.#parts.warp, place.scratch + this.#parts.tile];
+    return this.#kernels.warpLabels(warp, source, segmentation.bytesPerVoxel, place.target, tile, labels === 'nearest');
+  }
+
+  /** Writes the warp down. Returns the voxels that it reads, a box inside the volume, or null where it reaches none. */
+  #describe({ shape, crop }: Volume, { matrix, offset }: Mapping, scratch: number): Box | null {
+    const { patch } = this.#pipeline;
+    const reached = touched({ matrix, offset }, patch.shape);
+    const inCrop = intersect(reached, boxShape(crop));
+    const exists = inCrop && intersect(shifted(inCrop, crop.lower), shape);
+    const { lower: first, upper: end } = exists
+      ? shifted(
+          exists,
+          triple((axis) => -crop.lower[axis]),
+        )
+      : { lower: ORIGIN, upper: ORIGIN };
+    const last = triple((axis) => this.#pipeline.crop[axis] - 1);
+    const tile = warpTile(matrix, patch.shape);
+    this.#kernels.describeWarp(scratch + this.#parts.warp, { matrix, offset, size: patch.shape, tile, first, end, last });
+    return exists;
+  }
+
+  /** The voxels in memory, strided from voxel [0, 0, 0] of the crop. */
+  #locate({ shape, crop }: Volume, source: Source, channel: number, exists: Box | null, scratch: number): Strided {
+    if (exists === null) return { pointer: 0, row: 0, plane: 0 };
+    const { free, slab } = this.#parts;
+    const { pointer, row, plane } = this.#reader.locate(source, channel, shape, exists, scratch + free, scratch + slab);
+    const [z, y, x] = triple((axis) => exists.lower[axis] - crop.lower[axis]);
+    return { pointer: pointer - z * plane - y * row - x * source.bytesPerVoxel, row, plane };
+  }
+
+  #sampleImage({ source, crop }: Volume, channel: number, placement: Placement, target: number): void {
+    const count = voxels(boxShape(crop));
+    const from = new Float32Array(this.#buffer, (source.data as ResidentArray).pointer + 4 * channel * count, count);
+    const to = new Float32Array(this.#buffer, target, voxels(placement.patch));
+    warpImage(from, placement, { interpolation: this.#step.image }, to);
+  }
+
+  #sampleLabels({ source, crop }: Volume, placement: Placement, target: number): number {
+    const from = new Int16Array(this.#buffer, (source.segmentation as ResidentArray).pointer, voxels(boxShape(crop)));
+    const to = new Int16Array(this.#buffer, target, voxels(placement.patch));
+    warpLabels(from, placement, { interpolation: this.#step.labels }, to);
+    return (to.some((label) => label > 0) ? FOUND.foreground : 0) | (to.some((label) => label < 0) ? FOUND.outside : 0);
+  }
+}
+
+const ORIGIN: Triple = [0, 0, 0];

@@ -1,0 +1,86 @@
+/**
+ * What the warps share: a warp goes over its output tile by tile; of each tile it copies the box of source voxels that the tile
+ * touches into a dense scratch that stays in the cache, padded where the source ends, and interpolates from there without a
+ * single test. Coordinates are float64 up to the corner of each row of a tile and float32 from there on, relative to the box: they
+ * are small numbers then, and exact to about 1e-6 voxels.
+ */
+
+/**
+ * The description of a warp, float64 words from `task` on: the matrix (9, row by row) and the offset (3) that take an output voxel
+ * [z, y, x] to source coordinates; the size of the output (3) and of its tiles (3, along x a multiple of 4); the first source voxel
+ * there is on each axis (3) and the one after the last (3); the last source coordinate that is inside on each axis (3; the first is 0).
+ */
+export const OFFSET: usize = 9 * 8;
+export const SIZE: usize = 12 * 8;
+export const TILE: usize = 15 * 8;
+export const FIRST: usize = 18 * 8;
+export const END: usize = 21 * 8;
+export const LAST_INSIDE: usize = 24 * 8;
+
+/** Coordinates are rounded differently by corner and by row: a box reaches this much further than its tile. */
+const SLACK: f64 = 1e-3;
+
+/** The source coordinate of an output voxel along an axis. */
+// @ts-ignore: a decorator of the compiler
+@inline
+export function coordinate(task: usize, axis: i32, z: i32, y: i32, x: i32): f64 {
+  const row = task + <usize>(axis * 24);
+  return load<f64>(task + <usize>(axis * 8), OFFSET) + load<f64>(row) * <f64>z + load<f64>(row, 8) * <f64>y + load<f64>(row, 16) * <f64>x;
+}
+
+// @ts-ignore: a decorator of the compiler
+@inline
+function reach(factor: f64, length: i32, up: bool): f64 {
+  return factor > 0 == up ? factor * <f64>(length - 1) : 0;
+}
+
+/** The lowest and highest source coordinate along an axis that a tile touches. */
+// @ts-ignore: a decorator of the compiler
+@inline
+export function lowest(task: usize, axis: i32, z: i32, y: i32, x: i32, depth: i32, height: i32, width: i32): f64 {
+  const row = task + <usize>(axis * 24);
+  return (
+    coordinate(task, axis, z, y, x) +
+    reach(load<f64>(row), depth, false) +
+    reach(load<f64>(row, 8), height, false) +
+    reach(load<f64>(row, 16), width, false) -
+    SLACK
+  );
+}
+
+// @ts-ignore: a decorator of the compiler
+@inline
+export function highest(task: usize, axis: i32, z: i32, y: i32, x: i32, depth: i32, height: i32, width: i32): f64 {
+  const row = task + <usize>(axis * 24);
+  return (
+    coordinate(task, axis, z, y, x) +
+    reach(load<f64>(row), depth, true) +
+    reach(load<f64>(row, 8), height, true) +
+    reach(load<f64>(row, 16), width, true) +
+    SLACK
+  );
+}
+
+/** A word of the description as an integer. */
+// @ts-ignore: a decorator of the compiler
+@inline
+export function whole(task: usize, at: usize, axis: i32): i32 {
+  return <i32>load<f64>(task + at + <usize>(axis * 8));
+}
+
+/** Adding this to a float32 from 0 to 2^23 leaves the number in the low bits. */
+const MAGIC: f32 = 8388608;
+
+/** Whole float32 numbers from 0 to 2^23 as integers: conversion itself is slow where it must care for all numbers. */
+// @ts-ignore: a decorator of the compiler
+@inline
+export function integers(values: v128): v128 {
+  return v128.and(f32x4.add(values, f32x4.splat(MAGIC)), i32x4.splat(0x7fffff));
+}
+
+/** (0, 1, 2, 3) + first. */
+// @ts-ignore: a decorator of the compiler
+@inline
+export function ramp(first: i32): v128 {
+  return f32x4.add(f32x4.splat(<f32>first), f32x4(0, 1, 2, 3));
+}

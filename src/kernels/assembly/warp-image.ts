@@ -1,0 +1,153 @@
+import { coordinate, END, FIRST, highest, integers, lowest, ramp, SIZE, TILE, whole } from './tile';
+
+/**
+ * Linear interpolation of a float32 volume at affine coordinates, with zeros around it: `task` (see `tile.ts`) to a dense `target`.
+ * The source voxel [0, 0, 0] is at `source` (which need not exist), rows and planes are that many bytes apart. `scratch` takes the
+ * box of the largest tile.
+ */
+export function warpImage(task: usize, source: usize, sourceRow: usize, sourcePlane: usize, target: usize, scratch: usize): void {
+  const sizeZ = whole(task, SIZE, 0);
+  const sizeY = whole(task, SIZE, 1);
+  const sizeX = whole(task, SIZE, 2);
+  const tileZ = whole(task, TILE, 0);
+  const tileY = whole(task, TILE, 1);
+  const tileX = whole(task, TILE, 2);
+  const row = <usize>sizeX << 2;
+  const plane = row * <usize>sizeY;
+  for (let z = 0; z < sizeZ; z += tileZ)
+    for (let y = 0; y < sizeY; y += tileY)
+      for (let x = 0; x < sizeX; x += tileX) {
+        const depth = min(tileZ, sizeZ - z);
+        const height = min(tileY, sizeY - y);
+        const width = min(tileX, sizeX - x);
+        const to = target + <usize>z * plane + <usize>y * row + (<usize>x << 2);
+        warpTile(task, source, sourceRow, sourcePlane, to, row, plane, scratch, z, y, x, depth, height, width);
+      }
+}
+
+// biome-ignore format: one argument a line would hide the code
+function warpTile(
+  task: usize, source: usize, sourceRow: usize, sourcePlane: usize, target: usize, row: usize, plane: usize, scratch: usize,
+  z: i32, y: i32, x: i32, depth: i32, height: i32, width: i32,
+): void {
+  // The vectors of the last columns reach beyond them; what they read there must exist, though it is not kept.
+  const reached = (width + 3) & ~3;
+  const lowZ = <i32>Math.floor(lowest(task, 0, z, y, x, depth, height, reached));
+  const lowY = <i32>Math.floor(lowest(task, 1, z, y, x, depth, height, reached));
+  const lowX = <i32>Math.floor(lowest(task, 2, z, y, x, depth, height, reached));
+  const boxZ = <i32>Math.floor(highest(task, 0, z, y, x, depth, height, reached)) + 2 - lowZ;
+  const boxY = <i32>Math.floor(highest(task, 1, z, y, x, depth, height, reached)) + 2 - lowY;
+  const boxX = <i32>Math.floor(highest(task, 2, z, y, x, depth, height, reached)) + 2 - lowX;
+  const fromZ = max(whole(task, FIRST, 0), lowZ);
+  const fromY = max(whole(task, FIRST, 1), lowY);
+  const fromX = max(whole(task, FIRST, 2), lowX);
+  const endZ = min(whole(task, END, 0), lowZ + boxZ);
+  const endY = min(whole(task, END, 1), lowY + boxY);
+  const endX = min(whole(task, END, 2), lowX + boxX);
+  if (fromZ >= endZ || fromY >= endY || fromX >= endX) {
+    for (let i = 0; i < depth; i++, target += plane)
+      for (let j = 0; j < height; j++) memory.fill(target + <usize>j * row, 0, <usize>width << 2);
+    return;
+  }
+
+  const pitch = (<usize>boxX + 3) & ~3;
+  const boxRow = pitch << 2;
+  const boxPlane = boxRow * <usize>boxY;
+  if (endZ - fromZ < boxZ || endY - fromY < boxY || endX - fromX < boxX) memory.fill(scratch, 0, boxPlane * <usize>boxZ);
+  copyRows(
+    source + <usize>fromZ * sourcePlane + <usize>fromY * sourceRow + (<usize>fromX << 2), sourceRow, sourcePlane,
+    scratch + <usize>(fromZ - lowZ) * boxPlane + <usize>(fromY - lowY) * boxRow + (<usize>(fromX - lowX) << 2), boxRow, boxPlane,
+    endZ - fromZ, endY - fromY, <usize>(endX - fromX),
+  );
+
+  const bytesPerPlane = f32x4.splat(<f32>boxPlane);
+  const bytesPerRow = f32x4.splat(<f32>boxRow);
+  const four = f32x4.splat(4);
+  const stepZ = f32x4.splat(<f32>load<f64>(task, 2 * 8));
+  const stepY = f32x4.splat(<f32>load<f64>(task, 5 * 8));
+  const stepX = f32x4.splat(<f32>load<f64>(task, 8 * 8));
+  const whole4 = width & ~3;
+  for (let i = 0; i < depth; i++, target += plane) {
+    for (let j = 0; j < height; j++) {
+      const firstZ = f32x4.splat(<f32>(coordinate(task, 0, z + i, y + j, x) - <f64>lowZ));
+      const firstY = f32x4.splat(<f32>(coordinate(task, 1, z + i, y + j, x) - <f64>lowY));
+      const firstX = f32x4.splat(<f32>(coordinate(task, 2, z + i, y + j, x) - <f64>lowX));
+      const to = target + <usize>j * row;
+      for (let k = 0; k < width; k += 4) {
+        const steps = ramp(k);
+        const atZ = f32x4.add(firstZ, f32x4.mul(stepZ, steps));
+        const atY = f32x4.add(firstY, f32x4.mul(stepY, steps));
+        const atX = f32x4.add(firstX, f32x4.mul(stepX, steps));
+        const floorZ = f32x4.floor(atZ);
+        const floorY = f32x4.floor(atY);
+        const floorX = f32x4.floor(atX);
+        const farZ = f32x4.sub(atZ, floorZ);
+        const offsets = integers(
+          f32x4.add(f32x4.add(f32x4.mul(floorZ, bytesPerPlane), f32x4.mul(floorY, bytesPerRow)), f32x4.mul(floorX, four)),
+        );
+        const a = scratch + <usize>i32x4.extract_lane(offsets, 0);
+        const b = scratch + <usize>i32x4.extract_lane(offsets, 1);
+        const c = scratch + <usize>i32x4.extract_lane(offsets, 2);
+        const d = scratch + <usize>i32x4.extract_lane(offsets, 3);
+        const quadA = betweenPlanes(a, boxRow, boxPlane, v128.shuffle<f32>(farZ, farZ, 0, 0, 0, 0));
+        const quadB = betweenPlanes(b, boxRow, boxPlane, v128.shuffle<f32>(farZ, farZ, 1, 1, 1, 1));
+        const quadC = betweenPlanes(c, boxRow, boxPlane, v128.shuffle<f32>(farZ, farZ, 2, 2, 2, 2));
+        const quadD = betweenPlanes(d, boxRow, boxPlane, v128.shuffle<f32>(farZ, farZ, 3, 3, 3, 3));
+        const nearAB = v128.shuffle<f32>(quadA, quadB, 0, 4, 1, 5);
+        const nearCD = v128.shuffle<f32>(quadC, quadD, 0, 4, 1, 5);
+        const farAB = v128.shuffle<f32>(quadA, quadB, 2, 6, 3, 7);
+        const farCD = v128.shuffle<f32>(quadC, quadD, 2, 6, 3, 7);
+        const farY = f32x4.sub(atY, floorY);
+        const left = lerp(v128.shuffle<i64>(nearAB, nearCD, 0, 2), v128.shuffle<i64>(farAB, farCD, 0, 2), farY);
+        const right = lerp(v128.shuffle<i64>(nearAB, nearCD, 1, 3), v128.shuffle<i64>(farAB, farCD, 1, 3), farY);
+        const values = lerp(left, right, f32x4.sub(atX, floorX));
+        const at = to + (<usize>k << 2);
+        if (k < whole4) v128.store(at, values);
+        else storeSome(at, values, width - whole4);
+      }
+    }
+  }
+}
+
+/** Copies rows of float32; whole vectors, except at the end. */
+// @ts-ignore: a decorator of the compiler
+@inline
+// biome-ignore format: one argument a line would hide the code
+function copyRows(
+  source: usize, sourceRow: usize, sourcePlane: usize, target: usize, targetRow: usize, targetPlane: usize, planes: i32, rows: i32, count: usize,
+): void {
+  const bytes = count << 2;
+  const wide = bytes & ~15;
+  for (let i = 0; i < planes; i++, source += sourcePlane, target += targetPlane) {
+    let from = source;
+    let to = target;
+    for (let j = 0; j < rows; j++, from += sourceRow, to += targetRow) {
+      let at: usize = 0;
+      for (; at < wide; at += 16) v128.store(to + at, v128.load(from + at));
+      for (; at < bytes; at += 4) store<i32>(to + at, load<i32>(from + at));
+    }
+  }
+}
+
+/** The two by two neighbours in a plane and in the next one, interpolated: (near y, near x), (near, far), (far, near), (far, far). */
+// @ts-ignore: a decorator of the compiler
+@inline
+function betweenPlanes(at: usize, row: usize, plane: usize, far: v128): v128 {
+  const low = v128.load64_lane(at + row, v128.load64_zero(at), 1);
+  const high = v128.load64_lane(at + plane + row, v128.load64_zero(at + plane), 1);
+  return lerp(low, high, far);
+}
+
+// @ts-ignore: a decorator of the compiler
+@inline
+function lerp(near: v128, far: v128, weight: v128): v128 {
+  return f32x4.add(near, f32x4.mul(f32x4.sub(far, near), weight));
+}
+
+// @ts-ignore: a decorator of the compiler
+@inline
+function storeSome(to: usize, values: v128, count: i32): void {
+  store<f32>(to, f32x4.extract_lane(values, 0));
+  if (count > 1) store<f32>(to, f32x4.extract_lane(values, 1), 4);
+  if (count > 2) store<f32>(to, f32x4.extract_lane(values, 2), 8);
+}
