@@ -30,9 +30,10 @@ export const blur: Transform<BlurStep, BlurParameters> = {
 
   check(step, path) {
     checkOptions(step, path, ['sigma', 'perAxis', 'channelProbability']);
-    checkRange(`${path}.sigma`, step.sigma ?? SIGMA, 0, 64);
-    checkFlag(`${path}.perAxis`, step.perAxis ?? true);
-    checkProbability(`${path}.channelProbability`, step.channelProbability ?? 0.5);
+    const { sigma = SIGMA, perAxis = true, channelProbability = 0.5 } = step;
+    checkRange(`${path}.sigma`, sigma, 0, 64);
+    checkFlag(`${path}.perAxis`, perAxis);
+    checkProbability(`${path}.channelProbability`, channelProbability);
   },
 
   draw({ sigma = SIGMA, perAxis = true, channelProbability = 0.5 }, { channels, axes }, draws) {

@@ -24,8 +24,9 @@ export const brightness: Transform<BrightnessStep, BrightnessParameters> = {
 
   check(step, path) {
     checkOptions(step, path, ['factor', 'channelProbability']);
-    checkRange(`${path}.factor`, step.factor ?? FACTOR, 0);
-    checkProbability(`${path}.channelProbability`, step.channelProbability ?? 1);
+    const { factor = FACTOR, channelProbability = 1 } = step;
+    checkRange(`${path}.factor`, factor, 0);
+    checkProbability(`${path}.channelProbability`, channelProbability);
   },
 
   draw({ factor = FACTOR, channelProbability = 1 }, { channels }, draws) {

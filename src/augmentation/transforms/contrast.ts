@@ -27,9 +27,10 @@ export const contrast: Transform<ContrastStep, ContrastParameters> = {
 
   check(step, path) {
     checkOptions(step, path, ['factor', 'preserveRange', 'channelProbability']);
-    checkRange(`${path}.factor`, step.factor ?? FACTOR, 0);
-    checkFlag(`${path}.preserveRange`, step.preserveRange ?? true);
-    checkProbability(`${path}.channelProbability`, step.channelProbability ?? 1);
+    const { factor = FACTOR, preserveRange = true, channelProbability = 1 } = step;
+    checkRange(`${path}.factor`, factor, 0);
+    checkFlag(`${path}.preserveRange`, preserveRange);
+    checkProbability(`${path}.channelProbability`, channelProbability);
   },
 
   draw({ factor = FACTOR, channelProbability = 1 }, { channels }, draws) {

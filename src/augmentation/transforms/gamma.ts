@@ -34,10 +34,11 @@ export const gamma: Transform<GammaStep, GammaParameters> = {
 
   check(step, path) {
     checkOptions(step, path, ['gamma', 'invert', 'retainStats', 'channelProbability']);
-    checkRange(`${path}.gamma`, step.gamma ?? GAMMA, 0.05, 10);
-    checkFlag(`${path}.invert`, step.invert ?? false);
-    checkFlag(`${path}.retainStats`, step.retainStats ?? true);
-    checkProbability(`${path}.channelProbability`, step.channelProbability ?? 1);
+    const { gamma = GAMMA, invert = false, retainStats = true, channelProbability = 1 } = step;
+    checkRange(`${path}.gamma`, gamma, 0.05, 10);
+    checkFlag(`${path}.invert`, invert);
+    checkFlag(`${path}.retainStats`, retainStats);
+    checkProbability(`${path}.channelProbability`, channelProbability);
   },
 
   draw({ gamma = GAMMA, channelProbability = 1 }, { channels }, draws) {

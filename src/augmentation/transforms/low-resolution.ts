@@ -33,9 +33,9 @@ export const lowResolution: Transform<LowResolutionStep, LowResolutionParameters
 
   check(step, path) {
     checkOptions(step, path, ['scale', 'channelProbability', 'ignoreAxes']);
-    checkRange(`${path}.scale`, step.scale ?? SCALE, 0, 1);
-    checkProbability(`${path}.channelProbability`, step.channelProbability ?? 0.5);
-    const { ignoreAxes = [] } = step;
+    const { scale = SCALE, channelProbability = 0.5, ignoreAxes = [] } = step;
+    checkRange(`${path}.scale`, scale, 0, 1);
+    checkProbability(`${path}.channelProbability`, channelProbability);
     if (Array.isArray(ignoreAxes) && ignoreAxes.every((axis) => [0, 1, 2].includes(axis))) return;
     throw new OptionError(
       `${path}.ignoreAxes`,

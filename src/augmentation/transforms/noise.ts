@@ -29,8 +29,9 @@ export const noise: Transform<NoiseStep, NoiseParameters> = {
 
   check(step, path) {
     checkOptions(step, path, ['sigma', 'channelProbability']);
-    checkRange(`${path}.sigma`, step.sigma ?? SIGMA, 0);
-    checkProbability(`${path}.channelProbability`, step.channelProbability ?? 1);
+    const { sigma = SIGMA, channelProbability = 1 } = step;
+    checkRange(`${path}.sigma`, sigma, 0);
+    checkProbability(`${path}.channelProbability`, channelProbability);
   },
 
   draw({ sigma = SIGMA, channelProbability = 1 }, { channels }, draws) {

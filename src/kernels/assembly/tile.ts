@@ -61,6 +61,14 @@ export function highest(task: usize, axis: i32, z: i32, y: i32, x: i32, depth: i
   );
 }
 
+/** Whether planes of the output are planes of the source, in the same or the opposite order: nothing lies between two of them. */
+export function isFlat(task: usize): bool {
+  const step = load<f64>(task);
+  const offset = load<f64>(task, OFFSET);
+  const apart = load<f64>(task, 8) == 0 && load<f64>(task, 16) == 0 && load<f64>(task, 24) == 0 && load<f64>(task, 48) == 0;
+  return apart && Math.abs(step) == 1 && Math.floor(offset) == offset;
+}
+
 /** A word of the description as an integer. */
 // @ts-ignore: a decorator of the compiler
 @inline

@@ -1,4 +1,4 @@
-import { coordinate, END, FIRST, highest, integers, lowest, ramp, SIZE, TILE, whole } from './tile';
+import { coordinate, END, FIRST, highest, integers, isFlat, lowest, ramp, SIZE, TILE, whole } from './tile';
 
 /**
  * Linear interpolation of a float32 volume at affine coordinates, with zeros around it: `task` (see `tile.ts`) to a dense `target`.
@@ -14,6 +14,7 @@ export function warpImage(task: usize, source: usize, sourceRow: usize, sourcePl
   const tileX = whole(task, TILE, 2);
   const row = <usize>sizeX << 2;
   const plane = row * <usize>sizeY;
+  const flat = isFlat(task);
   for (let z = 0; z < sizeZ; z += tileZ)
     for (let y = 0; y < sizeY; y += tileY)
       for (let x = 0; x < sizeX; x += tileX) {
@@ -21,21 +22,21 @@ export function warpImage(task: usize, source: usize, sourceRow: usize, sourcePl
         const height = min(tileY, sizeY - y);
         const width = min(tileX, sizeX - x);
         const to = target + <usize>z * plane + <usize>y * row + (<usize>x << 2);
-        warpTile(task, source, sourceRow, sourcePlane, to, row, plane, scratch, z, y, x, depth, height, width);
+        warpTile(task, flat, source, sourceRow, sourcePlane, to, row, plane, scratch, z, y, x, depth, height, width);
       }
 }
 
 // biome-ignore format: one argument a line would hide the code
 function warpTile(
-  task: usize, source: usize, sourceRow: usize, sourcePlane: usize, target: usize, row: usize, plane: usize, scratch: usize,
+  task: usize, flat: bool, source: usize, sourceRow: usize, sourcePlane: usize, target: usize, row: usize, plane: usize, scratch: usize,
   z: i32, y: i32, x: i32, depth: i32, height: i32, width: i32,
 ): void {
   // The vectors of the last columns reach beyond them; what they read there must exist, though it is not kept.
   const reached = (width + 3) & ~3;
-  const lowZ = <i32>Math.floor(lowest(task, 0, z, y, x, depth, height, reached));
+  const lowZ = <i32>(flat ? min(coordinate(task, 0, z, y, x), coordinate(task, 0, z + depth - 1, y, x)) : Math.floor(lowest(task, 0, z, y, x, depth, height, reached)));
   const lowY = <i32>Math.floor(lowest(task, 1, z, y, x, depth, height, reached));
   const lowX = <i32>Math.floor(lowest(task, 2, z, y, x, depth, height, reached));
-  const boxZ = <i32>Math.floor(highest(task, 0, z, y, x, depth, height, reached)) + 2 - lowZ;
+  const boxZ = flat ? depth : <i32>Math.floor(highest(task, 0, z, y, x, depth, height, reached)) + 2 - lowZ;
   const boxY = <i32>Math.floor(highest(task, 1, z, y, x, depth, height, reached)) + 2 - lowY;
   const boxX = <i32>Math.floor(highest(task, 2, z, y, x, depth, height, reached)) + 2 - lowX;
   const fromZ = max(whole(task, FIRST, 0), lowZ);
@@ -81,7 +82,6 @@ function warpTile(
         const floorZ = f32x4.floor(atZ);
         const floorY = f32x4.floor(atY);
         const floorX = f32x4.floor(atX);
-        const farZ = f32x4.sub(atZ, floorZ);
         const offsets = integers(
           f32x4.add(f32x4.add(f32x4.mul(floorZ, bytesPerPlane), f32x4.mul(floorY, bytesPerRow)), f32x4.mul(floorX, four)),
         );
@@ -89,10 +89,17 @@ function warpTile(
         const b = scratch + <usize>i32x4.extract_lane(offsets, 1);
         const c = scratch + <usize>i32x4.extract_lane(offsets, 2);
         const d = scratch + <usize>i32x4.extract_lane(offsets, 3);
-        const quadA = betweenPlanes(a, boxRow, boxPlane, v128.shuffle<f32>(farZ, farZ, 0, 0, 0, 0));
-        const quadB = betweenPlanes(b, boxRow, boxPlane, v128.shuffle<f32>(farZ, farZ, 1, 1, 1, 1));
-        const quadC = betweenPlanes(c, boxRow, boxPlane, v128.shuffle<f32>(farZ, farZ, 2, 2, 2, 2));
-        const quadD = betweenPlanes(d, boxRow, boxPlane, v128.shuffle<f32>(farZ, farZ, 3, 3, 3, 3));
+        let quadA = neighbours(a, boxRow);
+        let quadB = neighbours(b, boxRow);
+        let quadC = neighbours(c, boxRow);
+        let quadD = neighbours(d, boxRow);
+        if (!flat) {
+          const farZ = f32x4.sub(atZ, floorZ);
+          quadA = lerp(quadA, neighbours(a + boxPlane, boxRow), v128.shuffle<f32>(farZ, farZ, 0, 0, 0, 0));
+          quadB = lerp(quadB, neighbours(b + boxPlane, boxRow), v128.shuffle<f32>(farZ, farZ, 1, 1, 1, 1));
+          quadC = lerp(quadC, neighbours(c + boxPlane, boxRow), v128.shuffle<f32>(farZ, farZ, 2, 2, 2, 2));
+          quadD = lerp(quadD, neighbours(d + boxPlane, boxRow), v128.shuffle<f32>(farZ, farZ, 3, 3, 3, 3));
+        }
         const nearAB = v128.shuffle<f32>(quadA, quadB, 0, 4, 1, 5);
         const nearCD = v128.shuffle<f32>(quadC, quadD, 0, 4, 1, 5);
         const farAB = v128.shuffle<f32>(quadA, quadB, 2, 6, 3, 7);
@@ -129,13 +136,11 @@ function copyRows(
   }
 }
 
-/** The two by two neighbours in a plane and in the next one, interpolated: (near y, near x), (near, far), (far, near), (far, far). */
+/** The two by two neighbours in a plane: (near y, near x), (near, far), (far, near), (far, far). */
 // @ts-ignore: a decorator of the compiler
 @inline
-function betweenPlanes(at: usize, row: usize, plane: usize, far: v128): v128 {
-  const low = v128.load64_lane(at + row, v128.load64_zero(at), 1);
-  const high = v128.load64_lane(at + plane + row, v128.load64_zero(at + plane), 1);
-  return lerp(low, high, far);
+function neighbours(at: usize, row: usize): v128 {
+  return v128.load64_lane(at + row, v128.load64_zero(at), 1);
 }
 
 // @ts-ignore: a decorator of the compiler

@@ -1,5 +1,5 @@
 import { FOREGROUND, OUTSIDE } from './labels-found';
-import { coordinate, END, FIRST, highest, integers, LAST_INSIDE, lowest, ramp, SIZE, TILE, whole } from './tile';
+import { coordinate, END, FIRST, highest, integers, isFlat, LAST_INSIDE, lowest, ramp, SIZE, TILE, whole } from './tile';
 
 /** Stands for voxels that do not agree; no int16 label. */
 const MIXED: i32 = 0x10000;
@@ -31,6 +31,7 @@ export function warpLabels(
   const tileX = whole(task, TILE, 2);
   const row = <usize>sizeX << 1;
   const plane = row * <usize>sizeY;
+  const flat = isFlat(task);
   let found = 0;
   for (let z = 0; z < sizeZ; z += tileZ)
     for (let y = 0; y < sizeY; y += tileY)
@@ -40,22 +41,23 @@ export function warpLabels(
         const width = min(tileX, sizeX - x);
         const to = target + <usize>z * plane + <usize>y * row + (<usize>x << 1);
         // biome-ignore format: one argument a line would hide the code
-        found |= warpTile(task, source, sourceRow, sourcePlane, bytes, to, row, plane, scratch, nearest, z, y, x, depth, height, width);
+        found |= warpTile(task, flat, source, sourceRow, sourcePlane, bytes, to, row, plane, scratch, nearest, z, y, x, depth, height, width);
       }
   return found;
 }
 
 // biome-ignore format: one argument a line would hide the code
 function warpTile(
-  task: usize, source: usize, sourceRow: usize, sourcePlane: usize, bytes: i32, target: usize, row: usize, plane: usize, scratch: usize,
+  task: usize, flat: bool, source: usize, sourceRow: usize, sourcePlane: usize, bytes: i32, target: usize, row: usize, plane: usize, scratch: usize,
   nearest: i32, z: i32, y: i32, x: i32, depth: i32, height: i32, width: i32,
 ): i32 {
   // The vectors of the last columns reach beyond them; what they read there must exist, though it is not kept.
   const reached = (width + 3) & ~3;
-  const startZ = lowest(task, 0, z, y, x, depth, height, reached);
+  const endsZ = coordinate(task, 0, z + depth - 1, y, x);
+  const startZ = flat ? min(coordinate(task, 0, z, y, x), endsZ) : lowest(task, 0, z, y, x, depth, height, reached);
   const startY = lowest(task, 1, z, y, x, depth, height, reached);
   const startX = lowest(task, 2, z, y, x, depth, height, reached);
-  const stopZ = highest(task, 0, z, y, x, depth, height, reached);
+  const stopZ = flat ? startZ + <f64>(depth - 1) : highest(task, 0, z, y, x, depth, height, reached);
   const stopY = highest(task, 1, z, y, x, depth, height, reached);
   const stopX = highest(task, 2, z, y, x, depth, height, reached);
   const lastZ = load<f64>(task, LAST_INSIDE);
@@ -65,7 +67,7 @@ function warpTile(
   const lowZ = <i32>Math.floor(startZ);
   const lowY = <i32>Math.floor(startY);
   const lowX = <i32>Math.floor(startX);
-  const boxZ = <i32>Math.floor(stopZ) + 2 - lowZ;
+  const boxZ = <i32>Math.floor(stopZ) + (flat ? 1 : 2) - lowZ;
   const boxY = <i32>Math.floor(stopY) + 2 - lowY;
   const boxX = <i32>Math.floor(stopX) + 2 - lowX;
   const fromZ = max(whole(task, FIRST, 0), lowZ);
@@ -149,8 +151,8 @@ function warpTile(
             const word = four + (<usize>lane << 2);
             const at = scratch + <usize>load<i32>(word);
             label = load<i16>(at);
-            if (!nearest && !agree(at, boxRow, boxPlane))
-              label = vote(at, boxRow, boxPlane, load<f32>(word, 16), load<f32>(word, 32), load<f32>(word, 48));
+            if (!nearest && !agree(at, boxRow, flat ? 0 : boxPlane))
+              label = vote(at, boxRow, flat ? 0 : boxPlane, load<f32>(word, 16), load<f32>(word, 32), load<f32>(word, 48));
           }
           store<i16>(line + (<usize>(k + lane) << 1), <i16>label);
           found |= label > 0 ? FOREGROUND : label < 0 ? OUTSIDE : 0;
