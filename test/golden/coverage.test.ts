@@ -7,8 +7,12 @@ import { GOLDEN, has } from './golden.ts';
 const COVERED = [
   'sampling/bbox.json',
   'sampling/oversample.json',
+  'sampling/augmentation_parameters.json',
   'distribution.json',
+  'spatial/manifest.json',
+  'intensity/manifest.json',
   'misc/manifest.json',
+  'pipeline/manifest.json',
   'planning/feature_map_sizes.json',
   'planning/plans_configuration.json',
   'planning/plans_full.json',

@@ -4,14 +4,15 @@ export let statisticsDeviation: f64 = 0;
 export let statisticsLowest: f32 = 0;
 export let statisticsHighest: f32 = 0;
 
+/** Where the square of the mean is so many times the variance, half of the digits are lost in their difference. */
+const LARGE_MEAN: f64 = 1e8;
+
 /**
- * Mean, sample standard deviation (divisor count - 1), lowest and highest of `count` float32, in one pass. Sums are of differences
- * from the first value, in float64, so that neither a large mean nor many values cost digits. A single value has deviation NaN;
- * any NaN makes everything NaN.
+ * Mean, sample standard deviation (divisor count - 1), lowest and highest of `count` float32, in one pass with sums in float64. Only
+ * where the mean is more than ten thousand deviations does a second pass sum the squares of what differs from it. A single value has
+ * deviation NaN; any NaN makes everything NaN.
  */
 export function statistics(pointer: usize, count: usize): void {
-  const first = load<f32>(pointer);
-  const shift = f64x2.splat(<f64>first);
   const none = f64x2.splat(0);
   let sumA = none;
   let sumB = none;
@@ -21,7 +22,7 @@ export function statistics(pointer: usize, count: usize): void {
   let squareB = none;
   let squareC = none;
   let squareD = none;
-  let lowA = f32x4.splat(first);
+  let lowA = v128.load32_splat(pointer);
   let lowB = lowA;
   let highA = lowA;
   let highB = lowA;
@@ -34,10 +35,10 @@ export function statistics(pointer: usize, count: usize): void {
     lowB = f32x4.pmin(lowB, y);
     highA = f32x4.pmax(highA, x);
     highB = f32x4.pmax(highB, y);
-    const a = f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(at)), shift);
-    const b = f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(at, 8)), shift);
-    const c = f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(at, 16)), shift);
-    const d = f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(at, 24)), shift);
+    const a = f64x2.promote_low_f32x4(v128.load64_zero(at));
+    const b = f64x2.promote_low_f32x4(v128.load64_zero(at, 8));
+    const c = f64x2.promote_low_f32x4(v128.load64_zero(at, 16));
+    const d = f64x2.promote_low_f32x4(v128.load64_zero(at, 24));
     sumA = f64x2.add(sumA, a);
     sumB = f64x2.add(sumB, b);
     sumC = f64x2.add(sumC, c);
@@ -47,12 +48,10 @@ export function statistics(pointer: usize, count: usize): void {
     squareC = f64x2.add(squareC, f64x2.mul(c, c));
     squareD = f64x2.add(squareD, f64x2.mul(d, d));
   }
-  const sums = f64x2.add(f64x2.add(sumA, sumB), f64x2.add(sumC, sumD));
-  const squares = f64x2.add(f64x2.add(squareA, squareB), f64x2.add(squareC, squareD));
+  let sum = total(f64x2.add(f64x2.add(sumA, sumB), f64x2.add(sumC, sumD)));
+  let square = total(f64x2.add(f64x2.add(squareA, squareB), f64x2.add(squareC, squareD)));
   const lows = f32x4.pmin(lowA, lowB);
   const highs = f32x4.pmax(highA, highB);
-  let sum = f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
-  let square = f64x2.extract_lane(squares, 0) + f64x2.extract_lane(squares, 1);
   let low = min(min(f32x4.extract_lane(lows, 0), f32x4.extract_lane(lows, 1)), min(f32x4.extract_lane(lows, 2), f32x4.extract_lane(lows, 3)));
   let high = max(
     max(f32x4.extract_lane(highs, 0), f32x4.extract_lane(highs, 1)),
@@ -60,19 +59,35 @@ export function statistics(pointer: usize, count: usize): void {
   );
   for (; at < end; at += 4) {
     const x = load<f32>(at);
-    const difference = <f64>x - <f64>first;
-    sum += difference;
-    square += difference * difference;
+    sum += <f64>x;
+    square += <f64>x * <f64>x;
     low = min(low, x);
     high = max(high, x);
   }
 
-  const n = <f64>count;
-  const variance = (square - (sum * sum) / n) / (n - 1);
-  statisticsMean = <f64>first + sum / n;
-  // Rounding may leave less than nothing of a variance that is 0.
-  statisticsDeviation = variance < 0 ? 0 : Math.sqrt(variance);
   // The vector comparisons pass over NaN; the sum does not.
   statisticsLowest = isNaN(sum) ? <f32>NaN : low;
   statisticsHighest = isNaN(sum) ? <f32>NaN : high;
+  const constant = low == high && !isNaN(sum);
+  const mean = constant ? <f64>low : sum / <f64>count;
+  let squares = square - mean * sum;
+  if (mean * mean * <f64>count > LARGE_MEAN * squares) squares = constant ? 0 : differences(pointer, end, mean);
+  statisticsMean = mean;
+  statisticsDeviation = Math.sqrt(squares / <f64>(count - 1));
+}
+
+// @ts-ignore: a decorator of the compiler
+@inline
+function total(sums: v128): f64 {
+  return f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
+}
+
+/** The sum of the squares of what differs from the mean. */
+function differences(pointer: usize, end: usize, mean: f64): f64 {
+  let sum: f64 = 0;
+  for (; pointer < end; pointer += 4) {
+    const difference = <f64>load<f32>(pointer) - mean;
+    sum += difference * difference;
+  }
+  return sum;
 }

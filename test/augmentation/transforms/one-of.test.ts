@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import type { Step, Transform } from '../../../src/augmentation/transform.ts';
+import { additiveBrightness } from '../../../src/augmentation/transforms/additive-brightness.ts';
+import { oneOf } from '../../../src/augmentation/transforms/one-of.ts';
+import { sharpen } from '../../../src/augmentation/transforms/sharpen.ts';
+import { applyTo, contextOf, drawMany } from './apply-to.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: the table holds transforms of all kinds
+const table: Record<string, Transform<any, any>> = { additiveBrightness, sharpen };
+const choose = oneOf((name) => table[name]);
+table.oneOf = choose;
+
+const shift: Step & { mean: number; sigma: number; channelProbability: number } = {
+  transform: 'additiveBrightness',
+  mean: 1,
+  sigma: 0,
+  channelProbability: 1,
+};
+const steps = {
+  transform: 'oneOf',
+  of: [
+    { ...shift, probability: 0.25 },
+    { transform: 'sharpen', channelProbability: 1 },
+  ],
+} as const;
+
+describe('oneOf', () => {
+  it('chooses steps equally often, then asks their own probabilities', () => {
+    const drawn = drawMany(choose, steps, contextOf([4, 4]), 8000);
+    const share = (choice: number | undefined): number => drawn.filter((made) => made?.choice === choice).length / drawn.length;
+    expect(Math.abs(share(0) - 0.125)).toBeLessThan(0.02);
+    expect(Math.abs(share(1) - 0.5)).toBeLessThan(0.02);
+    expect(Math.abs(share(undefined) - 0.375)).toBeLessThan(0.02);
+    expect(drawn.find((made) => made?.choice === 0)?.parameters).toEqual({ shifts: [1] });
+  });
+
+  it('applies the chosen step, nested ones too', () => {
+    const nested = { transform: 'oneOf', of: [steps] } as const;
+    choose.check(nested, 'augmentation[0]');
+    const parameters = { choice: 0, parameters: { choice: 0, parameters: { shifts: [1] } } };
+    expect([...applyTo(choose, nested, parameters, { shape: [1, 2], image: [3, 4] }).image]).toEqual([4, 5]);
+  });
+
+  it('needs the scratch of its largest step', () => {
+    const context = contextOf([5, 6, 7]);
+    expect(choose.scratchBytes?.(steps, context)).toBe(sharpen.scratchBytes?.({ transform: 'sharpen' }, context));
+    expect(choose.scratchBytes?.({ transform: 'oneOf', of: [shift] }, context)).toBe(0);
+  });
+
+  it.each([
+    [{ of: [] }, /^augmentation\[2\]\.of: there is nothing to choose from/],
+    [{}, /^augmentation\[2\]\.of: there is nothing/],
+    [{ of: [shift, { transform: 'sharper' }] }, /^augmentation\[2\]\.of\[1\]: there is no transform "sharper"/],
+    [{ of: [null] }, /^augmentation\[2\]\.of\[0\]: there is no transform/],
+    [{ of: [{ ...shift, probability: 2 }] }, /^augmentation\[2\]\.of\[0\]\.probability: 2 is not a probability/],
+    [{ of: [shift], channelProbability: 1 }, /^augmentation\[2\]\.channelProbability: 'oneOf' has no such option/],
+  ])('refuses %j', (wrong, message) => {
+    expect(() => choose.check({ transform: 'oneOf', ...wrong } as never, 'augmentation[2]')).toThrow(message);
+  });
+});
