@@ -78,9 +78,11 @@ export function bindSpatial(compiled: unknown, buffer: SharedArrayBuffer): Spati
 
 /** A tile's box of source voxels should stay in a core's second-level cache. */
 const TILE_BOX_BYTES = 160 * 1024;
-/** Labels begin with words for four voxels. */
-export const WARP_SCRATCH_BYTES = 64 + TILE_BOX_BYTES;
+/** The box, after the places of a row of a tile. */
+export const WARP_SCRATCH_BYTES = 1024 + TILE_BOX_BYTES;
 const LARGEST_TILE: Triple = [16, 16, 16];
+/** The same for a single slice. */
+const FLAT_TILE: Triple = [1, 64, 32];
 /** Boxes reach so much further than the voxels of their tile lie apart: both neighbours, and rounding. */
 const BOX_MARGIN = 4;
 /** How many source voxels a tile touches along each axis, at most. */
@@ -95,9 +97,8 @@ function boxBytes([depth, height, width]: Triple): number {
 
 /** The largest tile whose box stays in the cache: the stronger a transform enlarges, the smaller its tiles. */
 export function warpTile(matrix: readonly number[], size: Triple): Triple {
-  const tile: Triple = [Math.min(LARGEST_TILE[0], size[0]), Math.min(LARGEST_TILE[1], size[1]), LARGEST_TILE[2]];
-  // What a flat patch leaves of a tile goes to its rows.
-  if (size[0] === 1) tile[2] *= 4;
+  const tile: Triple = size[0] === 1 ? [...FLAT_TILE] : [...LARGEST_TILE];
+  for (const axis of [0, 1]) tile[axis] = Math.min(tile[axis], size[axis]);
   while (boxBytes(tileBox(matrix, tile)) > TILE_BOX_BYTES) {
     if (tile[2] > Math.max(tile[0], tile[1], 4)) tile[2] /= 2;
     else if (tile[0] > 1 && tile[0] >= tile[1]) tile[0] = Math.ceil(tile[0] / 2);

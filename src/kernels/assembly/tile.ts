@@ -76,19 +76,56 @@ export function whole(task: usize, at: usize, axis: i32): i32 {
   return <i32>load<f64>(task + at + <usize>(axis * 8));
 }
 
-/** Adding this to a float32 from 0 to 2^23 leaves the number in the low bits. */
-const MAGIC: f32 = 8388608;
+/** Tiles are at most so many voxels long. */
+const LONGEST: usize = 64;
+/** What `placeRow` writes: an int32 offset and three float32 for each voxel. */
+export const PLACES: usize = 4 * 4 * LONGEST;
+export const FAR_Z: usize = 4 * LONGEST;
+export const FAR_Y: usize = 2 * 4 * LONGEST;
+export const FAR_X: usize = 3 * 4 * LONGEST;
 
-/** Whole float32 numbers from 0 to 2^23 as integers: conversion itself is slow where it must care for all numbers. */
+/** Loaded where they are used, see `gamma`. Adding the first to a float32 from 0 to 2^23 leaves the number in the low bits. */
+const TABLE = memory.data<u32>([0x4b000000, 0x7fffff]);
+
+/**
+ * Writes down where the voxels of a tile's row read, four at a time: how many bytes from the start of the box the lower neighbour is,
+ * and how far beyond it along each axis (0 to 1). A pass of its own, because few voxels fit into what the processor looks ahead when
+ * each has the whole chain from its coordinates to its value.
+ *
+ * The first coordinates are relative to the box; `half` is added before they are rounded down: 0, or 1/2 for the nearest neighbour.
+ */
 // @ts-ignore: a decorator of the compiler
 @inline
-export function integers(values: v128): v128 {
-  return v128.and(f32x4.add(values, f32x4.splat(MAGIC)), i32x4.splat(0x7fffff));
-}
-
-/** (0, 1, 2, 3) + first. */
-// @ts-ignore: a decorator of the compiler
-@inline
-export function ramp(first: i32): v128 {
-  return f32x4.add(f32x4.splat(<f32>first), f32x4(0, 1, 2, 3));
+// biome-ignore format: one argument a line would hide the code
+export function placeRow(
+  places: usize, task: usize, firstZ: f64, firstY: f64, firstX: f64, planeBytes: usize, rowBytes: usize, voxelBytes: usize, width: i32, half: f32,
+): void {
+  const startZ = f32x4.splat(<f32>firstZ);
+  const startY = f32x4.splat(<f32>firstY);
+  const startX = f32x4.splat(<f32>firstX);
+  const stepZ = f32x4.splat(<f32>load<f64>(task, 2 * 8));
+  const stepY = f32x4.splat(<f32>load<f64>(task, 5 * 8));
+  const stepX = f32x4.splat(<f32>load<f64>(task, 8 * 8));
+  const plane = f32x4.splat(<f32>planeBytes);
+  const row = f32x4.splat(<f32>rowBytes);
+  const voxel = f32x4.splat(<f32>voxelBytes);
+  const halves = f32x4.splat(half);
+  const four = f32x4.splat(4);
+  let steps = f32x4(0, 1, 2, 3);
+  const end = places + (<usize>width << 2);
+  for (; places < end; places += 16) {
+    const atZ = f32x4.add(startZ, f32x4.mul(stepZ, steps));
+    const atY = f32x4.add(startY, f32x4.mul(stepY, steps));
+    const atX = f32x4.add(startX, f32x4.mul(stepX, steps));
+    steps = f32x4.add(steps, four);
+    const floorZ = f32x4.floor(f32x4.add(atZ, halves));
+    const floorY = f32x4.floor(f32x4.add(atY, halves));
+    const floorX = f32x4.floor(f32x4.add(atX, halves));
+    // Converting whole numbers is slow where it must care for all of them; these are from 0 to 2^23.
+    const offsets = f32x4.add(f32x4.add(f32x4.mul(floorZ, plane), f32x4.mul(floorY, row)), f32x4.mul(floorX, voxel));
+    v128.store(places, v128.and(f32x4.add(offsets, v128.load32_splat(TABLE)), v128.load32_splat(TABLE, 4)));
+    v128.store(places, f32x4.sub(atZ, floorZ), FAR_Z);
+    v128.store(places, f32x4.sub(atY, floorY), FAR_Y);
+    v128.store(places, f32x4.sub(atX, floorX), FAR_X);
+  }
 }

@@ -1,4 +1,4 @@
-import { coordinate, END, FIRST, highest, integers, isFlat, lowest, ramp, SIZE, TILE, whole } from './tile';
+import { coordinate, END, FAR_X, FAR_Y, FAR_Z, FIRST, highest, isFlat, lowest, PLACES, placeRow, SIZE, TILE, whole } from './tile';
 
 /**
  * Linear interpolation of a float32 volume at affine coordinates, with zeros around it: `task` (see `tile.ts`) to a dense `target`.
@@ -51,6 +51,8 @@ function warpTile(
     return;
   }
 
+  const places = scratch;
+  scratch += PLACES;
   const pitch = (<usize>boxX + 3) & ~3;
   const boxRow = pitch << 2;
   const boxPlane = boxRow * <usize>boxY;
@@ -61,62 +63,46 @@ function warpTile(
     endZ - fromZ, endY - fromY, <usize>(endX - fromX),
   );
 
-  const bytesPerPlane = f32x4.splat(<f32>boxPlane);
-  const bytesPerRow = f32x4.splat(<f32>boxRow);
-  const four = f32x4.splat(4);
-  const stepZ = f32x4.splat(<f32>load<f64>(task, 2 * 8));
-  const stepY = f32x4.splat(<f32>load<f64>(task, 5 * 8));
-  const stepX = f32x4.splat(<f32>load<f64>(task, 8 * 8));
   const whole4 = width & ~3;
   for (let i = 0; i < depth; i++, target += plane) {
     for (let j = 0; j < height; j++) {
-      const firstZ = f32x4.splat(<f32>(coordinate(task, 0, z + i, y + j, x) - <f64>lowZ));
-      const firstY = f32x4.splat(<f32>(coordinate(task, 1, z + i, y + j, x) - <f64>lowY));
-      const firstX = f32x4.splat(<f32>(coordinate(task, 2, z + i, y + j, x) - <f64>lowX));
+      const firstZ = coordinate(task, 0, z + i, y + j, x) - <f64>lowZ;
+      const firstY = coordinate(task, 1, z + i, y + j, x) - <f64>lowY;
+      const firstX = coordinate(task, 2, z + i, y + j, x) - <f64>lowX;
+      placeRow(places, task, firstZ, firstY, firstX, boxPlane, boxRow, 4, width, 0);
       const to = target + <usize>j * row;
       for (let k = 0; k < width; k += 4) {
-        const steps = ramp(k);
-        const atZ = f32x4.add(firstZ, f32x4.mul(stepZ, steps));
-        const atY = f32x4.add(firstY, f32x4.mul(stepY, steps));
-        const atX = f32x4.add(firstX, f32x4.mul(stepX, steps));
-        const floorZ = f32x4.floor(atZ);
-        const floorY = f32x4.floor(atY);
-        const floorX = f32x4.floor(atX);
-        const offsets = integers(
-          f32x4.add(f32x4.add(f32x4.mul(floorZ, bytesPerPlane), f32x4.mul(floorY, bytesPerRow)), f32x4.mul(floorX, four)),
-        );
-        const a = scratch + <usize>i32x4.extract_lane(offsets, 0);
-        const b = scratch + <usize>i32x4.extract_lane(offsets, 1);
-        const c = scratch + <usize>i32x4.extract_lane(offsets, 2);
-        const d = scratch + <usize>i32x4.extract_lane(offsets, 3);
+        const at = places + (<usize>k << 2);
+        const a = scratch + <usize>load<i32>(at);
+        const b = scratch + <usize>load<i32>(at, 4);
+        const c = scratch + <usize>load<i32>(at, 8);
+        const d = scratch + <usize>load<i32>(at, 12);
         let quadA = neighbours(a, boxRow);
         let quadB = neighbours(b, boxRow);
         let quadC = neighbours(c, boxRow);
         let quadD = neighbours(d, boxRow);
         if (!flat) {
-          const farZ = f32x4.sub(atZ, floorZ);
-          quadA = lerp(quadA, neighbours(a + boxPlane, boxRow), v128.shuffle<f32>(farZ, farZ, 0, 0, 0, 0));
-          quadB = lerp(quadB, neighbours(b + boxPlane, boxRow), v128.shuffle<f32>(farZ, farZ, 1, 1, 1, 1));
-          quadC = lerp(quadC, neighbours(c + boxPlane, boxRow), v128.shuffle<f32>(farZ, farZ, 2, 2, 2, 2));
-          quadD = lerp(quadD, neighbours(d + boxPlane, boxRow), v128.shuffle<f32>(farZ, farZ, 3, 3, 3, 3));
+          quadA = lerp(quadA, neighbours(a + boxPlane, boxRow), v128.load32_splat(at, FAR_Z));
+          quadB = lerp(quadB, neighbours(b + boxPlane, boxRow), v128.load32_splat(at, FAR_Z + 4));
+          quadC = lerp(quadC, neighbours(c + boxPlane, boxRow), v128.load32_splat(at, FAR_Z + 8));
+          quadD = lerp(quadD, neighbours(d + boxPlane, boxRow), v128.load32_splat(at, FAR_Z + 12));
         }
         const nearAB = v128.shuffle<f32>(quadA, quadB, 0, 4, 1, 5);
         const nearCD = v128.shuffle<f32>(quadC, quadD, 0, 4, 1, 5);
         const farAB = v128.shuffle<f32>(quadA, quadB, 2, 6, 3, 7);
         const farCD = v128.shuffle<f32>(quadC, quadD, 2, 6, 3, 7);
-        const farY = f32x4.sub(atY, floorY);
+        const farY = v128.load(at, FAR_Y);
         const left = lerp(v128.shuffle<i64>(nearAB, nearCD, 0, 2), v128.shuffle<i64>(farAB, farCD, 0, 2), farY);
         const right = lerp(v128.shuffle<i64>(nearAB, nearCD, 1, 3), v128.shuffle<i64>(farAB, farCD, 1, 3), farY);
-        const values = lerp(left, right, f32x4.sub(atX, floorX));
-        const at = to + (<usize>k << 2);
-        if (k < whole4) v128.store(at, values);
-        else storeSome(at, values, width - whole4);
+        const values = lerp(left, right, v128.load(at, FAR_X));
+        if (k < whole4) v128.store(to + (<usize>k << 2), values);
+        else storeSome(to + (<usize>k << 2), values, width - whole4);
       }
     }
   }
 }
 
-/** Copies rows of float32; whole vectors, except at the end. */
+/** Copies rows of float32. */
 // @ts-ignore: a decorator of the compiler
 @inline
 // biome-ignore format: one argument a line would hide the code
@@ -124,14 +110,18 @@ function copyRows(
   source: usize, sourceRow: usize, sourcePlane: usize, target: usize, targetRow: usize, targetPlane: usize, planes: i32, rows: i32, count: usize,
 ): void {
   const bytes = count << 2;
-  const wide = bytes & ~15;
   for (let i = 0; i < planes; i++, source += sourcePlane, target += targetPlane) {
     let from = source;
     let to = target;
     for (let j = 0; j < rows; j++, from += sourceRow, to += targetRow) {
       let at: usize = 0;
-      for (; at < wide; at += 16) v128.store(to + at, v128.load(from + at));
-      for (; at < bytes; at += 4) store<i32>(to + at, load<i32>(from + at));
+      if (bytes < 16) {
+        for (; at < bytes; at += 4) store<i32>(to + at, load<i32>(from + at));
+        continue;
+      }
+      // The last vector overlaps the one before it: quicker than voxel by voxel.
+      for (; at < bytes - 16; at += 16) v128.store(to + at, v128.load(from + at));
+      v128.store(to + bytes - 16, v128.load(from + bytes - 16));
     }
   }
 }

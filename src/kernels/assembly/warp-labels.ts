@@ -1,12 +1,10 @@
 import { FOREGROUND, OUTSIDE } from './labels-found';
-import { coordinate, END, FIRST, highest, integers, isFlat, LAST_INSIDE, lowest, ramp, SIZE, TILE, whole } from './tile';
+import { coordinate, END, FAR_X, FAR_Y, FAR_Z, FIRST, highest, isFlat, LAST_INSIDE, lowest, PLACES, placeRow, SIZE, TILE, whole } from './tile';
 
 /** Stands for voxels that do not agree; no int16 label. */
 const MIXED: i32 = 0x10000;
 /** Weights are float32: closer than this, two labels are tied. */
 const TIE: f32 = 1e-6;
-/** The scratch begins with offsets and weights of four voxels. */
-const FOUR: usize = 64;
 
 /**
  * Resamples labels (int8 or int16, `bytes` each) at affine coordinates: `task` (see `tile.ts`) to dense int16 `target`. With
@@ -26,8 +24,9 @@ export function warpLabels(
   const sizeZ = whole(task, SIZE, 0);
   const sizeY = whole(task, SIZE, 1);
   const sizeX = whole(task, SIZE, 2);
-  const tileZ = whole(task, TILE, 0);
-  const tileY = whole(task, TILE, 1);
+  // Smaller tiles than those of images: more of them see one label only.
+  const tileZ = (whole(task, TILE, 0) + 1) >> 1;
+  const tileY = (whole(task, TILE, 1) + 1) >> 1;
   const tileX = whole(task, TILE, 2);
   const row = <usize>sizeX << 1;
   const plane = row * <usize>sizeY;
@@ -81,92 +80,57 @@ function warpTile(
     return OUTSIDE;
   }
 
-  const four = scratch;
-  scratch += FOUR;
-  const boxRow = ((<usize>boxX + 7) & ~7) << 1;
-  const boxPlane = boxRow * <usize>boxY;
-  const full = endZ - fromZ == boxZ && endY - fromY == boxY && endX - fromX == boxX;
-  if (!full) memory.fill(scratch, 255, boxPlane * <usize>boxZ);
   const from = source + <usize>fromZ * sourcePlane + <usize>fromY * sourceRow + <usize>(fromX * bytes);
-  const to = scratch + <usize>(fromZ - lowZ) * boxPlane + <usize>(fromY - lowY) * boxRow + (<usize>(fromX - lowX) << 1);
-  const only = copyRows(from, sourceRow, sourcePlane, bytes, to, boxRow, boxPlane, endZ - fromZ, endY - fromY, <usize>(endX - fromX));
+  const full = endZ - fromZ == boxZ && endY - fromY == boxY && endX - fromX == boxX;
   // Nearly everywhere a tile sees one label only.
+  const only = onlyLabel(from, sourceRow, sourcePlane, bytes, endZ - fromZ, endY - fromY, <usize>(endX - fromX));
   if (only != MIXED && (only == -1 || (full && inside))) {
     fill(target, row, plane, depth, height, width, only);
     return only > 0 ? FOREGROUND : only < 0 ? OUTSIDE : 0;
   }
 
-  const bytesPerPlane = f32x4.splat(<f32>boxPlane);
-  const bytesPerRow = f32x4.splat(<f32>boxRow);
-  const two = f32x4.splat(2);
-  const half = f32x4.splat(0.5);
-  const stepZ = f32x4.splat(<f32>load<f64>(task, 2 * 8));
-  const stepY = f32x4.splat(<f32>load<f64>(task, 5 * 8));
-  const stepX = f32x4.splat(<f32>load<f64>(task, 8 * 8));
-  // The first and last coordinates inside, relative to the box.
-  const insideZ = <f32>-lowZ;
-  const insideY = <f32>-lowY;
-  const insideX = <f32>-lowX;
-  const outsideZ = <f32>(lastZ - <f64>lowZ);
-  const outsideY = <f32>(lastY - <f64>lowY);
-  const outsideX = <f32>(lastX - <f64>lowX);
+  const places = scratch;
+  scratch += PLACES;
+  const boxRow = ((<usize>boxX + 7) & ~7) << 1;
+  const boxPlane = boxRow * <usize>boxY;
+  if (!full) memory.fill(scratch, 255, boxPlane * <usize>boxZ);
+  const to = scratch + <usize>(fromZ - lowZ) * boxPlane + <usize>(fromY - lowY) * boxRow + (<usize>(fromX - lowX) << 1);
+  copyRows(from, sourceRow, sourcePlane, bytes, to, boxRow, boxPlane, endZ - fromZ, endY - fromY, <usize>(endX - fromX));
+
   let found = 0;
   for (let i = 0; i < depth; i++, target += plane) {
     for (let j = 0; j < height; j++) {
-      const firstZ = f32x4.splat(<f32>(coordinate(task, 0, z + i, y + j, x) - <f64>lowZ));
-      const firstY = f32x4.splat(<f32>(coordinate(task, 1, z + i, y + j, x) - <f64>lowY));
-      const firstX = f32x4.splat(<f32>(coordinate(task, 2, z + i, y + j, x) - <f64>lowX));
+      const firstZ = coordinate(task, 0, z + i, y + j, x) - <f64>lowZ;
+      const firstY = coordinate(task, 1, z + i, y + j, x) - <f64>lowY;
+      const firstX = coordinate(task, 2, z + i, y + j, x) - <f64>lowX;
+      placeRow(places, task, firstZ, firstY, firstX, boxPlane, boxRow, 2, width, nearest ? 0.5 : 0);
       const line = target + <usize>j * row;
-      for (let k = 0; k < width; k += 4) {
-        const steps = ramp(k);
-        const atZ = f32x4.add(firstZ, f32x4.mul(stepZ, steps));
-        const atY = f32x4.add(firstY, f32x4.mul(stepY, steps));
-        const atX = f32x4.add(firstX, f32x4.mul(stepX, steps));
-        const floorZ = nearest ? f32x4.floor(f32x4.add(atZ, half)) : f32x4.floor(atZ);
-        const floorY = nearest ? f32x4.floor(f32x4.add(atY, half)) : f32x4.floor(atY);
-        const floorX = nearest ? f32x4.floor(f32x4.add(atX, half)) : f32x4.floor(atX);
-        const offsets = integers(
-          f32x4.add(f32x4.add(f32x4.mul(floorZ, bytesPerPlane), f32x4.mul(floorY, bytesPerRow)), f32x4.mul(floorX, two)),
-        );
-        const farZ = f32x4.sub(atZ, floorZ);
-        const farY = f32x4.sub(atY, floorY);
-        const farX = f32x4.sub(atX, floorX);
-        // A bit for each of the four whose coordinate is outside.
-        const gone = inside
-          ? 0
-          : i32x4.bitmask(
-              v128.or(
-                v128.or(beyond(atZ, insideZ, outsideZ), beyond(atY, insideY, outsideY)),
-                beyond(atX, insideX, outsideX),
-              ),
-            );
-        v128.store(four, offsets);
-        v128.store(four, farZ, 16);
-        v128.store(four, farY, 32);
-        v128.store(four, farX, 48);
-        const last = min(4, width - k);
-        for (let lane = 0; lane < last; lane++) {
-          let label: i32 = -1;
-          if (((gone >> lane) & 1) == 0) {
-            const word = four + (<usize>lane << 2);
-            const at = scratch + <usize>load<i32>(word);
-            label = load<i16>(at);
-            if (!nearest && !agree(at, boxRow, flat ? 0 : boxPlane))
-              label = vote(at, boxRow, flat ? 0 : boxPlane, load<f32>(word, 16), load<f32>(word, 32), load<f32>(word, 48));
-          }
-          store<i16>(line + (<usize>(k + lane) << 1), <i16>label);
-          found |= label > 0 ? FOREGROUND : label < 0 ? OUTSIDE : 0;
+      for (let k = 0; k < width; k++) {
+        const word = places + (<usize>k << 2);
+        let label: i32 = -1;
+        if (inside || isInside(task, z + i, y + j, x + k)) {
+          const at = scratch + <usize>load<i32>(word);
+          label = load<i16>(at);
+          if (!nearest && !agree(at, boxRow, flat ? 0 : boxPlane))
+            label = vote(at, boxRow, flat ? 0 : boxPlane, load<f32>(word, FAR_Z), load<f32>(word, FAR_Y), load<f32>(word, FAR_X));
         }
+        store<i16>(line + (<usize>k << 1), <i16>label);
+        found |= label > 0 ? FOREGROUND : label < 0 ? OUTSIDE : 0;
       }
     }
   }
   return found;
 }
 
+/** Whether a coordinate is within the middles of the outermost voxels. */
 // @ts-ignore: a decorator of the compiler
 @inline
-function beyond(at: v128, first: f32, last: f32): v128 {
-  return v128.or(f32x4.lt(at, f32x4.splat(first)), f32x4.gt(at, f32x4.splat(last)));
+function isInside(task: usize, z: i32, y: i32, x: i32): bool {
+  for (let axis = 0; axis < 3; axis++) {
+    const at = coordinate(task, axis, z, y, x);
+    if (at < 0 || at > load<f64>(task + <usize>(axis * 8), LAST_INSIDE)) return false;
+  }
+  return true;
 }
 
 function fill(target: usize, row: usize, plane: usize, depth: i32, height: i32, width: i32, label: i32): void {
@@ -182,35 +146,56 @@ function fill(target: usize, row: usize, plane: usize, depth: i32, height: i32, 
   }
 }
 
-/** Copies rows of labels as int16. Returns the label that all of them are, or MIXED. */
+/** The label that all of a box are, or MIXED. */
+// biome-ignore format: one argument a line would hide the code
+function onlyLabel(source: usize, sourceRow: usize, sourcePlane: usize, bytes: i32, planes: i32, rows: i32, count: usize): i32 {
+  const first: i32 = bytes == 1 ? load<i8>(source) : load<i16>(source);
+  const all = bytes == 1 ? i8x16.splat(<i8>first) : i16x8.splat(<i16>first);
+  const length = count * <usize>bytes;
+  let others = i16x8.splat(0);
+  let other: i32 = 0;
+  for (let i = 0; i < planes; i++, source += sourcePlane) {
+    let from = source;
+    for (let j = 0; j < rows; j++, from += sourceRow) {
+      if (length < 16) {
+        for (let k: usize = 0; k < count; k++) other |= (bytes == 1 ? load<i8>(from + k) : load<i16>(from + (k << 1))) ^ first;
+        continue;
+      }
+      // The last vector overlaps the one before it: quicker than voxel by voxel.
+      const last = from + length - 16;
+      for (let at = from; at < last; at += 16) others = v128.or(others, v128.xor(v128.load(at), all));
+      others = v128.or(others, v128.xor(v128.load(last), all));
+    }
+    if (v128.any_true(others) || other != 0) return MIXED;
+  }
+  return first;
+}
+
+/** Copies rows of labels as int16. */
 // biome-ignore format: one argument a line would hide the code
 function copyRows(
   source: usize, sourceRow: usize, sourcePlane: usize, bytes: i32, target: usize, targetRow: usize, targetPlane: usize,
   planes: i32, rows: i32, count: usize,
-): i32 {
-  const first: i32 = bytes == 1 ? load<i8>(source) : load<i16>(source);
-  const all = i16x8.splat(<i16>first);
-  let others = i16x8.splat(0);
-  let other: i32 = 0;
-  const wide = count & ~7;
+): void {
   for (let i = 0; i < planes; i++, source += sourcePlane, target += targetPlane) {
     let from = source;
     let to = target;
     for (let j = 0; j < rows; j++, from += sourceRow, to += targetRow) {
-      let k: usize = 0;
-      for (; k < wide; k += 8) {
-        const labels = bytes == 1 ? i16x8.extend_low_i8x16_s(v128.load64_zero(from + k)) : v128.load(from + (k << 1));
-        v128.store(to + (k << 1), labels);
-        others = v128.or(others, v128.xor(labels, all));
+      if (count < 8) {
+        for (let k: usize = 0; k < count; k++) store<i16>(to + (k << 1), bytes == 1 ? <i16>load<i8>(from + k) : load<i16>(from + (k << 1)));
+        continue;
       }
-      for (; k < count; k++) {
-        const label: i32 = bytes == 1 ? load<i8>(from + k) : load<i16>(from + (k << 1));
-        store<i16>(to + (k << 1), <i16>label);
-        other |= label ^ first;
-      }
+      for (let k: usize = 0; k < count - 8; k += 8) v128.store(to + (k << 1), eight(from, k, bytes));
+      v128.store(to + ((count - 8) << 1), eight(from, count - 8, bytes));
     }
   }
-  return v128.any_true(others) || other != 0 ? MIXED : first;
+}
+
+/** Eight labels as int16. */
+// @ts-ignore: a decorator of the compiler
+@inline
+function eight(from: usize, at: usize, bytes: i32): v128 {
+  return bytes == 1 ? i16x8.extend_low_i8x16_s(v128.load64_zero(from + at)) : v128.load(from + (at << 1));
 }
 
 /** Whether the eight labels from `at` on are the same. */
