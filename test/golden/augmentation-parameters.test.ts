@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { drawOperations, type Pipeline, spatialOf } from '../../src/augmentation/pipeline.ts';
+import { presetSteps } from '../../src/augmentation/presets.ts';
 import type { Axis, PatchContext, Step, Transform } from '../../src/augmentation/transform.ts';
 import { blur } from '../../src/augmentation/transforms/blur.ts';
 import { brightness } from '../../src/augmentation/transforms/brightness.ts';
@@ -163,15 +165,20 @@ function expectFactors(factors: (number | null)[], expected: Distribution, below
   expectFraction(all.filter((factor) => factor < 1).length, all.length, below, expected.n);
 }
 
-/** Entries without parameters of their own to compare, and entries that other suites compare. */
-const APART = [
-  'Convert3DTo2DTransform',
-  'Convert2DTo3DTransform',
-  'RemoveLabelTransform',
-  'DownsampleSegForDSTransform',
-  'SpatialTransform',
-  'MirrorTransform',
-];
+/** Entries without parameters. */
+const APART = ['Convert3DTo2DTransform', 'Convert2DTo3DTransform', 'RemoveLabelTransform', 'DownsampleSegForDSTransform'];
+
+/** Steps of the default pipeline by the peer's name for them. */
+const STEPS: Record<string, string> = {
+  SpatialTransform: 'spatial',
+  GaussianNoiseTransform: 'noise',
+  GaussianBlurTransform: 'blur',
+  MultiplicativeBrightnessTransform: 'brightness',
+  ContrastTransform: 'contrast',
+  SimulateLowResolutionTransform: 'lowResolution',
+  GammaTransform: 'gamma',
+  MirrorTransform: 'mirror',
+};
 
 const PATH = 'sampling/augmentation_parameters.json';
 const setups: Setup[] = has(PATH) ? readJson(PATH).setups : [];
@@ -181,7 +188,63 @@ describe.each(setups)('parameters drawn for $channels x $patch_size', (setup) =>
   const context: PatchContext = { channels: setup.channels, shape: patchOf(setup.patch_size), axes };
 
   it('are all compared', () => {
-    expect(setup.transforms.map(({ transform }) => transform).filter((name) => !(name in CHECKS) && !APART.includes(name))).toEqual([]);
+    expect(
+      setup.transforms.map(({ transform }) => transform).filter((name) => !(name in CHECKS) && !(name in STEPS) && !APART.includes(name)),
+    ).toEqual([]);
+  });
+
+  /** What the whole pipeline draws, sample by sample. */
+  const steps = presetSteps('default', { patchSize: setup.patch_size });
+  const pipeline: Pipeline = { steps, patch: context, crop: context.shape, wholeCrop: false };
+  const drawn = Array.from({ length: SAMPLES }, (_, sample) => drawOperations(pipeline, 77, sample));
+
+  it('come in the same order, as often', () => {
+    const named = setup.transforms.filter(({ transform }) => transform in STEPS);
+    expect(steps.map(({ transform }) => transform).filter((name) => name !== 'replaceLabel')).toEqual(
+      named.map(({ transform }) => STEPS[transform]),
+    );
+    for (const [step, { fired_fraction }] of named.entries()) {
+      if (fired_fraction === undefined) continue;
+      // A channel's own chance may leave all channels as they are; the peer counts that as applied.
+      const alone = steps[step] as { channelProbability?: number; probability?: number; transform: string };
+      const channelwise = ['blur', 'lowResolution'].includes(alone.transform) ? 1 - 0.5 ** setup.channels : 1;
+      const found = drawn.filter((operations) => operations.some((operation) => operation.step === step)).length;
+      expectFraction(found, SAMPLES, fired_fraction * channelwise, setup.draws);
+    }
+  });
+
+  it('mirror each axis as often', () => {
+    const { axis_fraction } = setup.transforms.find(({ transform }) => transform === 'MirrorTransform');
+    for (const [i, axis] of axes.entries()) {
+      const found = drawn.filter((operations) =>
+        operations.some(({ transform, parameters }) => transform === 'mirror' && (parameters as { axes: Axis[] }).axes.includes(axis)),
+      );
+      expectFraction(found.length, SAMPLES, Object.values<number>(axis_fraction)[i], setup.draws);
+    }
+  });
+
+  it('rotate and scale as often, by as much', () => {
+    const entry = setup.transforms.find(({ transform }) => transform === 'SpatialTransform');
+    const spatial = drawn.map((operations) => spatialOf(operations));
+    const rotated = spatial.filter((parameters) => parameters?.angles.some((angle) => angle !== 0));
+    const scaled = spatial.filter((parameters) => parameters?.scales.some((scale) => scale !== 1));
+    expectFraction(rotated.length, SAMPLES, entry.rotation_fraction, setup.draws);
+    expectFraction(scaled.length, SAMPLES, entry.scaling_fraction, setup.draws);
+    expectFraction(rotated.filter((parameters) => scaled.includes(parameters)).length, SAMPLES, entry.both_fraction, setup.draws);
+    expectFraction(spatial.filter((parameters) => parameters === null).length, SAMPLES, entry.neither_fraction, setup.draws);
+    expect(entry.scale_same_on_all_axes).toBe(true);
+    expect(scaled.every((parameters) => new Set(parameters?.scales).size === 1)).toBe(true);
+    expectDistribution(
+      scaled.map((parameters) => parameters?.scales[0] as number),
+      entry.scale,
+    );
+    // In a plane the peer draws two angles and takes the last.
+    const angles: Distribution[] = entry.angles_rad_per_axis.slice(-(rotated[0]?.angles.length === 2 ? 1 : 3));
+    for (const [i, expected] of angles.entries())
+      expectDistribution(
+        rotated.map((parameters) => parameters?.angles.at(i - angles.length) as number),
+        expected,
+      );
   });
 
   for (const [i, entry] of setup.transforms.entries())

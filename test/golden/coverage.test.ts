@@ -8,6 +8,7 @@ const COVERED = [
   'sampling/bbox.json',
   'sampling/oversample.json',
   'sampling/augmentation_parameters.json',
+  'sampling/initial_patch_size.json',
   'distribution.json',
   'spatial/manifest.json',
   'intensity/manifest.json',

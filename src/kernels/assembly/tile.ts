@@ -92,13 +92,13 @@ const TABLE = memory.data<u32>([0x4b000000, 0x7fffff]);
  * and how far beyond it along each axis (0 to 1). A pass of its own, because few voxels fit into what the processor looks ahead when
  * each has the whole chain from its coordinates to its value.
  *
- * The first coordinates are relative to the box; `half` is added before they are rounded down: 0, or 1/2 for the nearest neighbour.
+ * The first coordinates are relative to the box. With `nearest` not 0 they are rounded, halves to even, instead of down.
  */
 // @ts-ignore: a decorator of the compiler
 @inline
 // biome-ignore format: one argument a line would hide the code
 export function placeRow(
-  places: usize, task: usize, firstZ: f64, firstY: f64, firstX: f64, planeBytes: usize, rowBytes: usize, voxelBytes: usize, width: i32, half: f32,
+  places: usize, task: usize, firstZ: f64, firstY: f64, firstX: f64, planeBytes: usize, rowBytes: usize, voxelBytes: usize, width: i32, nearest: i32,
 ): void {
   const startZ = f32x4.splat(<f32>firstZ);
   const startY = f32x4.splat(<f32>firstY);
@@ -109,7 +109,6 @@ export function placeRow(
   const plane = f32x4.splat(<f32>planeBytes);
   const row = f32x4.splat(<f32>rowBytes);
   const voxel = f32x4.splat(<f32>voxelBytes);
-  const halves = f32x4.splat(half);
   const four = f32x4.splat(4);
   let steps = f32x4(0, 1, 2, 3);
   const end = places + (<usize>width << 2);
@@ -118,9 +117,9 @@ export function placeRow(
     const atY = f32x4.add(startY, f32x4.mul(stepY, steps));
     const atX = f32x4.add(startX, f32x4.mul(stepX, steps));
     steps = f32x4.add(steps, four);
-    const floorZ = f32x4.floor(f32x4.add(atZ, halves));
-    const floorY = f32x4.floor(f32x4.add(atY, halves));
-    const floorX = f32x4.floor(f32x4.add(atX, halves));
+    const floorZ = nearest ? f32x4.nearest(atZ) : f32x4.floor(atZ);
+    const floorY = nearest ? f32x4.nearest(atY) : f32x4.floor(atY);
+    const floorX = nearest ? f32x4.nearest(atX) : f32x4.floor(atX);
     // Converting whole numbers is slow where it must care for all of them; these are from 0 to 2^23.
     const offsets = f32x4.add(f32x4.add(f32x4.mul(floorZ, plane), f32x4.mul(floorY, row)), f32x4.mul(floorX, voxel));
     v128.store(places, v128.and(f32x4.add(offsets, v128.load32_splat(TABLE)), v128.load32_splat(TABLE, 4)));

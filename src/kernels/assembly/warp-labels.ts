@@ -63,9 +63,11 @@ function warpTile(
   const lastY = load<f64>(task, LAST_INSIDE + 8);
   const lastX = load<f64>(task, LAST_INSIDE + 16);
   const inside = startZ >= 0 && startY >= 0 && startX >= 0 && stopZ <= lastZ && stopY <= lastY && stopX <= lastX;
-  const lowZ = <i32>Math.floor(startZ);
-  const lowY = <i32>Math.floor(startY);
-  const lowX = <i32>Math.floor(startX);
+  // Rounding halves to even must not depend on where the box begins.
+  const even = nearest ? ~1 : ~0;
+  const lowZ = <i32>Math.floor(startZ) & even;
+  const lowY = <i32>Math.floor(startY) & even;
+  const lowX = <i32>Math.floor(startX) & even;
   const boxZ = <i32>Math.floor(stopZ) + (flat ? 1 : 2) - lowZ;
   const boxY = <i32>Math.floor(stopY) + 2 - lowY;
   const boxX = <i32>Math.floor(stopX) + 2 - lowX;
@@ -103,7 +105,7 @@ function warpTile(
       const firstZ = coordinate(task, 0, z + i, y + j, x) - <f64>lowZ;
       const firstY = coordinate(task, 1, z + i, y + j, x) - <f64>lowY;
       const firstX = coordinate(task, 2, z + i, y + j, x) - <f64>lowX;
-      placeRow(places, task, firstZ, firstY, firstX, boxPlane, boxRow, 2, width, nearest ? 0.5 : 0);
+      placeRow(places, task, firstZ, firstY, firstX, boxPlane, boxRow, 2, width, nearest);
       const line = target + <usize>j * row;
       for (let k = 0; k < width; k++) {
         const word = places + (<usize>k << 2);

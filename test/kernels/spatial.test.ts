@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest';
+import { affineMatrix } from '../../src/augmentation/affine.ts';
+import { mapping } from '../../src/augmentation/reading.ts';
+import type { Axis } from '../../src/augmentation/transform.ts';
+import { warpImage } from '../../src/augmentation/warp/image.ts';
+import { warpLabels } from '../../src/augmentation/warp/labels.ts';
+import type { Placement } from '../../src/augmentation/warp/placement.ts';
+import { type Box, type Triple, triple, voxels } from '../../src/geometry.ts';
+import { bindKernels, KERNEL_BYTES } from '../../src/kernels/kernels.ts';
+import { FOUND, WARP_SCRATCH_BYTES, warpTile } from '../../src/kernels/spatial.ts';
+import { Draws } from '../../src/random.ts';
+
+const memory = new WebAssembly.Memory({ initial: 256, maximum: 256, shared: true });
+const buffer = memory.buffer as SharedArrayBuffer;
+const kernels = bindKernels(memory);
+const MIB = 1024 * 1024;
+const [WARP, SCRATCH, SOURCE, TARGET] = [KERNEL_BYTES, KERNEL_BYTES + 64 * 1024, KERNEL_BYTES + MIB, KERNEL_BYTES + 8 * MIB];
+
+const SIZES = [1, 2, 3, 4, 5, 7, 8, 11, 13, 16, 17, 23, 31, 37];
+
+interface Task {
+  crop: Triple;
+  patch: Triple;
+  axes: readonly Axis[];
+  angles: number[];
+  scales: number[];
+  mirrored: Axis[];
+  /** The voxels of the crop that there are. */
+  exists: Box;
+}
+
+/** Random shapes, rotations of any angle, strong scaling, mirrors, and crops that hang over their volume. */
+function draw(number: number, planar: boolean): Task {
+  const draws = new Draws(5, number, planar ? 1 : 2);
+  const size = (): number => SIZES[draws.below(SIZES.length)];
+  const crop: Triple = [size(), size(), size()];
+  const patch: Triple = [planar ? crop[0] : size(), size(), size()];
+  const axes: readonly Axis[] = planar ? [1, 2] : [0, 1, 2];
+  const lower = triple((axis) => (draws.uniform() < 0.3 ? draws.below(crop[axis]) : 0));
+  const upper = triple((axis) => (draws.uniform() < 0.3 ? draws.between(lower[axis] + 1, crop[axis]) : crop[axis]));
+  return {
+    crop,
+    patch,
+    axes,
+    angles: axes.map(() => (draws.uniform() < 0.2 ? 0 : (2 * draws.uniform() - 1) * Math.PI)),
+    scales: axes.map(() => 0.3 + 2 * draws.uniform()),
+    mirrored: ([0, 1, 2] as Axis[]).filter(() => draws.uniform() < 0.3),
+    exists: { lower, upper },
+  };
+}
+
+/** The placement in the plain implementation, and the same warp written down for the kernels. */
+function describeTask({ crop, patch, axes, angles, scales, mirrored, exists }: Task): Placement {
+  const { matrix, offset } = mapping(affineMatrix(angles, scales, axes), crop, patch, mirrored);
+  const last = triple((axis) => crop[axis] - 1);
+  const tile = warpTile(matrix, patch);
+  kernels.describeWarp(WARP, { matrix, offset, size: patch, tile, first: exists.lower, end: exists.upper, last });
+  return { source: crop, patch, axes, matrix };
+}
+
+/** Sets what is outside of the part that exists to `value`. */
+function clear<T extends Float32Array | Int16Array>(values: T, { crop, exists: { lower, upper } }: Task, value: number): T {
+  let i = 0;
+  for (let z = 0; z < crop[0]; z++)
+    for (let y = 0; y < crop[1]; y++)
+      for (let x = 0; x < crop[2]; x++, i++) if ([z, y, x].some((at, axis) => at < lower[axis] || at >= upper[axis])) values[i] = value;
+  return values;
+}
+
+/** Fills what a kernel must not read or write with NaN, then runs it; what is around the target has to stay. */
+function run<T extends Float32Array | Int16Array | Int8Array>(source: T, patch: Triple, bytes: number, kernel: () => number): number {
+  new Uint8Array(buffer, KERNEL_BYTES + 64 * 1024).fill(0xff);
+  new (source.constructor as Int8ArrayConstructor)(buffer as unknown as ArrayBuffer, SOURCE, source.length).set(source as Int8Array);
+  const found = kernel();
+  const end = TARGET + bytes * voxels(patch);
+  expect(new Uint8Array(buffer, TARGET - 64, 64).every((byte) => byte === 0xff)).toBe(true);
+  expect(new Uint8Array(buffer, end, 256).every((byte) => byte === 0xff)).toBe(true);
+  expect(new Uint8Array(buffer, SCRATCH + WARP_SCRATCH_BYTES, 256).every((byte) => byte === 0xff)).toBe(true);
+  return found;
+}
+
+const strided = (crop: Triple, bytes: number) => ({ pointer: SOURCE, row: crop[2] * bytes, plane: crop[1] * crop[2] * bytes });
+
+describe.each([false, true])('warps, planar %s', (planar) => {
+  it('interpolate images as the plain implementation does', () => {
+    for (let number = 0; number < 150; number++) {
+      const task = draw(number, planar);
+      const draws = new Draws(6, number, 0);
+      const image = clear(
+        Float32Array.from({ length: voxels(task.crop) }, () => 2 * draws.uniform() - 1),
+        task,
+        0,
+      );
+      const placement = describeTask(task);
+      const expected = new Float32Array(voxels(task.patch));
+      warpImage(image, placement, { padding: 'zeros' }, expected);
+      run(image, task.patch, 4, () => {
+        kernels.warpImage(WARP, strided(task.crop, 4), TARGET, SCRATCH);
+        return 0;
+      });
+      const actual = new Float32Array(buffer, TARGET, expected.length);
+      for (let i = 0; i < expected.length; i++)
+        if (!(Math.abs(actual[i] - expected[i]) < 3e-5)) expect.fail(`${number}: voxel ${i} is ${actual[i]} instead of ${expected[i]}`);
+    }
+  });
+
+  for (const bytes of [1, 2])
+    for (const nearest of [false, true])
+      it(`decide labels of ${bytes} bytes as the plain implementation does, nearest ${nearest}`, () => {
+        let decided = 0;
+        let wrong = 0;
+        for (let number = 0; number < 150; number++) {
+          const task = draw(number, planar);
+          const draws = new Draws(7, number, 0);
+          // Runs of labels: tiles of one label alone, and tiles of many.
+          const run1 = draws.between(1, 3 * task.crop[2] * task.crop[1]);
+          const given = Int16Array.from({ length: voxels(task.crop) }, (_, i) => ((Math.floor(i / run1) * 7) % 5) - 1);
+          const labels = clear(given, task, -1);
+          const placement = describeTask(task);
+          const expected = new Int16Array(voxels(task.patch));
+          warpLabels(labels, placement, { interpolation: nearest ? 'nearest' : 'linear' }, expected);
+          const stored = bytes === 1 ? Int8Array.from(labels) : labels;
+          const found = run(stored, task.patch, 2, () =>
+            kernels.warpLabels(WARP, strided(task.crop, bytes), bytes, TARGET, SCRATCH, nearest),
+          );
+          const actual = new Int16Array(buffer, TARGET, expected.length);
+          expect(found).toBe((actual.some((x) => x > 0) ? FOUND.foreground : 0) | (actual.some((x) => x < 0) ? FOUND.outside : 0));
+          decided += expected.length;
+          for (let i = 0; i < expected.length; i++) if (actual[i] !== expected[i]) wrong++;
+        }
+        // Coordinates are float32: what is as good as tied may go either way.
+        expect(decided).toBeGreaterThan(100_000);
+        expect(wrong / decided).toBeLessThan(2e-4);
+      });
+});
+
+describe('labels', () => {
+  it.each(SIZES)('are picked by tables, %i at a time', (width) => {
+    const source: Triple = [5, 9, 3 * width + 40];
+    const labels = Int16Array.from({ length: voxels(source) }, (_, i) => (i * 31) % 2003);
+    new Int16Array(buffer, SOURCE, labels.length).set(labels);
+    for (const at of [(x: number) => 2 * x + 1, (x: number) => 2 * x, (x: number) => x, (x: number) => (x < 9 ? 2 * x + 1 : x + 9)]) {
+      const tables = [[4, 0, 2], [8, 7], Array.from({ length: width }, (_, x) => at(x))];
+      const pointers = tables.map((table, i) => {
+        new Int32Array(buffer, SCRATCH + 4096 * i, table.length).set(table);
+        return SCRATCH + 4096 * i;
+      }) as Triple;
+      const target = new Int16Array(buffer, TARGET, 6 * width + 8).fill(77);
+      kernels.pickLabels({ pointer: SOURCE, row: 2 * source[2], plane: 2 * source[1] * source[2] }, TARGET, [3, 2, width], pointers);
+      const expected = tables[0].flatMap((z) => tables[1].flatMap((y) => tables[2].map((x) => labels[(z * 9 + y) * source[2] + x])));
+      expect([...target.subarray(0, 6 * width)]).toEqual(expected);
+      expect(target.subarray(6 * width).every((label) => label === 77)).toBe(true);
+    }
+  });
+
+  it.each([...SIZES, 64, 101, 257])('of %i voxels mask an image, and are replaced', (count) => {
+    const draws = new Draws(8, count, 0);
+    const image = new Float32Array(buffer, TARGET + 4, count + 8).fill(5);
+    const labels = new Int16Array(buffer, SOURCE + 2, count + 8).fill(-1);
+    for (let i = 0; i < count; i++) labels[i] = draws.between(-2, 2);
+    const before = labels.slice();
+    kernels.maskImage(TARGET + 4, SOURCE + 2, count);
+    expect([...image]).toEqual([...before].map((label, i) => (i < count && label < 0 ? 0 : 5)));
+    const found = kernels.replaceLabel(SOURCE + 2, count, -1, 0);
+    const expected = before.map((label, i) => (i < count && label === -1 ? 0 : label));
+    expect(labels).toEqual(expected);
+    const inside = [...expected.subarray(0, count)];
+    expect(found).toBe((inside.some((x) => x > 0) ? FOUND.foreground : 0) | (inside.some((x) => x < 0) ? FOUND.outside : 0));
+  });
+});
