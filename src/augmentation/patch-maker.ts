@@ -9,7 +9,7 @@ import { contextOf, earlyMirror, isSpatial, mirroredAxes, type Operation, type P
 import { centred, shifted } from './reading.ts';
 import type { ScratchPlan } from './scratch.ts';
 import { type Targets, TargetWriter } from './targets.ts';
-import type { Axis, Sample } from './transform.ts';
+import type { Axis, Sample, Step } from './transform.ts';
 import { TRANSFORMS } from './transforms/index.ts';
 import type { SpatialStep } from './transforms/spatial.ts';
 import { type Volume, Warper } from './warper.ts';
@@ -76,7 +76,8 @@ export class PatchMaker {
     const sample = { ...pipeline.patch, data, target, hasOutside: (found & FOUND.outside) !== 0, mirrored };
     this.#apply(operations, (step) => step > this.#spatial && step !== this.#mirror, sample, scratch + parts.free);
     this.#targets.write(target, place.targets, scratch + parts.tables);
-    return (found & FOUND.foreground) !== 0;
+    const final = operations.some(makesForeground(pipeline.steps)) ? this.#kernels.replaceLabel(target, voxels(sample.shape), 0, 0) : found;
+    return (final & FOUND.foreground) !== 0;
   }
 
   #read(stored: Volume, operations: readonly Operation[], place: PatchPlace, mirrored: readonly Axis[]): number {
@@ -109,4 +110,12 @@ export class PatchMaker {
       if (wanted(step)) TRANSFORMS[transform].apply(sample, parameters, this.#recipe.pipeline.steps[step], workspace);
     }
   }
+}
+
+/** Whether a step may put foreground where there was none, or take it away. */
+function makesForeground(steps: readonly Step[]): (operation: Operation) => boolean {
+  return ({ step, transform }) => {
+    const { from = 0, to = 0 } = steps[step] as { from?: number; to?: number };
+    return transform === 'custom' || (transform === 'replaceLabel' && (from > 0 || to > 0));
+  };
 }
