@@ -121,7 +121,14 @@ for (let run = 0; run < runs; run++) {
       report(nameOf(config, count), { ...measured, ...{ patch, batch, seed: run, oversample, augmentation } });
     }
     if (values.peer) {
-      const argumentsOf = [store.dir, patch.join(), String(batch), String(Math.max(1, Math.ceil(batches / 10))), augmentation];
+      const argumentsOf = [
+        store.dir,
+        patch.join(),
+        String(batch),
+        String(augmentation === 'none' ? batches : Math.ceil(batches / 10)),
+        augmentation,
+        String(targets),
+      ];
       const printed = execFileSync(values.peer, [PEER_SCRIPT, ...argumentsOf], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
       report(`${config}, nnU-Net`, JSON.parse(printed));
     }

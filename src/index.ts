@@ -1,3 +1,8 @@
+export type { Operation } from './augmentation/pipeline.ts';
+export { PRESETS, type PresetContext, type PresetName, presetSteps } from './augmentation/presets.ts';
+export type { PatchContext } from './augmentation/transform.ts';
+export type { CustomSample, CustomStep, CustomTransform } from './augmentation/transforms/custom.ts';
+export type { PipelineStep } from './augmentation/transforms/index.ts';
 export { Batch, type BatchTicket } from './batch.ts';
 export { type DatasetDescription, readDatasetJson } from './dataset/dataset-json.ts';
 export type { LabelClass, Labels } from './dataset/labels.ts';
@@ -38,6 +43,7 @@ export { type PlanDatasetOptions, type PlanReport, planDataset } from './preproc
 export { type PreprocessOptions, type PreprocessReport, preprocess } from './preprocessing/preprocess.ts';
 export type { Progress, RunOptions } from './preprocessing/run-options.ts';
 export { type Damage, type VerifyReport, verifyStore } from './preprocessing/verify.ts';
+export type { Draws } from './random.ts';
 export { measureCoverage } from './sampling/coverage.ts';
 export { adviseOversampling, type OversamplingAdvice } from './sampling/oversampling-advice.ts';
 export type { SlotPlan } from './sampling/slot-plan.ts';

@@ -36,7 +36,7 @@ export interface LoaderOptions {
   /** Decide forced samples one by one, at random, instead of the last ones of each batch. Default false. */
   probabilisticOversampling?: boolean;
   /**
-   * What is done to patches: the name of a preset, or a list of steps (see `augmentationSteps`). 'default' is nnU-Net's training
+   * What is done to patches: the name of a preset, or a list of steps (see `presetSteps`). 'default' is nnU-Net's training
    * pipeline, 'validation' its other one. Default 'none': patches as they are stored.
    */
   augmentation?: PresetName | readonly PipelineStep[];

@@ -1,6 +1,9 @@
+import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { PRESETS, type PresetName } from '../augmentation/presets.ts';
 import type { PadMode } from '../dataset/pad.ts';
 import { openStore } from '../dataset/store.ts';
+import { fileError } from '../errors.ts';
 import type { LoaderOptions } from '../options.ts';
 
 /** One command of the command line. */
@@ -80,6 +83,9 @@ export const LOADER_ARGUMENTS = {
   oversample: 'string',
   probabilistic: 'boolean',
   'pad-mode': 'string',
+  augmentation: 'string',
+  'nnunet-compat': 'boolean',
+  'deep-supervision': 'boolean',
   ring: 'string',
   'cache-gb': 'string',
   'max-memory-gb': 'string',
@@ -94,6 +100,10 @@ export const LOADER_USAGE = `  --config NAME       patch and batch size as plann
                       auto: what preprocessing found that the data need
   --probabilistic     decide forced samples at random, not by position in the batch
   --pad-mode MODE     what stands outside a volume in images: constant (0), edge or reflect; default constant
+  --augmentation A    what is done to patches: ${PRESETS.slice(0, 3).join(', ')} (nnU-Net's), noMirroring, da5 …;
+                      or a .json file with a list of steps; default none
+  --nnunet-compat     decide labels bit for bit as nnU-Net does; slow
+  --deep-supervision  coarser targets, too, as the planned network wants them
   --ring N            batches in memory; default: enough to keep all workers busy
   --cache-gb N        keep cases in memory, up to this; 0 reads files only; default 1
   --max-memory-gb N   refuse to take more; default: half of the machine's memory`;
@@ -111,11 +121,25 @@ export async function loaderOptions(storeDir: string, values: Values): Promise<L
     oversample: text(values, 'oversample') === 'auto' ? ('auto' as const) : number(values, 'oversample'),
     probabilisticOversampling: values.probabilistic as boolean | undefined,
     padMode: text(values, 'pad-mode') as PadMode | undefined,
+    augmentation: await augmentation(text(values, 'augmentation')),
+    nnunetCompat: values['nnunet-compat'] as boolean | undefined,
+    deepSupervision: values['deep-supervision'] as boolean | undefined,
     ring: number(values, 'ring'),
     cacheBytes: gigabytes(values, 'cache-gb'),
     maxMemoryBytes: gigabytes(values, 'max-memory-gb'),
   };
   return { store, ...given(optional) };
+}
+
+/** A preset's name, or the steps that a file lists. What they may be is checked where they are used. @throws FileError, UsageError */
+async function augmentation(given: string | undefined): Promise<LoaderOptions['augmentation']> {
+  if (!given?.endsWith('.json')) return given as PresetName | undefined;
+  try {
+    return JSON.parse(await readFile(given, 'utf8'));
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new UsageError(`--augmentation ${given} is not JSON: ${error.message}`);
+    throw fileError(given, error);
+  }
 }
 
 function sizes(name: string, list: string): number[] {

@@ -16,7 +16,7 @@ export const demo: Command = {
   usage: `usage: voxfeed demo [--out DIR] [--config NAME] [--workers N] [--json]
 
 Runs the whole data path on the hippocampus cases in examples/data of a checkout, as planned on all 260 cases of that data
-set: preprocess, stream, measure, draw. Seed and workers are 7 and 2 unless given.
+set: preprocess, stream augmented batches, measure, draw. Seed, workers and augmentation are 7, 2 and default unless given.
 
 ${LOADER_USAGE}
   --out DIR           where the store and the picture go; default demo-output
@@ -33,7 +33,7 @@ ${LOADER_USAGE}
         'the example data are not here',
         'The demo runs in a checkout (npm run demo); elsewhere, preprocess a data set of your own',
       );
-    const chosen = { seed: '7', workers: '2', ...values };
+    const chosen = { seed: '7', workers: '2', augmentation: 'default', ...values };
     const progress = new ProgressLine();
 
     const store = join(out, 'store');

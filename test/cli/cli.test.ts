@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -18,6 +18,8 @@ function report(written: number) {
 }
 
 beforeAll(() => {
+  writeFileSync(join(dir, 'broken.json'), '[{');
+  writeFileSync(join(dir, 'steps.json'), JSON.stringify([{ transform: 'spatial', rotationProbability: 1 }, { transform: 'mirror' }]));
   const made = voxfeed('preprocess', EXAMPLES, store, '--workers', '2');
   expect(made).toMatchObject({ status: 0, stdout: report(20) });
 });
@@ -45,6 +47,8 @@ describe('voxfeed', () => {
     [['bench', 'a', '--batches', '0'], '--batches must be a whole number above 0'],
     [['bench', 'a', '--batches', 'many'], '--batches many is not a number'],
     [['preprocess', 'a', 'b', '--workers', '1.5'], '--workers must be a whole number'],
+    [['inspect', store, '--augment', '--batches', '2'], '--batches is for contact sheets'],
+    [['bench', store, '--augmentation', join(dir, 'broken.json')], 'broken.json is not JSON'],
   ])('%j is answered with the usage and status 2', (words, message) => {
     const { status, stdout, stderr } = voxfeed(...words);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
@@ -64,6 +68,9 @@ describe('voxfeed', () => {
     [['preprocess', EXAMPLES, join(MAIN, 'x')], /error: .*main\.ts.x: .*ENOTDIR/],
     [['bench', store, '--oversample', '33'], /error: oversample: 33 is not a fraction/],
     [['bench', store, '--max-memory-gb', '0.001'], /error: maxMemoryBytes: the loader needs/],
+    [['bench', store, '--augmentation', 'strong'], /error: augmentation: there is no preset "strong"/],
+    [['bench', store, '--augmentation', 'nowhere.json'], /error: nowhere\.json: no such file or directory/],
+    [['inspect', store, '--augment', '--augmentation', 'none'], /error: augmentation: no step of it changes/],
   ])('%j fails with one line and a status above 0', (words, message) => {
     const { status, stdout, stderr } = voxfeed(...words);
     expect(status).toBeGreaterThan(0);
@@ -102,6 +109,20 @@ describe('bench', () => {
     expect(new Set(reports.map(({ stream_hash }) => stream_hash)).size).toBe(1);
   });
 
+  it('streams augmented batches, named or listed in a file', () => {
+    const hashes = [
+      [],
+      ['--augmentation', 'default'],
+      ['--augmentation', join(dir, 'steps.json')],
+      ['--nnunet-compat', '--augmentation', 'default'],
+    ].map((more) => {
+      const { status, stdout, stderr } = voxfeed(...words, ...more, '--deep-supervision');
+      expect(status, stderr).toBe(0);
+      return JSON.parse(stdout).stream_hash;
+    });
+    expect(new Set(hashes).size).toBe(4);
+  });
+
   it('leaves the hash out when asked to', () => {
     expect(JSON.parse(voxfeed(...words, '--no-hash').stdout).stream_hash).toBeNull();
   });
@@ -134,6 +155,19 @@ describe('inspect', () => {
     expect(stdout).toBe(`${join(dir, 'pictures/sheet.png')}\n`);
     expect(decode(readFileSync(stdout.trim())).width).toBeGreaterThan(400);
     expect(readdirSync(join(dir, 'pictures'))).toEqual(['sheet.png']);
+  });
+
+  it('draws a row before and after each step of an augmentation', () => {
+    const heights = [['default'], ['noMirroring'], [join(dir, 'steps.json')]].map(([name]) => {
+      const { status, stdout } = voxfeed('inspect', store, '--augment', '--augmentation', name, '--out', 'augment.png', '--json');
+      expect(status).toBe(0);
+      expect(JSON.parse(stdout)).toEqual({ sheet: join(dir, 'augment.png') });
+      return decode(readFileSync(join(dir, 'augment.png'))).height;
+    });
+    // Rotation, scaling, seven intensity transforms, mirroring; without mirroring; rotation, scaling and mirroring.
+    const row = heights[0] - heights[1];
+    expect(row).toBeGreaterThan(100);
+    expect((heights[0] - heights[2]) / row).toBe(7);
   });
 
   it('leaves nothing behind where it cannot write', () => {

@@ -1,0 +1,86 @@
+"""nnU-Net's own loader, one process, one thread, volumes as NumPy arrays in RAM.
+
+    python bench/peers/nnunet_loader.py STORE_DIR Z,Y,X BATCH BATCHES none|default TARGETS
+
+Reads the volumes of a voxfeed store, so that both sides see the same data. 'default' is nnUNetTrainer's training pipeline, with as
+many targets of deep supervision, each half as long as the one before it. Prints one JSON object. Needs PyPI's nnunetv2 in a virtual
+environment of its own.
+"""
+import json
+import os
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'):
+    os.environ[name] = '1'
+for name in ('nnUNet_raw', 'nnUNet_preprocessed', 'nnUNet_results'):
+    os.environ.setdefault(name, '/tmp')
+
+import numpy as np
+import torch
+from nnunetv2.training.data_augmentation.compute_initial_patch_size import get_patch_size
+from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+torch.set_num_threads(1)
+
+
+class Labels:
+    """What the loader asks of a label manager."""
+
+    all_labels = [0, 1, 2, 3]
+    has_ignore_label = False
+
+
+class InMemory:
+    """What the loader asks of a data set."""
+
+    def __init__(self, folder):
+        index = json.loads((folder / 'voxfeed.json').read_text())
+        self.identifiers = [case['id'] for case in index['cases']]
+        self.cases = {}
+        for case in self.identifiers:
+            data = np.load(folder / f'{case}.npy')
+            seg = np.load(folder / f'{case}_seg.npy')[None]
+            locations = {label: np.argwhere(seg == label)[:10000] for label in Labels.all_labels[1:]}
+            self.cases[case] = (data, seg, None, {'class_locations': locations})
+
+    def load_case(self, case):
+        return self.cases[case]
+
+
+def augmentation(patch, targets, mask):
+    """What the trainer derives from a patch size: transforms, and the size of the crop that they want."""
+    elongated = max(patch) / min(patch) > 1.5
+    dummy_2d = len(patch) == 3 and max(patch) / patch[0] > 3
+    degrees = (15 if elongated else 180) if len(patch) == 2 else (180 if dummy_2d else 30)
+    rotation = (-degrees / 180 * np.pi, degrees / 180 * np.pi)
+    read = get_patch_size(patch, rotation, rotation, rotation, (0.85, 1.25))
+    if dummy_2d:
+        read[0] = patch[0]
+    scales = [[0.5 ** i] * len(patch) for i in range(targets)]
+    mirror_axes = tuple(range(len(patch)))
+    return nnUNetTrainer.get_training_transforms(patch, rotation, scales, mirror_axes, dummy_2d, use_mask_for_norm=mask), [int(n) for n in read]
+
+
+folder, patch, batch, batches = Path(sys.argv[1]), [int(n) for n in sys.argv[2].split(',')], int(sys.argv[3]), int(sys.argv[4])
+transforms, read = None, patch
+if sys.argv[5] == 'default':
+    normalisation = (json.loads((folder / 'voxfeed.json').read_text()).get('options') or {}).get('normalisation', [])
+    transforms, read = augmentation(patch, int(sys.argv[6]), [channel['masked'] for channel in normalisation])
+loader = nnUNetDataLoader(
+    InMemory(folder), batch, read, patch, Labels(), oversample_foreground_percent=0.33, transforms=transforms
+)
+for _ in range(2):
+    next(loader)
+start, cpu = time.perf_counter(), time.process_time()
+for _ in range(batches):
+    next(loader)
+elapsed, cpu = time.perf_counter() - start, time.process_time() - cpu
+print(json.dumps({
+    'patches_per_second': batch * batches / elapsed,
+    'cpu_ms_per_patch': 1000 * cpu / (batch * batches),
+    'versions': {name: version(name) for name in ('nnunetv2', 'batchgeneratorsv2', 'torch', 'numpy')},
+}))
