@@ -1,9 +1,10 @@
 /**
  * Loader throughput, `npm run -s bench:loader -- [--config NAMES] [--workers N] [--cache-gb N] [--runs N] [--peer PYTHON] [--json]`.
  *
- * Volumes are made up, their files in the page cache. With one worker everything runs on one pinned core (where the system has
- * `taskset`), so that CPU time a patch is what one core needs for it. Configurations take turns, so that a slow spell of the machine
- * hits all of them alike; reported is the run with the median CPU time. Batches are hashed before the clock starts.
+ * Volumes are made up. They are kept in memory (1 GiB, as the loader does by itself) or, with `--cache-gb 0`, read from files in the
+ * page cache. With one worker everything runs on one pinned core (where the system has `taskset`), so that CPU time a patch is what one
+ * core needs for it. Configurations take turns, so that a slow spell of the machine hits all of them alike; reported is the run with
+ * the median CPU time. Batches are hashed before the clock starts.
  *
  * With `--peer`, the Python of a virtual environment that has nnunetv2, nnU-Net's own loader does the same in turn, on the same core:
  * one process, volumes in RAM instead of in files.
@@ -69,7 +70,7 @@ const { values } = parseArgs({
   options: {
     config: { type: 'string', default: Object.keys(CONFIGURATIONS).join(',') },
     workers: { type: 'string', default: '1' },
-    'cache-gb': { type: 'string', default: '0' },
+    'cache-gb': { type: 'string', default: '1' },
     runs: { type: 'string', default: '5' },
     peer: { type: 'string' },
     json: { type: 'boolean', default: false },
