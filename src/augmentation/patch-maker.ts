@@ -3,7 +3,7 @@ import type { PadMode } from '../dataset/pad.ts';
 import { type PatchPlace, PatchReader } from '../dataset/read-patch.ts';
 import type { ResidentCase } from '../dataset/resident-cases.ts';
 import { type Box, type Triple, voxels } from '../geometry.ts';
-import { bindKernels, type Kernels } from '../kernels/kernels.ts';
+import { bindKernels, type Kernels, type SharedMemory } from '../kernels/kernels.ts';
 import { FOUND } from '../kernels/spatial.ts';
 import { contextOf, earlyMirror, isSpatial, mirroredAxes, type Operation, type Pipeline, spatialOf } from './pipeline.ts';
 import { centred, shifted } from './reading.ts';
@@ -53,7 +53,7 @@ export class PatchMaker {
   readonly #spatial: number;
   readonly #mirror: number;
 
-  constructor(memory: WebAssembly.Memory, recipe: PatchRecipe) {
+  constructor(memory: SharedMemory, recipe: PatchRecipe) {
     const { pipeline, targets, scratch, padMode } = recipe;
     this.#recipe = recipe;
     this.#kernels = bindKernels(memory);

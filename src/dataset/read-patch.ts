@@ -1,5 +1,5 @@
 import { AXES, type Box, boxShape, intersect, type Triple, triple, voxels } from '../geometry.ts';
-import { bindKernels, type Kernels } from '../kernels/kernels.ts';
+import { bindKernels, type Kernels, type SharedMemory } from '../kernels/kernels.ts';
 import { FOUND } from '../kernels/spatial.ts';
 import type { Strided } from '../kernels/strided.ts';
 import { type OpenArray, type OpenCase, readExactly } from './open-files.ts';
@@ -58,7 +58,7 @@ export class PatchReader {
   readonly #scratchBytes: number;
   readonly #padMode: PadMode;
 
-  constructor(memory: WebAssembly.Memory, channels: number, scratchBytes: number, padMode: PadMode = 'constant') {
+  constructor(memory: SharedMemory, channels: number, scratchBytes: number, padMode: PadMode = 'constant') {
     this.#kernels = bindKernels(memory);
     this.#bytes = new Uint8Array(memory.buffer);
     this.#channels = channels;

@@ -123,8 +123,13 @@ export const KERNEL_BYTES = 64 * 1024;
 
 let compiled: WebAssembly.Module | undefined;
 
+/** A `WebAssembly.Memory` that is shared, by what of it has a type wherever this package is used. */
+export interface SharedMemory {
+  readonly buffer: SharedArrayBuffer;
+}
+
 /** Binds the kernels to a shared memory whose maximum size is fixed. */
-export function bindKernels(memory: WebAssembly.Memory): Kernels {
+export function bindKernels(memory: SharedMemory): Kernels {
   compiled ??= new WebAssembly.Module(readFileSync(new URL('./kernels.wasm', import.meta.url)));
   const exports = new WebAssembly.Instance(compiled, { env: { memory } }).exports as Exports;
   return {

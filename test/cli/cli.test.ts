@@ -158,16 +158,16 @@ describe('inspect', () => {
   });
 
   it('draws a row before and after each step of an augmentation', () => {
-    const heights = [['default'], ['noMirroring'], [join(dir, 'steps.json')]].map(([name]) => {
+    const heights = ['default', join(dir, 'steps.json')].map((name) => {
       const { status, stdout } = voxfeed('inspect', store, '--augment', '--augmentation', name, '--out', 'augment.png', '--json');
       expect(status).toBe(0);
       expect(JSON.parse(stdout)).toEqual({ sheet: join(dir, 'augment.png') });
       return decode(readFileSync(join(dir, 'augment.png'))).height;
     });
-    // Rotation, scaling, seven intensity transforms, mirroring; without mirroring; rotation, scaling and mirroring.
-    const row = heights[0] - heights[1];
+    // Rotation, scaling, seven intensity transforms and mirroring; rotation, scaling and mirroring.
+    const row = (heights[0] - heights[1]) / 7;
     expect(row).toBeGreaterThan(100);
-    expect((heights[0] - heights[2]) / row).toBe(7);
+    expect(Number.isInteger(row)).toBe(true);
   });
 
   it('leaves nothing behind where it cannot write', () => {
