@@ -39,11 +39,11 @@ export async function measureThroughput(
   loader: PatchLoader,
   { batches, hash, onBatch = () => {} }: ThroughputOptions,
 ): Promise<ThroughputReport> {
-  const { ring, batchSize } = loader.shared().layout;
+  const [ring] = loader.shared().layout.rings;
   const foreground = { forced: 0, with_foreground: 0, patches: 0 };
   const count = (batch: Batch): void => {
     if (batch.index >= batches) return;
-    foreground.patches += batchSize;
+    foreground.patches += batch.plans.length;
     foreground.forced += batch.plans.filter(({ forced }) => forced).length;
     foreground.with_foreground += batch.foreground.filter(Boolean).length;
   };
@@ -53,14 +53,17 @@ export async function measureThroughput(
   const total = hashed + settling + batches;
   let done = 0;
   let waitMs = 0;
-  const stream = async (length: number, use: (batch: Batch) => void): Promise<void> => {
+  const stream = async (length: number, use: (batch: Batch) => void): Promise<number> => {
+    let patches = 0;
     for (let i = 0; i < length; i++) {
       const asked = performance.now();
       using batch = await loader.next();
       waitMs += performance.now() - asked;
       use(batch);
+      patches += batch.plans.length;
       onBatch(++done, total);
     }
+    return patches;
   };
 
   const digest = await Digest.create();
@@ -74,11 +77,10 @@ export async function measureThroughput(
   const busyBefore = loader.metrics().workerBusyMs;
   const cpuBefore = process.cpuUsage();
   const start = performance.now();
-  await stream(batches, count);
+  const patches = await stream(batches, count);
   const elapsedMs = performance.now() - start;
   const cpu = process.cpuUsage(cpuBefore);
   const { workerBusyMs, workers } = loader.metrics();
-  const patches = batches * batchSize;
   return {
     patches_per_second: round((1000 * patches) / elapsedMs),
     cpu_ms_per_patch: round((cpu.user + cpu.system) / 1000 / patches),

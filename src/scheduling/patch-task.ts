@@ -10,14 +10,17 @@ export interface PatchWorkerData {
   layout: Layout;
   storeDir: string;
   cases: CaseShape[];
-  recipe: PatchRecipe;
+  /** How patches of each configuration are made. */
+  recipes: PatchRecipe[];
   /** How many cases it may hold open at once (two files each). */
   openCases: number;
 }
 
-/** One sample to be written into one slot of the ring. */
+/** One sample to be written into one slot of a ring. */
 export interface SlotTask {
   entry: number;
+  /** Its configuration, as a position in `Layout.configurations`. */
+  configuration: number;
   slot: number;
   plan: SlotPlan;
 }
