@@ -5,6 +5,7 @@ export type { PadMode } from './dataset/pad.ts';
 export type { Coverage } from './dataset/sidecar.ts';
 export { openStore, Store } from './dataset/store.ts';
 export type { StoredCase, StoreIndex } from './dataset/store-index.ts';
+export type { Epoch } from './epochs.ts';
 export {
   CaseError,
   CasesError,
@@ -22,8 +23,8 @@ export {
 } from './errors.ts';
 export type { Box, Triple } from './geometry.ts';
 export { PatchLoader } from './loader.ts';
-export type { LoaderMetrics } from './observability/metrics.ts';
-export type { LoaderOptions } from './options.ts';
+export type { LoaderMetrics, StreamMetrics } from './observability/metrics.ts';
+export type { ConfigOptions, LoaderOptions, ValidationOptions } from './options.ts';
 export { type Decision, type ExperimentPlan, type PlanOptions, planExperiment } from './planning/experiment.ts';
 export type { DatasetFingerprint } from './planning/fingerprint.ts';
 export type { IntensityProperties } from './planning/intensity.ts';
@@ -39,8 +40,10 @@ export { type PreprocessOptions, type PreprocessReport, preprocess } from './pre
 export type { Progress, RunOptions } from './preprocessing/run-options.ts';
 export { type Damage, type VerifyReport, verifyStore } from './preprocessing/verify.ts';
 export { measureCoverage } from './sampling/coverage.ts';
+export type { Weight } from './sampling/mix.ts';
 export { adviseOversampling, type OversamplingAdvice } from './sampling/oversampling-advice.ts';
 export type { SlotPlan } from './sampling/slot-plan.ts';
-export { connect, SharedLoader, share } from './share.ts';
+export { connect, SharedLoader, type SharedStream, share } from './share.ts';
 export type { MemoryReport } from './shared-memory/layout.ts';
 export type { LoaderState, ResumeOptions } from './state.ts';
+export type { BatchStream } from './stream.ts';

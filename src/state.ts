@@ -22,7 +22,7 @@ const SHAPING = [
 type Shaping = Pick<ResolvedOptions, (typeof SHAPING)[number]>;
 
 /** One configuration of a mixed stream. */
-export interface ConfigState extends Shaping {
+export interface ConfigState extends Omit<Shaping, 'seed'> {
   /** What its batches are tagged with. */
   config: string;
   weight: Weight;
@@ -94,7 +94,8 @@ function shaping(options: Shaping): Shaping {
 }
 
 function configState(options: ResolvedConfiguration): ConfigState {
-  return { config: options.config, weight: options.weight, ...shaping(options) };
+  const { seed: _, ...own } = shaping(options);
+  return { config: options.config, weight: options.weight, ...own };
 }
 
 interface AppliedState {
@@ -130,7 +131,7 @@ export function applyState(options: LoaderOptions | ResumeOptions): AppliedState
     ...(state.fold !== undefined && { fold: state.fold }),
     ...(state.validation && { validation: true }),
   };
-  const completed = state.configs ? mixed(state.configs, asked) : single(state, asked);
+  const completed = state.configs ? mixed(state.configs, { seed: state.seed, ...asked }) : single(state, asked);
   const saved = (state.configs ?? [state]).map(({ config }, i) => ({
     config,
     validation: state.validation?.augmentation[i],
@@ -158,10 +159,8 @@ function mixed(configs: ConfigState[], given: Partial<LoaderOptions>): Partial<L
     SHAPING.filter((name) => name !== 'seed' && given[name] !== undefined).map((name) => [name, given[name]]),
   );
   return {
-    seed: configs[0].seed,
     ...given,
-    configs:
-      given.configs ?? configs.map(({ seed: _, config: __, ...entry }) => ({ ...entry, regions: entry.regions !== null, ...common })),
+    configs: given.configs ?? configs.map(({ config: _, ...entry }) => ({ ...entry, regions: entry.regions !== null, ...common })),
   } as Partial<LoaderOptions>;
 }
 
@@ -169,13 +168,15 @@ function mixed(configs: ConfigState[], given: Partial<LoaderOptions>): Partial<L
 export function checkState({ common, training, validation, fold, mixed }: ResolvedStreams, given: LoaderOptions | ResumeOptions): void {
   if (!('state' in given) || given.state === undefined) return;
   const { state } = given;
-  compare(shaping(complete(state)), shaping(common));
+  compare(shaping(complete(state)), mixed ? { seed: common.seed } : shaping(common));
   if (mixed) {
-    const [saved, asked] = [
-      state.configs?.map(({ config: _, ...entry }) => entry),
-      training.configurations.map(({ weight, ...entry }) => ({ weight, ...shaping(entry) })),
-    ];
-    if (JSON.stringify(saved) !== JSON.stringify(asked)) refuse('configs', saved, asked);
+    const [saved, asked] = [state.configs ?? [], training.configurations];
+    if (saved.length !== asked.length) refuse('configs', saved.length, asked.length);
+    for (const [i, entry] of asked.entries()) {
+      const path = `configs[${i}].`;
+      if (JSON.stringify(saved[i].weight) !== JSON.stringify(entry.weight)) refuse(`${path}weight`, saved[i].weight, entry.weight);
+      compare({ ...saved[i], seed: common.seed }, shaping(entry), path);
+    }
   }
   if (state.fold !== fold?.fold) refuse('fold', state.fold, fold?.fold);
   if (state.foldHash !== fold?.hash)
@@ -190,9 +191,10 @@ export function checkState({ common, training, validation, fold, mixed }: Resolv
 }
 
 /** @throws StateError for the first that differs. */
-function compare(saved: Shaping, asked: Partial<Record<keyof Shaping, unknown>>): void {
+function compare(saved: Shaping, asked: Partial<Record<keyof Shaping, unknown>>, path = ''): void {
   for (const name of SHAPING) {
-    if (asked[name] !== undefined && JSON.stringify(asked[name]) !== JSON.stringify(saved[name])) refuse(name, saved[name], asked[name]);
+    if (asked[name] !== undefined && JSON.stringify(asked[name]) !== JSON.stringify(saved[name]))
+      refuse(path + name, saved[name], asked[name]);
   }
 }
 

@@ -29,9 +29,10 @@ ${LOADER_USAGE}
 export async function writeContactSheet(options: LoaderOptions, batches: number, out: string): Promise<string> {
   await using loader = await PatchLoader.create(options);
   const { classes, index } = options.store;
+  const stream = options.validation ? loader.validation : loader;
   const samples: SheetSample[] = [];
   for (let i = 0; i < batches; i++) {
-    using batch = await loader.next();
+    using batch = await stream.next();
     samples.push(...sheetSamples(batch, classes));
   }
   const { seed, patchSize } = loader.state();
