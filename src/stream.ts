@@ -70,12 +70,12 @@ export class BatchStream implements AsyncIterable<Batch> {
     this.epochLength = parts.epochLength;
     this.#parts = parts;
     this.#ring = parts.ring;
-    this.#lane = parts.dispatcher.open(parts.name, () => this.#waiters.length > 0);
+    this.#lane = parts.dispatcher.open(parts.name, () => this.#waiters[0]?.since ?? Number.POSITIVE_INFINITY);
     this.#nextBatch = parts.nextBatch;
     this.#nextPlanned = parts.nextBatch;
   }
 
-  /** Steps 1 to 3, for one batch after the other, as far ahead as the ring allows. */
+  /** Steps 1 to 3, for one batch after the other, as far ahead as the ring allows. Called once, by the loader. */
   async start(): Promise<void> {
     for (;;) {
       const entry = await this.#ring.acquire(() => this.#end !== null);

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { Digest } from '../src/dataset/hash.ts';
 import { PatchLoader } from '../src/loader.ts';
 import type { LoaderOptions } from '../src/options.ts';
-import type { ResumeOptions } from '../src/state.ts';
+import type { LoaderState, ResumeOptions } from '../src/state.ts';
+import { LiveWorkers } from './fixtures/live-workers.ts';
 import { loaderFixture } from './fixtures/loader.ts';
 import { realStore } from './fixtures/real-store.ts';
 
@@ -17,6 +18,7 @@ const MIXED: LoaderOptions = {
   deepSupervision: true,
   seed: 7,
   workers: 2,
+  ring: 4,
 };
 
 interface Seen {
@@ -141,6 +143,19 @@ describe('a mixed stream', () => {
     await expect(PatchLoader.create({ store, state: mixed.state(), config: '2d' })).rejects.toThrow(/config: it is given beside `configs`/);
   });
 
+  it('survives the death of its workers', async () => {
+    const undisturbed = await lookAt(MIXED, 16);
+    using live = new LiveWorkers();
+    await using loader = await PatchLoader.create(MIXED);
+    const seen: Seen[] = [];
+    for (let i = 0; i < 16; i++) {
+      live.end(i);
+      seen.push(...(await look(loader, 1)));
+    }
+    expect(seen).toEqual(undisturbed);
+    expect(loader.metrics().workerRestarts).toBeGreaterThan(2);
+  });
+
   it('can change its mix over training', async () => {
     const weight = [
       [0, 0],
@@ -206,5 +221,38 @@ describe('configurations', () => {
     await expect(PatchLoader.create({ store: options.store, configs: [{ patchSize: [4, 4, 4] }] })).rejects.toMatchObject({
       name: 'StoreError',
     });
+  });
+});
+
+describe('a stream of one configuration', () => {
+  it.each<[string, Partial<LoaderOptions>, string]>([
+    ['of the plans', { config: '2d', batchSize: 3 }, '2d'],
+    ['that the store was written for', {}, '3d_fullres'],
+    ['of a given patch', { patchSize: [8, 9, 10] }, '8x9x10'],
+  ])('is tagged with its name, after a state too: %s', async (_, options, config) => {
+    const tag = async (given: LoaderOptions | ResumeOptions): Promise<string> => {
+      await using loader = await PatchLoader.create(given);
+      using batch = await loader.next();
+      return batch.config;
+    };
+    expect(await tag({ store, workers: 1, ...options })).toBe(config);
+    await using loader = await PatchLoader.create({ store, workers: 1, ...options });
+    expect(await tag({ store, state: loader.state() })).toBe(config);
+  });
+
+  it('goes on from a state that knows no names and epochs, as those of before', async () => {
+    const options: LoaderOptions = { store, patchSize: [8, 9, 10], batchSize: 2, seed: 4, workers: 1 };
+    const whole = await lookAt(options, 6);
+    await using begun = await PatchLoader.create(options);
+    await look(begun, 4);
+    const { config: _, epoch: __, epochs: ___, ...state } = begun.state();
+    expect(await lookAt({ store, state: state as LoaderState }, 2)).toEqual(whole.slice(4));
+  });
+
+  it('may stand in a list of its own', async () => {
+    const options: LoaderOptions = { store, seed: 4, workers: 1, augmentation: 'default' };
+    expect(await lookAt({ ...options, configs: [CHOSEN] }, 4)).toEqual(
+      await lookAt({ ...options, config: '3d_fullres', patchSize: CHOSEN.patchSize, batchSize: 2 }, 4),
+    );
   });
 });

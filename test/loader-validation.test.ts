@@ -144,6 +144,14 @@ describe('the validation stream', () => {
     expect(await streamHashes(loader.validation, 5)).toEqual(validation.slice(4, 9));
   });
 
+  it('makes do with a small ring where memory is short, as training does', async () => {
+    await using loader = await PatchLoader.create({ ...VALIDATED, maxMemoryBytes: 4_000_000 });
+    expect(loader.memory().totalBytes).toBeLessThanOrEqual(4_000_000);
+    expect(await streamHashes(loader.validation, 5)).toEqual(validation.slice(0, 5));
+    expect(await streamHashes(loader, 5)).toEqual(training.slice(0, 5));
+    await expect(PatchLoader.create({ ...VALIDATED, maxMemoryBytes: 100_000 })).rejects.toThrow(/the loader needs .*validation ring/);
+  });
+
   it('goes on from a state together with training', async () => {
     await using begun = await PatchLoader.create(VALIDATED);
     await streamHashes(begun, 7);

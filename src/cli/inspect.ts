@@ -31,12 +31,14 @@ export async function writeContactSheet(options: LoaderOptions, batches: number,
   const { classes, index } = options.store;
   const stream = options.validation ? loader.validation : loader;
   const samples: SheetSample[] = [];
+  const patches = new Set<string>();
   for (let i = 0; i < batches; i++) {
     using batch = await stream.next();
     samples.push(...sheetSamples(batch, classes));
+    patches.add(batch.dataShape.slice(2).join('x'));
   }
-  const { seed, patchSize } = loader.state();
-  const title = `${index.name}: ${batches === 1 ? 'batch 0' : `batches 0 - ${batches - 1}`} of seed ${seed}, patch ${patchSize.join('x')}, ${samples.filter(({ forced }) => forced).length} of ${samples.length} forced`;
+  const { seed } = loader.state();
+  const title = `${index.name}: ${batches === 1 ? 'batch 0' : `batches 0 - ${batches - 1}`} of seed ${seed}, patch ${[...patches].join(' and ')}, ${samples.filter(({ forced }) => forced).length} of ${samples.length} forced`;
   const path = resolve(out);
   try {
     await mkdir(dirname(path), { recursive: true });

@@ -39,12 +39,13 @@ export interface BatchPlan {
 export interface Lane {
   /** What the stream's samples are called in errors. */
   name: string;
-  /** Whether somebody waits for a batch of the stream. */
-  isAwaited: () => boolean;
+  /** Since when somebody waits for a batch of the stream; Infinity if nobody does. */
+  awaitedSince: () => number;
   queue: Work[];
 }
 
 interface Work extends SlotTask {
+  plan: SlotPlan;
   failures: number;
   lane: Lane;
   batch: { remaining: number; done: PromiseWithResolvers<void> };
@@ -78,9 +79,9 @@ export class Dispatcher {
     this.#scratches = Array.from({ length: layout.scratches }, (_, i) => i);
   }
 
-  /** A lane for one more stream. Streams somebody waits for go first, then those that were opened first. */
-  open(name: string, isAwaited: () => boolean): Lane {
-    const lane: Lane = { name, isAwaited, queue: [] };
+  /** A lane for one more stream. The one that somebody waits for longest goes first; if nobody waits, the one opened first. */
+  open(name: string, awaitedSince: () => number): Lane {
+    const lane: Lane = { name, awaitedSince, queue: [] };
     this.#lanes.push(lane);
     return lane;
   }
@@ -97,15 +98,11 @@ export class Dispatcher {
   /** Every scratch region is a permit for one task. */
   #handOut(): void {
     while (!this.#closed && this.#scratches.length > 0) {
-      const lane = this.#next();
-      if (lane === undefined) return;
-      void this.#run(this.#take(lane.queue), this.#scratches.pop() as number);
+      const busy = this.#lanes.filter(({ queue }) => queue.length > 0);
+      if (busy.length === 0) return;
+      const { queue } = busy.reduce((first, lane) => (lane.awaitedSince() < first.awaitedSince() ? lane : first));
+      void this.#run(this.#take(queue), this.#scratches.pop() as number);
     }
-  }
-
-  #next(): Lane | undefined {
-    const busy = this.#lanes.filter(({ queue }) => queue.length > 0);
-    return busy.find((lane) => lane.isAwaited()) ?? busy[0];
   }
 
   /** Samples for one task. A suspect goes alone, so that it cannot take others with it. */
@@ -121,7 +118,7 @@ export class Dispatcher {
   async #run(work: Work[], scratch: number): Promise<void> {
     let cause: unknown = null;
     try {
-      const slots = work.map(({ entry, configuration, slot, plan }): SlotTask => ({ entry, configuration, slot, plan }));
+      const slots = work.map(taskOf);
       const answer = await this.#pool.run({ scratch, slots: JSON.stringify(slots) });
       this.busyMs += answer.busyMs;
       if (answer.error) cause = unpack(answer.error);
@@ -172,9 +169,14 @@ export class Dispatcher {
   /** Gives up what is queued and ends the workers; resolves when they are gone. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const { batch } of this.#lanes.flatMap(({ queue }) => queue.splice(0))) batch.done.reject(closed());
+    const reason = closed();
+    for (const { batch } of this.#lanes.flatMap(({ queue }) => queue.splice(0))) batch.done.reject(reason);
     await this.#pool.close();
   }
+}
+
+function taskOf({ entry, configuration, slot, plan: { sample, caseNumber, crop, operations } }: Work): SlotTask {
+  return { entry, configuration, slot, plan: { sample, caseNumber, crop, operations } };
 }
 
 function closed(): ClosedError {

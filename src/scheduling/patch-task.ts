@@ -22,8 +22,11 @@ export interface SlotTask {
   /** Its configuration, as a position in `Layout.configurations`. */
   configuration: number;
   slot: number;
-  plan: SlotPlan;
+  plan: SamplePlan;
 }
+
+/** What a worker needs of a plan. Of hundreds of small patches a task, the rest would cost more to send than they to make. */
+export type SamplePlan = Pick<SlotPlan, 'sample' | 'caseNumber' | 'crop' | 'operations'>;
 
 /** Samples that one worker writes, one after the other, with a scratch region of their own. */
 export interface PatchTask {

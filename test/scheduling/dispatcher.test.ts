@@ -52,7 +52,7 @@ function makeDispatcher() {
 describe('tasks', () => {
   it('are as many samples as are worth it, of whatever configuration comes next', async () => {
     const { dispatcher, fill, tasks, next, layout } = makeDispatcher();
-    const lane = dispatcher.open('', () => false);
+    const lane = dispatcher.open('', () => Number.POSITIVE_INFINITY);
     // 160 voxels cubed are two samples a task, 8 cubed hundreds: they all fit behind one large one.
     expect(layout.configurations.map(({ sampleBytes }) => slotsPerTask(sampleBytes))).toEqual([2, expect.any(Number)]);
     const first = fill(lane, 0, 0);
@@ -68,25 +68,28 @@ describe('tasks', () => {
 });
 
 describe('streams', () => {
-  it('that somebody waits for go first, then those that were opened first', async () => {
+  it('that somebody waits for longest go first, then those that were opened first', async () => {
     const { dispatcher, fill, next } = makeDispatcher();
-    let awaited = false;
-    const training = dispatcher.open('', () => false);
-    const validation = dispatcher.open('validation ', () => awaited);
+    const nobody = Number.POSITIVE_INFINITY;
+    const since = [nobody, nobody];
+    const [training, validation] = ['', 'validation '].map((name, i) => dispatcher.open(name, () => since[i]));
     // Nothing else is there to do when the first validation batch comes: it is made ahead.
     void fill(validation, 4, 0);
     for (const entry of [0, 1]) void fill(training, entry, 0);
     void fill(validation, 5, 0);
     // Two samples a task: the rest of entry 4 lets training go first.
     expect(await next()).toEqual([0]);
-    awaited = true;
+    since[1] = 20;
     expect(await next()).toEqual([4]);
+    // Whoever waits for training came later: it is not its turn yet.
+    since[0] = 30;
     expect(await next()).toEqual([5]);
-    awaited = false;
+    since[1] = 40;
     expect(await next()).toEqual([0]);
-    expect(await next()).toEqual([1]);
-    expect(await next()).toEqual([1]);
+    since[0] = nobody;
     expect(await next()).toEqual([5]);
+    expect(await next()).toEqual([1]);
+    expect(await next()).toEqual([1]);
     expect(await next()).toEqual([]);
   });
 });
