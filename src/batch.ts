@@ -1,4 +1,5 @@
 import { ClosedError } from './errors.ts';
+import type { StreamMetrics } from './observability/metrics.ts';
 import type { SlotPlan } from './sampling/slot-plan.ts';
 import type { Ring } from './shared-memory/ring.ts';
 
@@ -105,6 +106,25 @@ export class Batch implements Disposable {
         'Copy what you need before the end of the `using` block',
       );
   }
+}
+
+/** A stream of batches as its consumer sees it. Endless; iterating ends without an error when the loader is closed. */
+export interface BatchStream extends AsyncIterable<Batch> {
+  /** Batches of an epoch, see `PatchLoader.epochs`. */
+  readonly epochLength: number;
+  /** The batch that `next` gives, counted from 0. */
+  readonly nextBatch: number;
+  /** Leaves out the batches before `batch`: the next one is that. It costs at most the batches that were made already. */
+  skipTo(batch: number): void;
+  /**
+   * The next batch, in plan order. Dispose it when done. An aborted call takes no batch: the next call gets it.
+   * @throws the signal's reason; ClosedError after the loader is closed; SampleError, StoreError or WorkerError if the stream
+   * cannot go on.
+   */
+  next(options?: { signal?: AbortSignal }): Promise<Batch>;
+  /** `next` as plain data, for a consumer in another thread (see `share`). The batch is leased all the same. */
+  take(signal?: AbortSignal): Promise<BatchTicket>;
+  metrics(): StreamMetrics;
 }
 
 /** Batches one after the other, without end; a ClosedError ends the iteration in good order if `closed` says it was meant. */

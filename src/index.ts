@@ -1,4 +1,4 @@
-export { Batch, type BatchTicket } from './batch.ts';
+export { Batch, type BatchStream, type BatchTicket } from './batch.ts';
 export { type DatasetDescription, readDatasetJson } from './dataset/dataset-json.ts';
 export type { LabelClass, Labels } from './dataset/labels.ts';
 export type { PadMode } from './dataset/pad.ts';
@@ -46,4 +46,3 @@ export type { SlotPlan } from './sampling/slot-plan.ts';
 export { connect, SharedLoader, type SharedStream, share } from './share.ts';
 export type { MemoryReport } from './shared-memory/layout.ts';
 export type { LoaderState, ResumeOptions } from './state.ts';
-export type { BatchStream } from './stream.ts';

@@ -1,7 +1,7 @@
 import { loadCustomSteps } from './augmentation/options.ts';
 import type { PatchRecipe } from './augmentation/patch-maker.ts';
 import { recipeOf } from './augmentation/recipe.ts';
-import type { Batch, BatchTicket } from './batch.ts';
+import type { Batch, BatchStream, BatchTicket } from './batch.ts';
 import { type Epoch, epochs } from './epochs.ts';
 import { ClosedError } from './errors.ts';
 import { allConfigurations, planMemory } from './memory-plan.ts';
@@ -17,13 +17,13 @@ import { allocate } from './shared-memory/allocate.ts';
 import { type Layout, type MemoryReport, reportMemory } from './shared-memory/layout.ts';
 import { Ring } from './shared-memory/ring.ts';
 import { applyState, checkState, type LoaderState, type ResumeOptions, saveState } from './state.ts';
-import { BatchStream, noValidation } from './stream.ts';
+import { noValidation, RingStream } from './stream.ts';
 import { type ResolvedStream, type ResolvedStreams, resolveStreams } from './stream-options.ts';
 import { workerFile } from './worker-file.ts';
 
 /**
  * Streams batches of a store. It sizes one shared memory, starts one pool of workers, and lets its streams use both: the training
- * stream, which it is itself to its consumer, and the validation stream beside it. How batches come about is told in `BatchStream`.
+ * stream, which it is itself to its consumer, and the validation stream beside it. How batches come about is told in `RingStream`.
  */
 export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   readonly #options: ResolvedStreams;
@@ -32,8 +32,8 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   readonly #memory: MemoryReport;
   readonly #pool: WorkerPool;
   readonly #dispatcher: Dispatcher;
-  readonly #training: BatchStream;
-  readonly #validation: BatchStream | null;
+  readonly #training: RingStream;
+  readonly #validation: RingStream | null;
   #closed: Promise<void> | null = null;
 
   /**
@@ -79,8 +79,8 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     this.#dispatcher = new Dispatcher(this.#pool, new Ring(this.#buffer, this.#layout), caseIds);
 
     const { training, validation, epochs } = options;
-    const open = (stream: ResolvedStream, number: 0 | 1, nextBatch: number): BatchStream =>
-      new BatchStream({
+    const open = (stream: ResolvedStream, number: 0 | 1, nextBatch: number): RingStream =>
+      new RingStream({
         name: number === 0 ? '' : 'validation ',
         ring: new Ring(this.#buffer, this.#layout, number),
         dispatcher: this.#dispatcher,
@@ -94,7 +94,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     this.#validation = validation && open(validation, 1, next.validation);
   }
 
-  #streams(): BatchStream[] {
+  #streams(): RingStream[] {
     return this.#validation === null ? [this.#training] : [this.#training, this.#validation];
   }
 

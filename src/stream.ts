@@ -1,4 +1,4 @@
-import { Batch, type BatchTicket, batchesUntil } from './batch.ts';
+import { Batch, type BatchStream, type BatchTicket, batchesUntil } from './batch.ts';
 import { ClosedError, OptionError } from './errors.ts';
 import type { StreamMetrics } from './observability/metrics.ts';
 import type { BatchPlanner } from './sampling/batch-planner.ts';
@@ -48,8 +48,7 @@ export interface StreamParts {
  * 4. `#serve` gives finished batches to whoever waits, in plan order, whatever order they were finished in.
  * 5. The consumer disposes the batch; its entry is free again.
  */
-export class BatchStream implements AsyncIterable<Batch> {
-  /** Batches an epoch has; see `PatchLoader.epochs`. */
+export class RingStream implements BatchStream {
   readonly epochLength: number;
   readonly #parts: StreamParts;
   readonly #ring: Ring;
@@ -134,12 +133,10 @@ export class BatchStream implements AsyncIterable<Batch> {
     this.#waitMs += performance.now() - since;
   }
 
-  /** The next batch that `next` gives, counted from 0. */
   get nextBatch(): number {
     return this.#nextBatch;
   }
 
-  /** Leaves out the batches before `batch`: the next one is that. It costs at most the batches that were made already. */
   skipTo(batch: number): void {
     if (batch <= this.#nextBatch) return;
     this.#nextBatch = batch;
@@ -169,16 +166,10 @@ export class BatchStream implements AsyncIterable<Batch> {
     return this.#end !== null;
   }
 
-  /**
-   * The next batch, in plan order. Dispose it when done. An aborted call takes no batch: the next call gets it.
-   * @throws the signal's reason; ClosedError after the loader is closed; SampleError, StoreError or WorkerError if the stream
-   * cannot go on.
-   */
   async next({ signal }: { signal?: AbortSignal } = {}): Promise<Batch> {
     return new Batch(this.#ring, await this.take(signal));
   }
 
-  /** `next` as plain data, for a consumer in another thread (see `share`). The batch is leased all the same. */
   take(signal?: AbortSignal): Promise<BatchTicket> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#end !== null) return Promise.reject(this.#end);
@@ -213,7 +204,6 @@ export class BatchStream implements AsyncIterable<Batch> {
     );
   }
 
-  /** Endless; ends without an error when the loader is closed. Leaving the loop ends nothing. */
   [Symbol.asyncIterator](): AsyncIterator<Batch, undefined> {
     return batchesUntil(
       () => this.#end instanceof ClosedError,

@@ -1,10 +1,14 @@
+import { truncateSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Batch } from '../src/batch.ts';
+import { caseFiles } from '../src/dataset/case-files.ts';
 import { connect, PatchLoader, share } from '../src/index.ts';
 import type { LoaderOptions } from '../src/options.ts';
 import { loaderFixture } from './fixtures/loader.ts';
+import { makeStore } from './fixtures/store.ts';
 
-const { store, options } = await loaderFixture();
+const { dir, store, options } = await loaderFixture();
 const EPOCHS: LoaderOptions = { ...options, fold: 'all', validation: true, epochs: { training: 5, validation: 2 } };
 
 /** The numbers of the batches, and that they know their epoch. */
@@ -102,12 +106,13 @@ describe('epochs', () => {
   });
 
   it('fail with what a batch fails with', async () => {
-    await using loader = await PatchLoader.create(EPOCHS);
-    loader.training.end(new Error('no more'));
+    const broken = await makeStore(join(dir, 'broken'), { shapes: [[12, 12, 12]] });
+    truncateSync(caseFiles(broken.dir, 'case_000').data, 500);
+    await using loader = await PatchLoader.create({ ...EPOCHS, store: broken });
     const run = async (): Promise<void> => {
       for await (const { training } of loader.epochs()) for await (using _ of training);
     };
-    await expect(run()).rejects.toThrow('no more');
+    await expect(run()).rejects.toMatchObject({ name: 'SampleError' });
   });
 
   it('can be run through over a port', async () => {
