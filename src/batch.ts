@@ -1,4 +1,5 @@
 import { ClosedError } from './errors.ts';
+import type { StreamMetrics } from './observability/metrics.ts';
 import type { SlotPlan } from './sampling/slot-plan.ts';
 import type { Ring } from './shared-memory/ring.ts';
 
@@ -8,6 +9,9 @@ export interface BatchTicket {
   index: number;
   /** Where it lies in the ring. */
   entry: number;
+  /** A position in `Layout.configurations`. */
+  configuration: number;
+  epoch: number;
   /** Case identifiers, one a sample. */
   keys: string[];
   plans: SlotPlan[];
@@ -20,7 +24,12 @@ export interface BatchTicket {
  * disposed the memory belongs to a later one. `using batch = …` disposes it at the end of the block.
  */
 export class Batch implements Disposable {
+  /** Position in its stream, counted from 0. */
   readonly index: number;
+  /** The epoch it belongs to, counted from 0. */
+  readonly epoch: number;
+  /** The configuration it has: as the plans call it, or its patch size where that was given alone. */
+  readonly config: string;
   readonly keys: readonly string[];
   readonly plans: readonly SlotPlan[];
   readonly foreground: readonly boolean[];
@@ -31,28 +40,31 @@ export class Batch implements Disposable {
   /** Of each target: the first is `targetShape`, the others are coarser (deep supervision). */
   readonly targetShapes: readonly (readonly number[])[];
   readonly #ring: Ring;
-  readonly #entry: number;
+  readonly #ticket: BatchTicket;
   readonly #onDispose: () => void;
   #held = true;
 
-  constructor(ring: Ring, ticket: BatchTicket, patchSize: readonly number[], onDispose: () => void = () => {}) {
+  constructor(ring: Ring, ticket: BatchTicket, onDispose: () => void = () => {}) {
+    const { channels, configurations } = ring.layout;
+    const { config, batchSize, patchSize, targets, targetChannels } = configurations[ticket.configuration];
     this.#onDispose = onDispose;
     this.index = ticket.index;
+    this.epoch = ticket.epoch;
+    this.config = config;
     this.keys = ticket.keys;
     this.plans = ticket.plans;
     this.foreground = ticket.foreground;
-    this.dataShape = [ring.layout.batchSize, ring.layout.channels, ...patchSize];
-    const { batchSize, targets, targetChannels } = ring.layout;
+    this.dataShape = [batchSize, channels, ...patchSize];
     this.targetShapes = targets.map((shape) => [batchSize, targetChannels, ...shape.slice(-patchSize.length)]);
     [this.targetShape] = this.targetShapes;
     this.#ring = ring;
-    this.#entry = ticket.entry;
+    this.#ticket = ticket;
   }
 
   /** float32 images, `dataShape`, C order. @throws ClosedError after disposal */
   get data(): Float32Array<SharedArrayBuffer> {
     this.#mustBeHeld();
-    return this.#ring.data(this.#entry);
+    return this.#ring.data(this.#ticket.entry, this.#ticket.configuration);
   }
 
   /**
@@ -61,20 +73,24 @@ export class Batch implements Disposable {
    */
   get target(): Int16Array<SharedArrayBuffer> {
     this.#mustBeHeld();
-    return this.#ring.target(this.#entry, 0);
+    return this.#target(0);
   }
 
   /** Every target, `targetShapes`: the labels, then those of deep supervision. @throws ClosedError after disposal */
   get targets(): Int16Array<SharedArrayBuffer>[] {
     this.#mustBeHeld();
-    return this.targetShapes.map((_, target) => this.#ring.target(this.#entry, target));
+    return this.targetShapes.map((_, target) => this.#target(target));
+  }
+
+  #target(target: number): Int16Array<SharedArrayBuffer> {
+    return this.#ring.target(this.#ticket.entry, this.#ticket.configuration, target);
   }
 
   /** Gives the memory back. Doing it twice does nothing. */
   [Symbol.dispose](): void {
     if (!this.#held) return;
     this.#held = false;
-    this.#ring.release(this.#entry, this.index);
+    this.#ring.release(this.#ticket.entry, this.index);
     this.#onDispose();
   }
 
@@ -90,6 +106,25 @@ export class Batch implements Disposable {
         'Copy what you need before the end of the `using` block',
       );
   }
+}
+
+/** A stream of batches as its consumer sees it. Endless; iterating ends without an error when the loader is closed. */
+export interface BatchStream extends AsyncIterable<Batch> {
+  /** Batches of an epoch, see `PatchLoader.epochs`. */
+  readonly epochLength: number;
+  /** The batch that `next` gives, counted from 0. */
+  readonly nextBatch: number;
+  /** Leaves out the batches before `batch`: the next one is that. It costs at most the batches that were made already. */
+  skipTo(batch: number): void;
+  /**
+   * The next batch, in plan order. Dispose it when done. An aborted call takes no batch: the next call gets it.
+   * @throws the signal's reason; ClosedError after the loader is closed; SampleError, StoreError or WorkerError if the stream
+   * cannot go on.
+   */
+  next(options?: { signal?: AbortSignal }): Promise<Batch>;
+  /** `next` as plain data, for a consumer in another thread (see `share`). The batch is leased all the same. */
+  take(signal?: AbortSignal): Promise<BatchTicket>;
+  metrics(): StreamMetrics;
 }
 
 /** Batches one after the other, without end; a ClosedError ends the iteration in good order if `closed` says it was meant. */

@@ -3,13 +3,14 @@ export { PRESETS, type PresetContext, type PresetName, presetSteps } from './aug
 export type { PatchContext } from './augmentation/transform.ts';
 export type { CustomSample, CustomStep, CustomTransform } from './augmentation/transforms/custom.ts';
 export type { PipelineStep } from './augmentation/transforms/index.ts';
-export { Batch, type BatchTicket } from './batch.ts';
+export { Batch, type BatchStream, type BatchTicket } from './batch.ts';
 export { type DatasetDescription, readDatasetJson } from './dataset/dataset-json.ts';
 export type { LabelClass, Labels } from './dataset/labels.ts';
 export type { PadMode } from './dataset/pad.ts';
 export type { Coverage } from './dataset/sidecar.ts';
 export { openStore, Store } from './dataset/store.ts';
 export type { StoredCase, StoreIndex } from './dataset/store-index.ts';
+export type { Epoch } from './epochs.ts';
 export {
   CaseError,
   CasesError,
@@ -27,8 +28,8 @@ export {
 } from './errors.ts';
 export type { Box, Triple } from './geometry.ts';
 export { PatchLoader } from './loader.ts';
-export type { LoaderMetrics } from './observability/metrics.ts';
-export type { LoaderOptions } from './options.ts';
+export type { LoaderMetrics, StreamMetrics } from './observability/metrics.ts';
+export type { ConfigOptions, LoaderOptions, ValidationOptions } from './options.ts';
 export { type Decision, type ExperimentPlan, type PlanOptions, planExperiment } from './planning/experiment.ts';
 export type { DatasetFingerprint } from './planning/fingerprint.ts';
 export type { IntensityProperties } from './planning/intensity.ts';
@@ -45,8 +46,9 @@ export type { Progress, RunOptions } from './preprocessing/run-options.ts';
 export { type Damage, type VerifyReport, verifyStore } from './preprocessing/verify.ts';
 export type { Draws } from './random.ts';
 export { measureCoverage } from './sampling/coverage.ts';
+export type { Weight } from './sampling/mix.ts';
 export { adviseOversampling, type OversamplingAdvice } from './sampling/oversampling-advice.ts';
 export type { SlotPlan } from './sampling/slot-plan.ts';
-export { connect, SharedLoader, share } from './share.ts';
+export { connect, SharedLoader, type SharedStream, share } from './share.ts';
 export type { MemoryReport } from './shared-memory/layout.ts';
 export type { LoaderState, ResumeOptions } from './state.ts';

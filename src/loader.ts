@@ -1,256 +1,151 @@
 import { loadCustomSteps } from './augmentation/options.ts';
 import type { PatchRecipe } from './augmentation/patch-maker.ts';
 import { recipeOf } from './augmentation/recipe.ts';
-import { targetChannels } from './augmentation/targets.ts';
-import { Batch, type BatchTicket, batchesUntil } from './batch.ts';
-import { residentBytes } from './dataset/resident-cases.ts';
+import type { Batch, BatchStream, BatchTicket } from './batch.ts';
+import { type Epoch, epochs } from './epochs.ts';
 import { ClosedError } from './errors.ts';
+import { allConfigurations, planMemory } from './memory-plan.ts';
 import type { LoaderMetrics } from './observability/metrics.ts';
-import { type LoaderOptions, type ResolvedOptions, resolveOptions } from './options.ts';
-import { planSlot, type SamplingOptions, type SlotPlan } from './sampling/slot-plan.ts';
+import type { LoaderOptions } from './options.ts';
+import { streamSeed } from './random.ts';
+import { BatchPlanner } from './sampling/batch-planner.ts';
 import { openCasesPerWorker } from './scheduling/descriptors.ts';
-import { Dispatcher, slotsPerTask } from './scheduling/dispatcher.ts';
+import { Dispatcher } from './scheduling/dispatcher.ts';
 import type { PatchWorkerData } from './scheduling/patch-task.ts';
-import { TASKS_PER_WORKER, WorkerPool } from './scheduling/worker-pool.ts';
+import { WorkerPool } from './scheduling/worker-pool.ts';
 import { allocate } from './shared-memory/allocate.ts';
-import { ADDRESSABLE, computeLayout, type Layout, type MemoryReport, reportMemory } from './shared-memory/layout.ts';
+import { type Layout, type MemoryReport, reportMemory } from './shared-memory/layout.ts';
 import { Ring } from './shared-memory/ring.ts';
 import { applyState, checkState, type LoaderState, type ResumeOptions, saveState } from './state.ts';
+import { noValidation, RingStream } from './stream.ts';
+import { type ResolvedStream, type ResolvedStreams, resolveStreams } from './stream-options.ts';
 import { workerFile } from './worker-file.ts';
 
-/** A batch on its way: planned, and being filled by workers or ready. */
-interface Prepared {
-  index: number;
-  entry: number;
-  plans: SlotPlan[];
-  /** 'filling', 'ready', or why it cannot be had. */
-  state: 'filling' | 'ready' | Error;
-}
-
-/** Somebody who waits for a batch. */
-interface Waiter {
-  since: number;
-  resolve: (ticket: BatchTicket) => void;
-  reject: (reason: unknown) => void;
-}
-
 /**
- * An endless, bit-reproducible stream of batches. The story of a batch, in this file from top to bottom:
- *
- * 1. `#fillAhead` takes a free entry of the ring. That is the only back-pressure there is.
- * 2. It plans every sample of the batch (pure functions of the seed and the sample's index) and hands the plans out.
- * 3. Workers read the boxes into shared memory; the dispatcher redoes what died with a worker.
- * 4. `#serve` gives finished batches to whoever waits, in plan order, whatever order they were finished in.
- * 5. The consumer disposes the batch; its entry is free again.
+ * Streams batches of a store. It sizes one shared memory, starts one pool of workers, and lets its streams use both: the training
+ * stream, which it is itself to its consumer, and the validation stream beside it. How batches come about is told in `RingStream`.
  */
 export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
-  readonly #options: ResolvedOptions;
-  readonly #sampling: SamplingOptions;
-  readonly #ring: Ring;
+  readonly #options: ResolvedStreams;
+  readonly #buffer: SharedArrayBuffer;
+  readonly #layout: Layout;
+  readonly #memory: MemoryReport;
   readonly #pool: WorkerPool;
   readonly #dispatcher: Dispatcher;
-  readonly #memory: MemoryReport;
-  readonly #prepared: Prepared[] = [];
-  readonly #waiters: Waiter[] = [];
-  /** Why there will be no more batches. */
-  #end: Error | null = null;
+  readonly #training: RingStream;
+  readonly #validation: RingStream | null;
   #closed: Promise<void> | null = null;
-  #nextBatch: number;
-  #startedAt: number | null = null;
-  #waitMs = 0;
-  #warned = false;
-  readonly #counts = { batches: 0, patches: 0, forced: 0, forcedWithoutForeground: 0, withForeground: 0 };
 
   /**
    * Checks the options, sizes and allocates the memory, starts the workers and begins to fill batches.
    * @param workerModule which module workers run; tests put faults in here.
-   * @throws OptionError, StateError, MemoryError, WorkerError
+   * @throws OptionError, StateError, DatasetError, MemoryError, WorkerError
    */
   static async create(options: LoaderOptions | ResumeOptions, workerModule: string = workerFile('patch-worker')): Promise<PatchLoader> {
-    const { options: complete, nextBatch } = applyState(options);
-    const resolved = resolveOptions(complete);
+    const { options: complete, next, saved } = applyState(options);
+    const resolved = await resolveStreams(complete, saved);
     checkState(resolved, options);
-    await loadCustomSteps(resolved.augmentation);
-    const loader = new PatchLoader(resolved, nextBatch, workerModule);
+    for (const { augmentation } of allConfigurations(resolved)) await loadCustomSteps(augmentation);
+    const loader = new PatchLoader(resolved, next, workerModule);
     try {
       await loader.#pool.ready();
     } catch (error) {
       await loader.close();
       throw error;
     }
-    void loader.#fillAhead();
+    for (const stream of loader.#streams()) void stream.start();
     return loader;
   }
 
-  private constructor(options: ResolvedOptions, nextBatch: number, workerModule: string) {
-    const { store, patch, batchSize, seed, workers, oversample, probabilisticOversampling } = options;
-    const recipe = recipeOf(options);
+  private constructor(options: ResolvedStreams, next: { training: number; validation: number }, workerModule: string) {
+    const { store, workers, maxMemoryBytes } = options.common;
     this.#options = options;
-    this.#nextBatch = nextBatch;
-    this.#sampling = {
-      seed,
-      batchSize,
-      patch: { read: recipe.pipeline.crop, final: patch },
-      oversampling: { fraction: oversample, probabilistic: probabilisticOversampling },
-      pipeline: recipe.pipeline,
-    };
-    const layout = layoutFor(options, recipe);
-    this.#memory = reportMemory(layout, store.locationsBytes, options.maxMemoryBytes);
-    const memory = allocate(layout, this.#memory);
-    this.#ring = new Ring(memory.buffer, layout);
+    const recipes = allConfigurations(options).map(recipeOf);
+    this.#layout = planMemory(options, recipes);
+    this.#memory = reportMemory(this.#layout, store.locationsBytes, maxMemoryBytes);
+    const memory = allocate(this.#layout, this.#memory);
+    this.#buffer = memory.buffer as SharedArrayBuffer;
     const cases = store.cases.map(({ id, shape }) => ({ id, shape }));
-    const workerData: PatchWorkerData = { memory, layout, storeDir: store.dir, cases, recipe, openCases: openCasesPerWorker(workers) };
+    const workerData: PatchWorkerData = {
+      memory,
+      layout: this.#layout,
+      storeDir: store.dir,
+      cases,
+      recipes,
+      openCases: openCasesPerWorker(workers),
+    };
     this.#pool = new WorkerPool(workerModule, workers, workerData);
-    this.#dispatcher = new Dispatcher(
-      this.#pool,
-      this.#ring,
-      cases.map(({ id }) => id),
-    );
+    const caseIds = cases.map(({ id }) => id);
+    this.#dispatcher = new Dispatcher(this.#pool, new Ring(this.#buffer, this.#layout), caseIds);
+
+    const { training, validation, epochs } = options;
+    const open = (stream: ResolvedStream, number: 0 | 1, nextBatch: number): RingStream =>
+      new RingStream({
+        name: number === 0 ? '' : 'validation ',
+        ring: new Ring(this.#buffer, this.#layout, number),
+        dispatcher: this.#dispatcher,
+        planner: plannerOf(stream, recipes, number * training.configurations.length),
+        caseIds,
+        nextBatch,
+        epochLength: number === 0 ? epochs.training : epochs.validation,
+        onEnd: () => this.#endIfAllEnded(),
+      });
+    this.#training = open(training, 0, next.training);
+    this.#validation = validation && open(validation, 1, next.validation);
   }
 
-  /** Steps 1 to 3, for one batch after the other, as far ahead as the ring allows. */
-  async #fillAhead(): Promise<void> {
-    for (let index = this.#nextBatch; ; index++) {
-      const entry = await this.#ring.acquire(() => this.#end !== null);
-      if (entry === null) return;
-      const prepared: Prepared = { index, entry, plans: [], state: 'filling' };
-      this.#prepared.push(prepared);
-      this.#fill(prepared).then(
-        () => this.#settle(prepared, 'ready'),
-        (error) => this.#settle(prepared, error),
-      );
-    }
+  #streams(): RingStream[] {
+    return this.#validation === null ? [this.#training] : [this.#training, this.#validation];
   }
 
-  async #fill(prepared: Prepared): Promise<void> {
-    prepared.plans = this.#planBatch(prepared.index);
-    await this.#dispatcher.fill(prepared.entry, prepared.plans);
+  /** A stream that failed leaves the others alone; after the last one, workers have nothing left to do. */
+  #endIfAllEnded(): void {
+    if (this.#streams().every(({ ended }) => ended)) void this.#dispatcher.close();
   }
 
-  #settle(prepared: Prepared, state: Prepared['state']): void {
-    prepared.state = state;
-    this.#serve();
+  /** The next training batch, see `BatchStream.next`. */
+  next(options?: { signal?: AbortSignal }): Promise<Batch> {
+    return this.#training.next(options);
   }
 
-  #planBatch(index: number): SlotPlan[] {
-    const { batchSize } = this.#options;
-    return Array.from({ length: batchSize }, (_, slot) => planSlot(this.#options.store, this.#sampling, index * batchSize + slot));
-  }
-
-  /**
-   * Step 4. Everything happens in one go: no batch can get lost between a waiter that gives up and one that comes. A batch that
-   * cannot be had ends the stream when its turn comes; those before it are still handed out.
-   */
-  #serve(): void {
-    while (this.#waiters.length > 0 && this.#prepared.length > 0) {
-      const [{ state }] = this.#prepared;
-      if (state === 'filling') return;
-      if (state !== 'ready') {
-        this.#fail(state);
-        return;
-      }
-      const waiter = this.#waiters.shift() as Waiter;
-      const { index, entry, plans } = this.#prepared.shift() as Prepared;
-      this.#ring.lease(entry, index);
-      const foreground = plans.map((_, slot) => this.#ring.hasForeground(entry, slot));
-      this.#count(plans, foreground, waiter);
-      this.#nextBatch = index + 1;
-      waiter.resolve({ index, entry, plans, foreground, keys: plans.map(({ caseNumber }) => this.#options.store.cases[caseNumber].id) });
-    }
-    this.#warnIfStuck();
-  }
-
-  #count(plans: SlotPlan[], foreground: boolean[], { since }: Waiter): void {
-    const counts = this.#counts;
-    counts.batches++;
-    counts.patches += plans.length;
-    counts.forced += plans.filter(({ forced }) => forced).length;
-    counts.forcedWithoutForeground += plans.filter(({ forced, classNumber }) => forced && classNumber === null).length;
-    counts.withForeground += foreground.filter(Boolean).length;
-    this.#waitMs += performance.now() - since;
-  }
-
-  /** No more batches: whoever waits learns why, and so does everybody who asks later. */
-  #fail(reason: Error): void {
-    if (this.#end !== null) return;
-    this.#end = reason;
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(reason);
-    this.#ring.wake();
-    void this.#dispatcher.close();
-  }
-
-  /**
-   * The next batch, in plan order. Dispose it when done. An aborted call takes no batch: the next call gets it.
-   * @throws the signal's reason; ClosedError after `close`; SampleError, StoreError or WorkerError if the run cannot go on.
-   */
-  async next({ signal }: { signal?: AbortSignal } = {}): Promise<Batch> {
-    return new Batch(this.#ring, await this.take(signal), this.#options.patchSize);
-  }
-
-  /** `next` as plain data, for a consumer in another thread (see `share`). The batch is leased all the same. */
+  /** `next` as plain data, see `BatchStream.take`. */
   take(signal?: AbortSignal): Promise<BatchTicket> {
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#end !== null) return Promise.reject(this.#end);
-    const since = performance.now();
-    this.#startedAt ??= since;
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
-        reject(signal?.reason);
-      };
-      const settle =
-        <T>(then: (value: T) => void) =>
-        (value: T): void => {
-          signal?.removeEventListener('abort', onAbort);
-          then(value);
-        };
-      const waiter: Waiter = { since, resolve: settle(resolve), reject: settle(reject) };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#waiters.push(waiter);
-      this.#serve();
-    });
+    return this.#training.take(signal);
   }
 
-  /** A consumer that keeps every batch waits for itself: say so once. */
-  #warnIfStuck(): void {
-    if (
-      this.#warned ||
-      this.#waiters.length === 0 ||
-      this.#prepared.length > 0 ||
-      this.#ring.freeEntries() > 0 ||
-      this.#counts.batches === 0
-    )
-      return;
-    this.#warned = true;
-    process.emitWarning(
-      `All ${this.#ring.layout.ring} batches of the ring are held, next() waits until one is disposed. Use \`using batch = …\`, or a larger \`ring\`.`,
-      'VoxfeedWarning',
-    );
-  }
-
-  /** Endless; ends without an error when the loader is closed. Leaving the loop does not close the loader. */
+  /** Training batches without end; ends without an error when the loader is closed. Leaving the loop does not close the loader. */
   [Symbol.asyncIterator](): AsyncIterator<Batch, undefined> {
-    return batchesUntil(
-      () => this.#closed !== null,
-      () => this.next(),
-    );
+    return this.#training[Symbol.asyncIterator]();
   }
 
-  /** Where the stream stands: after every batch handed out so far, whether disposed or not. JSON. */
+  /** The training stream: the batches that the loader itself gives. */
+  get training(): BatchStream {
+    return this.#training;
+  }
+
+  /** The validation stream. @throws OptionError if the loader was created without one */
+  get validation(): BatchStream {
+    if (this.#validation !== null) return this.#validation;
+    throw noValidation();
+  }
+
+  /**
+   * Epochs without end, or up to epoch `end`, counted from 0 over all runs: `for await (const epoch of loader.epochs(1000))`, and in
+   * it `for await (using batch of epoch.training)` and `for await (using batch of epoch.validation)`.
+   */
+  epochs(end = Number.POSITIVE_INFINITY): AsyncGenerator<Epoch, undefined> {
+    return epochs(this.#training, this.#validation, end);
+  }
+
+  /** Where the streams stand: after every batch handed out so far, whether disposed or not. JSON. */
   state(): LoaderState {
-    return saveState(this.#options, this.#nextBatch);
+    return saveState(this.#options, { training: this.#training.nextBatch, validation: this.#validation?.nextBatch ?? 0 });
   }
 
+  /** Of training, and of the workers. What validation gave is in `validation.metrics()`. */
   metrics(): LoaderMetrics {
-    const now = performance.now();
-    const elapsedMs = this.#startedAt === null ? 0 : now - this.#startedAt;
-    const waitMs = this.#waiters.reduce((sum, { since }) => sum + now - since, this.#waitMs);
     return {
-      ...this.#counts,
-      elapsedMs,
-      waitMs,
-      waitFraction: elapsedMs === 0 ? 0 : Math.min(1, waitMs / elapsedMs),
-      patchesPerSecond: elapsedMs === 0 ? 0 : (1000 * this.#counts.patches) / elapsedMs,
+      ...this.#training.metrics(),
       workerBusyMs: this.#dispatcher.busyMs,
       redone: this.#dispatcher.redone,
       workerRestarts: this.#pool.restarts,
@@ -263,16 +158,17 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     return this.#memory;
   }
 
-  /** The shared memory, its layout and the patch size: what a consumer in another thread needs to see batches. */
-  shared(): { buffer: SharedArrayBuffer; layout: Layout; patchSize: number[] } {
-    return { buffer: this.#ring.buffer, layout: this.#ring.layout, patchSize: this.#options.patchSize };
+  /** The shared memory and its layout: what a consumer in another thread needs to see batches. */
+  shared(): { buffer: SharedArrayBuffer; layout: Layout } {
+    return { buffer: this.#buffer, layout: this.#layout };
   }
 
   /** Ends the workers and everybody's waiting; resolves when their threads are gone. Batches still held stay readable. */
   close(): Promise<void> {
     if (this.#closed === null) {
-      this.#fail(new ClosedError('loader', 'it is closed', 'Create a new one; `state()` says where to continue'));
       this.#closed = this.#dispatcher.close();
+      const reason = new ClosedError('loader', 'it is closed', 'Create a new one; `state()` says where to continue');
+      for (const stream of this.#streams()) stream.end(reason);
     }
     return this.#closed;
   }
@@ -282,48 +178,22 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   }
 }
 
-/** One batch to be held and one to be filled. */
-const SMALLEST_RING = 2;
-/** Cases kept in memory where nothing else is said, in bytes. */
-const DEFAULT_CACHE_BYTES = 1024 ** 3;
-
-/** Sizes everything from the options, before anything is allocated. */
-function layoutFor({ store, patch, batchSize, workers, ring, cacheBytes, maxMemoryBytes }: ResolvedOptions, recipe: PatchRecipe): Layout {
-  const channels = store.index.channels.length;
-  const labelBytes = store.index.labelDtype === 'int16' ? 2 : 1;
-  const shapes = store.cases.map(({ shape }) => shape);
-  const scratches = workers * TASKS_PER_WORKER;
-  const sizes = {
-    batchSize,
-    channels,
-    patch,
-    targets: recipe.targets.shapes,
-    targetChannels: targetChannels(recipe.targets),
-    scratches,
-    scratchBytes: recipe.scratch.totalBytes,
-    labelBytes,
-    residentBytes: [],
-  };
-  const limit = Math.min(ADDRESSABLE, maxMemoryBytes - store.locationsBytes);
-  const one = computeLayout({ ...sizes, ring: 1 });
-  const affordable = 1 + Math.floor((limit - one.totalBytes) / one.entryBytes);
-  const needed = computeLayout({ ...sizes, ring: ring ?? Math.max(SMALLEST_RING, Math.min(wantedRing(one), affordable)) });
-
-  let left = Math.min(
-    cacheBytes ?? DEFAULT_CACHE_BYTES,
-    cacheBytes === null ? (limit - needed.totalBytes) / 2 : ADDRESSABLE - needed.totalBytes,
-  );
-  const resident: number[] = [];
-  for (const shape of shapes) {
-    const bytes = residentBytes(channels, labelBytes, shape);
-    left -= bytes;
-    if (left < 0) break;
-    resident.push(bytes);
-  }
-  return computeLayout({ ...needed, residentBytes: resident });
-}
-
-/** Enough batches for every task that can be under way, one more to be handed out at once, and one in the consumer's hands. */
-function wantedRing({ scratches, batchSize, sampleBytes }: Layout): number {
-  return Math.ceil(((scratches + 1) * slotsPerTask(sampleBytes)) / batchSize) + 1;
+/** Plans a stream whose configurations stand from `first` on among those of the loader. */
+function plannerOf({ cases, configurations, mix }: ResolvedStream, recipes: readonly PatchRecipe[], first: number): BatchPlanner {
+  const store = configurations[0].store;
+  const planned = configurations.map(({ seed, stream, batchSize, patch, oversample, probabilisticOversampling }, i) => {
+    const { pipeline } = recipes[first + i];
+    return {
+      number: first + i,
+      sampling: {
+        seed: streamSeed(seed, stream),
+        cases,
+        batchSize,
+        patch: { read: pipeline.crop, final: patch },
+        oversampling: { fraction: oversample, probabilistic: probabilisticOversampling },
+        pipeline,
+      },
+    };
+  });
+  return new BatchPlanner(store, mix, planned);
 }

@@ -12,6 +12,7 @@ import { OptionError } from './errors.ts';
 import { patchOf, show, type Triple } from './geometry.ts';
 import type { Normalisation } from './planning/normalisation.ts';
 import { storeConfiguration } from './planning/store-configuration.ts';
+import type { Weight } from './sampling/mix.ts';
 import { adviseOversampling } from './sampling/oversampling-advice.ts';
 
 /** What a `PatchLoader` is made from. */
@@ -63,7 +64,43 @@ export interface LoaderOptions {
   cacheBytes?: number;
   /** Refuse to take more memory than this. Default: half of what the machine has. */
   maxMemoryBytes?: number;
+  /** Mix batches of several configurations in one stream, in place of `config`, `patchSize` and `batchSize`. */
+  configs?: readonly ConfigOptions[];
+  /** Train on the cases of a fold of the store's splits_final.json, or on all as nnU-Net's fold 'all' does. Default: all. */
+  fold?: number | 'all';
+  /** Also stream the validation cases of `fold`, see `PatchLoader.validation`. Default false. */
+  validation?: boolean | ValidationOptions;
+  /** How many batches make an epoch of each stream. Default: nnU-Net's 250 and 50. They change no batch. */
+  epochs?: { training?: number; validation?: number };
 }
+
+/** One configuration of a mixed stream. What it leaves out is as the loader's own options say. */
+export interface ConfigOptions extends Pick<LoaderOptions, (typeof CONFIG_OPTIONS)[number]> {
+  /** Batches of this configuration in every round, or that from which batch on: [[0, 3], [1000, 1]]. Default 1. */
+  weight?: Weight;
+}
+
+/** The validation stream: the training configurations without augmentation, on other cases, with random numbers of its own. */
+export interface ValidationOptions {
+  /** Default: 'validation', or 'none' where training has that. */
+  augmentation?: PresetName | readonly PipelineStep[];
+  /** Its batches in shared memory at once. Default: enough to keep all workers busy while somebody waits. */
+  ring?: number;
+}
+
+/** What configurations of one stream may differ in. */
+export const CONFIG_OPTIONS = [
+  'config',
+  'patchSize',
+  'batchSize',
+  'oversample',
+  'probabilisticOversampling',
+  'padMode',
+  'augmentation',
+  'nnunetCompat',
+  'deepSupervision',
+  'regions',
+] as const;
 
 /** Checked options, nothing left open. `null` means that the loader chooses. */
 export interface ResolvedOptions {
@@ -110,6 +147,10 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
     'ring',
     'cacheBytes',
     'maxMemoryBytes',
+    'configs',
+    'fold',
+    'validation',
+    'epochs',
     'state',
   ];
   const unknown = Object.keys(options).find((name) => !known.includes(name));
@@ -216,7 +257,7 @@ function advisedOversampling({ cases, classes }: Store, patch: Triple): number {
   );
 }
 
-function wholeNumber(name: string, value: unknown, low: number, high: number): number {
+export function wholeNumber(name: string, value: unknown, low: number, high: number): number {
   if (Number.isInteger(value) && (value as number) >= low && (value as number) <= high) return value as number;
   throw new OptionError(
     name,

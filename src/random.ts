@@ -91,3 +91,14 @@ export class Draws {
     return low + this.below(high - low + 1);
   }
 }
+
+/** A counter that no draw uses: samples have fewer than 53 bits. */
+const SEEDS = 0xffffffff;
+
+/** The seed of another stream of the same run. Stream 0 has the run's own seed; others share no number with it or each other. */
+export function streamSeed(seed: number, stream: number): number {
+  if (stream === 0) return seed;
+  const words = new Uint32Array(4);
+  philox(stream, SEEDS, SEEDS, SEEDS, seed >>> 0, Math.floor(seed / 2 ** 32), words);
+  return (words[0] >>> 11) * 2 ** 32 + words[1];
+}

@@ -1,7 +1,10 @@
+import { SPLITS_FILE } from './dataset/splits.ts';
 import type { Store } from './dataset/store.ts';
 import { OptionError, StateError } from './errors.ts';
 import type { LoaderOptions, ResolvedOptions } from './options.ts';
 import { storeConfiguration } from './planning/store-configuration.ts';
+import type { Weight } from './sampling/mix.ts';
+import type { EpochLengths, ResolvedConfiguration, ResolvedStreams, SavedConfiguration } from './stream-options.ts';
 
 /** The options that decide the bytes of a stream, and the store they were used on. */
 const SHAPING = [
@@ -18,13 +21,41 @@ const SHAPING = [
 
 type Shaping = Pick<ResolvedOptions, (typeof SHAPING)[number]>;
 
-/** Where a loader stands: plain JSON, a few hundred bytes, valid on any machine that has the same store. */
+/** One configuration of a mixed stream. */
+export interface ConfigState extends Omit<Shaping, 'seed'> {
+  /** What its batches are tagged with. */
+  config: string;
+  weight: Weight;
+}
+
+/** Where each stream goes on: the batch that comes next, counted from 0. */
+export interface Positions {
+  training: number;
+  validation: number;
+}
+
+/**
+ * Where a loader stands: plain JSON, a few hundred bytes, valid on any machine that has the same store. What shapes the stream is
+ * at the top, of a mixed stream that of its first configuration.
+ */
 export interface LoaderState extends Shaping {
   format: 'voxfeed-state';
   version: 1;
   /** The batch that comes next, counted from 0. */
   nextBatch: number;
   storeHash: string;
+  /** What batches are tagged with. */
+  config: string;
+  /** The epoch that it belongs to, for people to read. */
+  epoch: number;
+  epochs: EpochLengths;
+  /** All configurations of a mixed stream. */
+  configs?: ConfigState[];
+  fold?: number | 'all';
+  /** Of the fold's cases. */
+  foldHash?: string;
+  /** The validation stream, if there is one. */
+  validation?: { nextBatch: number; augmentation: Shaping['augmentation'][] };
 }
 
 /** To continue: everything that shapes the stream comes from the state, and may be left out. */
@@ -33,29 +64,58 @@ export interface ResumeOptions extends Partial<LoaderOptions> {
   state: LoaderState;
 }
 
-export function saveState(options: ResolvedOptions, nextBatch: number): LoaderState {
-  return { format: 'voxfeed-state', version: 1, nextBatch, storeHash: options.store.hash, ...structuredClone(shaping(options)) };
+export function saveState(streams: ResolvedStreams, next: Positions): LoaderState {
+  const { common, training, validation, fold, mixed, epochs } = streams;
+  return structuredClone({
+    format: 'voxfeed-state',
+    version: 1,
+    nextBatch: next.training,
+    storeHash: common.store.hash,
+    config: training.configurations[0].config,
+    ...shaping(common),
+    epoch: epochOf(next, epochs, validation !== null),
+    epochs,
+    ...(mixed && { configs: training.configurations.map(configState) }),
+    ...(fold && { fold: fold.fold, foldHash: fold.hash }),
+    ...(validation && {
+      validation: { nextBatch: next.validation, augmentation: validation.configurations.map(({ augmentation }) => augmentation) },
+    }),
+  });
+}
+
+/** The first epoch of which any stream has batches left. */
+export function epochOf(next: Positions, epochs: EpochLengths, validated: boolean): number {
+  const trained = Math.floor(next.training / epochs.training);
+  return validated ? Math.min(trained, Math.floor(next.validation / epochs.validation)) : trained;
 }
 
 function shaping(options: Shaping): Shaping {
   return Object.fromEntries(SHAPING.map((name) => [name, options[name]])) as unknown as Shaping;
 }
 
+function configState(options: ResolvedConfiguration): ConfigState {
+  const { seed: _, ...own } = shaping(options);
+  return { config: options.config, weight: options.weight, ...own };
+}
+
+interface AppliedState {
+  options: LoaderOptions;
+  next: Positions;
+  saved: SavedConfiguration[];
+}
+
 /**
  * Completes options from a state: what shapes the stream comes from there, unless it is given again.
  * @throws StateError if the two contradict each other, OptionError if it is no state
  */
-export function applyState(options: LoaderOptions | ResumeOptions): { options: LoaderOptions; nextBatch: number } {
-  if (!('state' in options) || options.state === undefined) return { options: options as LoaderOptions, nextBatch: 0 };
-  const { state, config, ...given } = options;
-  if (
-    state?.format !== 'voxfeed-state' ||
-    state.version !== 1 ||
-    !Number.isSafeInteger(state.nextBatch * state.batchSize) ||
-    state.nextBatch < 0
-  ) {
+export function applyState(options: LoaderOptions | ResumeOptions): AppliedState {
+  if (!('state' in options) || options.state === undefined)
+    return { options: options as LoaderOptions, next: { training: 0, validation: 0 }, saved: [] };
+  const { state, ...given } = options;
+  const next = { training: state?.nextBatch, validation: state?.validation?.nextBatch ?? 0 };
+  const usable = (batch: number): boolean => Number.isSafeInteger(batch * state.batchSize) && batch >= 0;
+  if (state?.format !== 'voxfeed-state' || state.version !== 1 || !Object.values(next).every(usable))
     throw new OptionError('state', 'it is not the state of a loader', 'Pass what `loader.state()` returned, as an object');
-  }
   if (given.store?.hash !== state.storeHash) {
     throw new StateError(
       'state',
@@ -63,40 +123,92 @@ export function applyState(options: LoaderOptions | ResumeOptions): { options: L
       'Open the store it was saved with; a changed store gives another stream',
     );
   }
+  // Advice is taken once, when the stream begins.
+  if (given.oversample === 'auto') delete given.oversample;
+  const asked = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as typeof given;
+  const streams = {
+    ...(state.epochs && { epochs: state.epochs }),
+    ...(state.fold !== undefined && { fold: state.fold }),
+    ...(state.validation && { validation: true }),
+  };
+  const completed = state.configs ? mixed(state.configs, { seed: state.seed, ...asked }) : single(state, asked);
+  const saved = (state.configs ?? [state]).map(({ config }, i) => ({
+    config,
+    validation: state.validation?.augmentation[i],
+  })) as SavedConfiguration[];
+  return { options: { ...streams, ...completed } as LoaderOptions, next, saved };
+}
+
+function single(state: LoaderState, { config, ...given }: Partial<LoaderOptions>): Partial<LoaderOptions> {
+  if (given.configs !== undefined) refuse('configs', undefined, given.configs);
   if (config !== undefined) {
-    const planned = storeConfiguration(given.store, config);
+    const planned = storeConfiguration(given.store as Store, config);
     given.patchSize ??= planned.patchSize;
     given.batchSize ??= planned.batchSize;
   }
-  // Advice is taken once, when the stream begins.
-  if (given.oversample === 'auto') delete given.oversample;
   const { regions, ...saved } = shaping(complete(state));
-  const asked = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   // What these mean depends on the patch, which must be the same to begin with.
-  const { augmentation, deepSupervision, regions: _, ...plain } = asked;
+  const { augmentation, deepSupervision, regions: _, ...plain } = given;
   compare({ regions, ...saved }, plain);
-  return { options: { ...saved, regions: regions !== null, ...asked } as unknown as LoaderOptions, nextBatch: state.nextBatch };
+  return { ...saved, regions: regions !== null, ...given } as unknown as Partial<LoaderOptions>;
+}
+
+/** The saved configurations; what is asked of all of them must be what they have. */
+function mixed(configs: ConfigState[], given: Partial<LoaderOptions>): Partial<LoaderOptions> {
+  const common = Object.fromEntries(
+    SHAPING.filter((name) => name !== 'seed' && given[name] !== undefined).map((name) => [name, given[name]]),
+  );
+  return {
+    ...given,
+    configs: given.configs ?? configs.map(({ config: _, ...entry }) => ({ ...entry, regions: entry.regions !== null, ...common })),
+  } as Partial<LoaderOptions>;
 }
 
 /** @throws StateError if options that were given again, once they are resolved, are not those of the state. */
-export function checkState(options: ResolvedOptions, given: LoaderOptions | ResumeOptions): void {
-  if ('state' in given && given.state !== undefined) compare(shaping(complete(given.state)), shaping(options));
+export function checkState({ common, training, validation, fold, mixed }: ResolvedStreams, given: LoaderOptions | ResumeOptions): void {
+  if (!('state' in given) || given.state === undefined) return;
+  const { state } = given;
+  compare(shaping(complete(state)), mixed ? { seed: common.seed } : shaping(common));
+  if (mixed) {
+    const [saved, asked] = [state.configs ?? [], training.configurations];
+    if (saved.length !== asked.length) refuse('configs', saved.length, asked.length);
+    for (const [i, entry] of asked.entries()) {
+      const path = `configs[${i}].`;
+      if (JSON.stringify(saved[i].weight) !== JSON.stringify(entry.weight)) refuse(`${path}weight`, saved[i].weight, entry.weight);
+      compare({ ...saved[i], seed: common.seed }, shaping(entry), path);
+    }
+  }
+  if (state.fold !== fold?.fold) refuse('fold', state.fold, fold?.fold);
+  if (state.foldHash !== fold?.hash)
+    throw new StateError(
+      'state',
+      `fold ${fold?.fold} had other cases when it was saved`,
+      `Restore ${SPLITS_FILE} of the store, or leave \`state\` out to begin anew`,
+    );
+  const steps = validation?.configurations.map(({ augmentation }) => augmentation);
+  if (steps && state.validation && JSON.stringify(steps) !== JSON.stringify(state.validation.augmentation))
+    refuse('validation', state.validation.augmentation, steps);
 }
 
 /** @throws StateError for the first that differs. */
-function compare(saved: Shaping, asked: Partial<Record<keyof Shaping, unknown>>): void {
+function compare(saved: Shaping, asked: Partial<Record<keyof Shaping, unknown>>, path = ''): void {
   for (const name of SHAPING) {
-    if (asked[name] === undefined || JSON.stringify(asked[name]) === JSON.stringify(saved[name])) continue;
-    throw new StateError(
-      'state',
-      `it was saved with ${name} ${JSON.stringify(saved[name])}, the options say ${JSON.stringify(asked[name])}`,
-      `Leave \`${name}\` out to continue, or leave \`state\` out to begin anew`,
-    );
+    if (asked[name] !== undefined && JSON.stringify(asked[name]) !== JSON.stringify(saved[name]))
+      refuse(path + name, saved[name], asked[name]);
   }
 }
 
+function refuse(name: string, saved: unknown, asked: unknown): never {
+  const show = (value: unknown): string => JSON.stringify(value) ?? 'nothing';
+  throw new StateError(
+    'state',
+    `it was saved with ${name} ${show(saved)}, the options say ${show(asked)}`,
+    `Leave \`${name}\` out to continue, or leave \`state\` out to begin anew`,
+  );
+}
+
 /** States that were saved before there was augmentation say nothing of it. */
-function complete(state: LoaderState): LoaderState {
+function complete<T extends Shaping>(state: T): T {
   return {
     ...state,
     augmentation: state.augmentation ?? [],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Draws, philox, STAGE } from '../src/random.ts';
+import { Draws, philox, STAGE, streamSeed } from '../src/random.ts';
 
 const words = (...counterAndKey: [number, number, number, number, number, number]): string[] => {
   const out = new Uint32Array(4);
@@ -67,5 +67,19 @@ describe('draws', () => {
     const draws = new Draws(1, 1, STAGE.box);
     const seen = new Set(Array.from({ length: 1000 }, () => draws.between(-2, 3)));
     expect([...seen].sort((a, b) => a - b)).toEqual([-2, -1, 0, 1, 2, 3]);
+  });
+});
+
+describe('the seeds of streams', () => {
+  it("are the run's own for the first, and others, whole and in range, for every other", () => {
+    for (const seed of [0, 7, 2 ** 32 + 7, Number.MAX_SAFE_INTEGER]) {
+      const seeds = Array.from({ length: 128 }, (_, stream) => streamSeed(seed, stream));
+      expect(seeds[0]).toBe(seed);
+      expect(new Set(seeds).size).toBe(128);
+      expect(seeds.every((value) => Number.isSafeInteger(value) && value >= 0)).toBe(true);
+    }
+    expect(streamSeed(7, 1)).not.toBe(streamSeed(2 ** 32 + 7, 1));
+    // Part of every stream: it must never change.
+    expect(streamSeed(7, 1)).toBe(7099587965904786);
   });
 });

@@ -101,3 +101,47 @@ describe('a consumer in another thread', () => {
     for await (const _ of shared) expect.fail('there was a batch');
   });
 });
+
+describe('a validation stream', () => {
+  const validated = { ...options, fold: 'all' as const, validation: true };
+
+  it('is shared with the loader, and given back with it', async () => {
+    await using reference = await PatchLoader.create(validated);
+    const hashes = await streamHashes(reference.validation, 12);
+    await using loader = await PatchLoader.create({ ...validated, validation: { ring: 3 } });
+    const shared = await connect(share(loader));
+    expect(await streamHashes(shared.validation, 5)).toEqual(hashes.slice(0, 5));
+    expect(await shared.validation.nextBatch).toBe(5);
+    expect(await streamHashes(shared, 5)).toEqual(expected.slice(0, 5));
+    const held = [await shared.validation.next(), await shared.next(), await shared.validation.next()];
+    expect(held.map(({ index }) => index)).toEqual([5, 5, 6]);
+    await shared.close();
+    expect(() => held[0].data).toThrow(/it was disposed/);
+    expect(await streamHashes(loader.validation, 5)).toEqual(hashes.slice(7));
+    expect(await streamHashes(loader, 10)).toEqual(expected.slice(6, 16));
+  });
+
+  it('that is not there cannot be asked for', async () => {
+    await using loader = await PatchLoader.create(options);
+    await using shared = await connect(share(loader));
+    expect(() => shared.validation).toThrow(/the loader has no validation stream/);
+  });
+});
+
+describe('a mixed stream', () => {
+  it('comes with the configuration of each batch', async () => {
+    const { patchSize: _, batchSize: __, ...base } = options;
+    const configs = [
+      { patchSize: [8, 8, 8], batchSize: 2, weight: 2 },
+      { patchSize: [9, 7], batchSize: 3 },
+    ];
+    await using loader = await PatchLoader.create({ ...base, configs });
+    await using shared = await connect(share(loader));
+    const seen: string[] = [];
+    for (let i = 0; i < 3; i++) {
+      using batch = await shared.next();
+      seen.push(`${batch.config}: ${batch.dataShape}, ${batch.data.length}`);
+    }
+    expect(seen).toEqual(['8x8x8: 2,1,8,8,8, 1024', '9x7: 3,1,9,7, 189', '8x8x8: 2,1,8,8,8, 1024']);
+  });
+});

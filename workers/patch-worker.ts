@@ -11,14 +11,14 @@ import { Ring, SLOT_STATE } from '../src/shared-memory/ring.ts';
 // Nothing imported here may use top-level await: Node 24 loads such a worker module twice, and aborts the whole process if the
 // worker ends while it waits (test/crash-recovery/faults.test.ts).
 
-const { memory, layout, storeDir, cases, recipe, openCases } = workerData as PatchWorkerData;
+const { memory, layout, storeDir, cases, recipes, openCases } = workerData as PatchWorkerData;
 const ring = new Ring(memory.buffer, layout);
 const files = new OpenFiles(storeDir, cases, layout.channels, layout.labelBytes, openCases);
 const residents = new ResidentCases(ring);
-const maker = new PatchMaker(memory, recipe);
+const makers = recipes.map((recipe) => new PatchMaker(memory, recipe));
 
 /** Modules of the user's; until they are here, tasks wait. */
-const modules = loadCustomSteps(recipe.pipeline.steps);
+const modules = loadCustomSteps(recipes.flatMap(({ pipeline }) => pipeline.steps));
 modules.catch(() => {});
 
 /** Does one task. `null` does nothing; it finds out whether the worker is up. */
@@ -51,13 +51,13 @@ function fill(task: PatchTask): PatchAnswer {
   return { busyMs: performance.now() - start };
 }
 
-function write({ entry, slot, plan }: SlotTask, scratch: number): void {
+function write({ entry, configuration, slot, plan }: SlotTask, scratch: number): void {
   ring.setSlotState(entry, slot, SLOT_STATE.writing);
-  const targets = layout.targets.map((_, target) => ring.targetPointer(entry, slot, target));
-  const place = { data: ring.dataPointer(entry, slot), targets, scratch };
+  const targets = recipes[configuration].targets.shapes.map((_, target) => ring.targetPointer(entry, configuration, slot, target));
+  const place = { data: ring.dataPointer(entry, configuration, slot), targets, scratch };
   const { shape } = cases[plan.caseNumber];
   const open = (): OpenCase => files.get(plan.caseNumber);
-  const foreground = maker.make(residents.get(plan.caseNumber, shape, open) ?? open(), shape, plan, place);
+  const foreground = makers[configuration].make(residents.get(plan.caseNumber, shape, open) ?? open(), shape, plan, place);
   ring.setForeground(entry, slot, foreground);
   ring.setSlotState(entry, slot, SLOT_STATE.written);
 }

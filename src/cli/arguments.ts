@@ -4,7 +4,7 @@ import { PRESETS, type PresetName } from '../augmentation/presets.ts';
 import type { PadMode } from '../dataset/pad.ts';
 import { openStore } from '../dataset/store.ts';
 import { fileError } from '../errors.ts';
-import type { LoaderOptions } from '../options.ts';
+import type { ConfigOptions, LoaderOptions } from '../options.ts';
 
 /** One command of the command line. */
 export interface Command {
@@ -76,6 +76,9 @@ export function gigabytes(values: Values, name: string): number | undefined {
 /** The options that every command with a loader takes. */
 export const LOADER_ARGUMENTS = {
   config: 'string',
+  configs: 'string',
+  fold: 'string',
+  validation: 'boolean',
   patch: 'string',
   batch: 'string',
   seed: 'string',
@@ -92,6 +95,9 @@ export const LOADER_ARGUMENTS = {
 } as const;
 
 export const LOADER_USAGE = `  --config NAME       patch and batch size as planned for 3d_fullres, 2d …; default: what the store was written for
+  --configs A:3,B:1   mix configurations in one stream: so many batches of each in every round
+  --fold N            only the training cases of a fold of splits_final.json, from 0; or all
+  --validation        the validation batches of that fold instead
   --patch Z,Y,X       another patch size in voxels (Y,X for 2D patches)
   --batch N           another number of samples a batch
   --seed N            names the stream; default 0
@@ -110,10 +116,12 @@ export const LOADER_USAGE = `  --config NAME       patch and batch size as plann
 
 /** Opens the store and reads the loader's options. */
 export async function loaderOptions(storeDir: string, values: Values): Promise<LoaderOptions> {
-  const store = await openStore(storeDir);
   const patch = text(values, 'patch');
   const optional = {
     config: text(values, 'config'),
+    configs: configs(text(values, 'configs')),
+    fold: text(values, 'fold') === 'all' ? ('all' as const) : number(values, 'fold'),
+    validation: values.validation as boolean | undefined,
     patchSize: patch === undefined ? undefined : sizes('patch', patch),
     batchSize: number(values, 'batch'),
     seed: number(values, 'seed'),
@@ -128,7 +136,17 @@ export async function loaderOptions(storeDir: string, values: Values): Promise<L
     cacheBytes: gigabytes(values, 'cache-gb'),
     maxMemoryBytes: gigabytes(values, 'max-memory-gb'),
   };
-  return { store, ...given(optional) };
+  return { store: await openStore(storeDir), ...given(optional) };
+}
+
+/** "3d_fullres:3,2d" as the loader takes it. */
+function configs(list: string | undefined): ConfigOptions[] | undefined {
+  return list?.split(',').map((entry) => {
+    const [config, weight = '1', ...rest] = entry.trim().split(':');
+    if (config === '' || rest.length > 0 || !/^\d+$/.test(weight))
+      throw new UsageError(`--configs ${list} is not a list of configurations such as 3d_fullres:3,2d:1`);
+    return { config, weight: Number(weight) };
+  });
 }
 
 /** A preset's name, or the steps that a file lists. What they may be is checked where they are used. @throws FileError, UsageError */

@@ -29,6 +29,7 @@ ${LOADER_USAGE}
     const report = await measureThroughput(loader, {
       batches,
       hash: !values['no-hash'],
+      validation: values.validation === true,
       onBatch: (done, total) => progress.show('batches', done, total),
     });
     const { seed, patchSize, batchSize, oversample } = loader.state();
@@ -42,8 +43,11 @@ ${LOADER_USAGE}
 export function showReport(report: ThroughputReport, patchSize: readonly number[], batchSize: number): string {
   const { foreground, environment } = report;
   const share = (part: number): string => `${part} of ${foreground.patches} (${((100 * part) / foreground.patches).toFixed(1)} %)`;
+  const mix = Object.entries(report.configs);
   const lines: [string, string][] = [
-    ['patch, batch', `${patchSize.join('x')}, ${batchSize}`],
+    mix.length === 1
+      ? ['patch, batch', `${patchSize.join('x')}, ${batchSize}`]
+      : ['batches (patches)', mix.map(([config, { batches, patches }]) => `${config} ${batches} (${patches})`).join(', ')],
     ['workers', String(report.workers)],
     ['patches per second', String(report.patches_per_second)],
     ['CPU time per patch', `${report.cpu_ms_per_patch} ms`],

@@ -42,13 +42,16 @@ ${LOADER_USAGE}
 export async function writeContactSheet(options: LoaderOptions, batches: number, out: string): Promise<string> {
   await using loader = await PatchLoader.create(options);
   const { classes, index } = options.store;
+  const stream = options.validation ? loader.validation : loader;
   const samples: SheetSample[] = [];
+  const patches = new Set<string>();
   for (let i = 0; i < batches; i++) {
-    using batch = await loader.next();
+    using batch = await stream.next();
     samples.push(...sheetSamples(batch, classes));
+    patches.add(batch.dataShape.slice(2).join('x'));
   }
-  const { seed, patchSize } = loader.state();
-  const title = `${index.name}: ${batches === 1 ? 'batch 0' : `batches 0 - ${batches - 1}`} of seed ${seed}, patch ${patchSize.join('x')}, ${samples.filter(({ forced }) => forced).length} of ${samples.length} forced`;
+  const { seed } = loader.state();
+  const title = `${index.name}: ${batches === 1 ? 'batch 0' : `batches 0 - ${batches - 1}`} of seed ${seed}, patch ${[...patches].join(' and ')}, ${samples.filter(({ forced }) => forced).length} of ${samples.length} forced`;
   return writePng(out, drawContactSheet(title, samples, classes));
 }
 

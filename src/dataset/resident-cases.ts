@@ -34,7 +34,7 @@ export class ResidentCases {
   /** The case in memory, or null if it is to be read from its files. @throws what reading it throws */
   get(caseNumber: number, shape: Triple, files: () => OpenCase): ResidentCase | null {
     const offset = this.#layout.residentOffsets[caseNumber];
-    if (offset === undefined) return null;
+    if (offset === null || offset === undefined) return null;
     if (this.#ring.isResident(caseNumber)) return this.#place(offset, shape);
     if (!this.#ring.beginLoading(caseNumber)) return null;
     const resident = this.#place(offset, shape);

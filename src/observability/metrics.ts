@@ -1,5 +1,5 @@
-/** What a loader did so far. Times are in milliseconds and start with the first request for a batch. */
-export interface LoaderMetrics {
+/** What a stream gave so far. Times are in milliseconds and start with the first request for a batch. */
+export interface StreamMetrics {
   /** Batches handed out. */
   batches: number;
   /** Samples in them. */
@@ -16,6 +16,10 @@ export interface LoaderMetrics {
   /** waitMs / elapsedMs: 0 if the loader is always ahead of its consumer, near 1 if nothing but the loader takes time. */
   waitFraction: number;
   patchesPerSecond: number;
+}
+
+/** What a loader did so far: its training stream, and the workers that fill all its streams. */
+export interface LoaderMetrics extends StreamMetrics {
   /** Time that all workers together spent on samples. */
   workerBusyMs: number;
   /** Samples done again after a failure. */

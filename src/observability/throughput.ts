@@ -15,7 +15,9 @@ export interface ThroughputReport {
   dispatch_fraction: number;
   /** xxHash64 over data and target of every batch in order; null if it was left out. */
   stream_hash: string | null;
-  /** Of the first `batches` batches of the stream. */
+  /** What the first `batches` batches of the stream were, by configuration. */
+  configs: Record<string, { batches: number; patches: number }>;
+  /** Of the same ones. */
   foreground: { forced: number; with_foreground: number; patches: number };
   peak_rss_bytes: number;
   /** What the loader sized before the first batch, part by part. */
@@ -28,6 +30,8 @@ export interface ThroughputReport {
 export interface ThroughputOptions {
   batches: number;
   hash: boolean;
+  /** Measure the validation stream. Default: the training stream. */
+  validation?: boolean;
   onBatch?: (done: number, total: number) => void;
 }
 
@@ -37,13 +41,19 @@ export interface ThroughputOptions {
  */
 export async function measureThroughput(
   loader: PatchLoader,
-  { batches, hash, onBatch = () => {} }: ThroughputOptions,
+  { batches, hash, validation = false, onBatch = () => {} }: ThroughputOptions,
 ): Promise<ThroughputReport> {
-  const { ring, batchSize } = loader.shared().layout;
+  const source = validation ? loader.validation : loader.training;
+  const ring = loader.shared().layout.rings[validation ? 1 : 0];
+  const configs: ThroughputReport['configs'] = {};
   const foreground = { forced: 0, with_foreground: 0, patches: 0 };
   const count = (batch: Batch): void => {
     if (batch.index >= batches) return;
-    foreground.patches += batchSize;
+    configs[batch.config] ??= { batches: 0, patches: 0 };
+    const counted = configs[batch.config];
+    counted.batches++;
+    counted.patches += batch.plans.length;
+    foreground.patches += batch.plans.length;
     foreground.forced += batch.plans.filter(({ forced }) => forced).length;
     foreground.with_foreground += batch.foreground.filter(Boolean).length;
   };
@@ -53,14 +63,17 @@ export async function measureThroughput(
   const total = hashed + settling + batches;
   let done = 0;
   let waitMs = 0;
-  const stream = async (length: number, use: (batch: Batch) => void): Promise<void> => {
+  const stream = async (length: number, use: (batch: Batch) => void): Promise<number> => {
+    let patches = 0;
     for (let i = 0; i < length; i++) {
       const asked = performance.now();
-      using batch = await loader.next();
+      using batch = await source.next();
       waitMs += performance.now() - asked;
       use(batch);
+      patches += batch.plans.length;
       onBatch(++done, total);
     }
+    return patches;
   };
 
   const digest = await Digest.create();
@@ -74,17 +87,17 @@ export async function measureThroughput(
   const busyBefore = loader.metrics().workerBusyMs;
   const cpuBefore = process.cpuUsage();
   const start = performance.now();
-  await stream(batches, count);
+  const patches = await stream(batches, count);
   const elapsedMs = performance.now() - start;
   const cpu = process.cpuUsage(cpuBefore);
   const { workerBusyMs, workers } = loader.metrics();
-  const patches = batches * batchSize;
   return {
     patches_per_second: round((1000 * patches) / elapsedMs),
     cpu_ms_per_patch: round((cpu.user + cpu.system) / 1000 / patches),
     wait_fraction: round(Math.min(1, waitMs / elapsedMs)),
     dispatch_fraction: round(Math.max(0, 1 - (workerBusyMs - busyBefore) / (elapsedMs * workers))),
     stream_hash: hash ? digest.hex() : null,
+    configs,
     foreground,
     peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
     memory: loader.memory(),

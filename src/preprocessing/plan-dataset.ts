@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openRawDataset, type RawDataset } from '../dataset/raw-dataset.ts';
 import type { Coverage } from '../dataset/sidecar.ts';
+import { SPLITS_FILE } from '../dataset/splits.ts';
 import { INDEX_FILE } from '../dataset/store-index.ts';
 import { fileError } from '../errors.ts';
 import { patchOf } from '../geometry.ts';
@@ -15,7 +16,6 @@ import type { CaseTask } from './case-task.ts';
 import { fingerprintCases } from './fingerprint-dataset.ts';
 import { checkFolder, makeFolder, writeJson, writeText } from './output-folder.ts';
 import { checkWorkers, type RunOptions } from './run-options.ts';
-import { SPLITS_FILE } from './splits.ts';
 
 export const FINGERPRINT_FILE = 'dataset_fingerprint.json';
 export const DATASET_FILE = 'dataset.json';

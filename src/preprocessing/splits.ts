@@ -1,16 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { NumpyRandom } from '../dataset/numpy-random.ts';
 import type { RawDataset } from '../dataset/raw-dataset.ts';
-import { DatasetError, fileError } from '../errors.ts';
+import { readSplits, SPLITS_FILE, type Split } from '../dataset/splits.ts';
 
-/** One fold of a cross-validation: ids of cases. */
-export interface Split {
-  train: string[];
-  val: string[];
-}
-
-export const SPLITS_FILE = 'splits_final.json';
 const FOLDS = 5;
 /** nnU-Net's seed (`crossval_split.py`). */
 const SEED = 12345;
@@ -31,35 +22,6 @@ export function fiveFolds(ids: readonly string[]): Split[] {
     used += size;
     return { train: ids.filter((_, i) => !validation.has(i)), val: ids.filter((_, i) => validation.has(i)) };
   });
-}
-
-/**
- * A splits file in a folder, if there is one. Data sets may come with one; nnU-Net takes it over.
- * @throws DatasetError for one that cannot be used, FileError
- */
-export async function readSplits(dir: string, ids: readonly string[]): Promise<Split[] | null> {
-  const path = join(dir, SPLITS_FILE);
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw fileError(path, error);
-  }
-  const action = 'Correct it, or remove it: five folds are made then';
-  let splits: Split[];
-  try {
-    splits = JSON.parse(text);
-  } catch (error) {
-    throw new DatasetError(path, `it is not JSON (${(error as Error).message})`, action, { cause: error });
-  }
-  const isList = (list: unknown): list is string[] => Array.isArray(list) && list.every((id) => typeof id === 'string');
-  if (!Array.isArray(splits) || splits.length === 0 || !splits.every((split) => isList(split?.train) && isList(split?.val)))
-    throw new DatasetError(path, 'it is not a list of {"train": [ids], "val": [ids]}', action);
-  const known = new Set(ids);
-  const unknown = splits.flatMap(({ train, val }) => [...train, ...val]).find((id) => !known.has(id));
-  if (unknown !== undefined) throw new DatasetError(path, `it names a case "${unknown}" that is not there`, action);
-  return splits;
 }
 
 /** nnU-Net's order of preference: the data set's own splits, those already there, five folds; none for too few cases. */

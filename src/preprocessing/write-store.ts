@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { hasher, xxh64 } from '../dataset/hash.ts';
 import type { RawCase, RawDataset } from '../dataset/raw-dataset.ts';
 import type { StoredFile } from '../dataset/sidecar.ts';
+import { SPLITS_FILE } from '../dataset/splits.ts';
 import { encodeIndex, INDEX_FILE, parseIndex, type StoredCase } from '../dataset/store-index.ts';
 import { StoreError } from '../errors.ts';
 import type { Triple } from '../geometry.ts';
@@ -15,7 +16,7 @@ import { makeFolder, removeEmpty, writeJson, writeText } from './output-folder.t
 import { copyDescription, DATASET_FILE, FINGERPRINT_FILE, plansFile } from './plan-dataset.ts';
 import { findFinished } from './preprocess-case.ts';
 import type { RunOptions } from './run-options.ts';
-import { chooseSplits, SPLITS_FILE } from './splits.ts';
+import { chooseSplits } from './splits.ts';
 
 /** What a store is written from. */
 export interface StoreRequest {

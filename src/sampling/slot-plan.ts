@@ -11,7 +11,7 @@ import { boxAround, type PatchSizes, randomBox, startRange } from './patch-box.t
  * gives the same bytes; that is what redoing, resuming and replaying rest on. Plain data, a few hundred bytes.
  */
 export interface SlotPlan {
-  /** Position in the endless stream; batch = floor(sample / batch size). */
+  /** Position in the endless stream of its configuration; batch = floor(sample / batch size). */
   sample: number;
   /** Position in the list of cases. */
   caseNumber: number;
@@ -38,6 +38,8 @@ export interface Samplable {
 
 export interface SamplingOptions {
   seed: number;
+  /** Which cases are drawn from, such as those of a fold. Default: all. */
+  cases?: readonly number[] | null;
   batchSize: number;
   patch: PatchSizes;
   oversampling: Oversampling;
@@ -49,7 +51,9 @@ export interface SamplingOptions {
 export function planSlot(data: Samplable, options: SamplingOptions, sample: number): SlotPlan {
   const { seed, batchSize, patch, oversampling, pipeline } = options;
   const draws = (stage: Stage): Draws => new Draws(seed, sample, stage);
-  const caseNumber = draws(STAGE.case).below(data.cases.length);
+  const cases = options.cases ?? null;
+  const drawn = draws(STAGE.case).below((cases ?? data.cases).length);
+  const caseNumber = cases === null ? drawn : cases[drawn];
   const { shape, locations } = data.cases[caseNumber];
   const forced = isForced(oversampling, seed, sample, batchSize);
   const classNumber = chooseClass(forced, data.classes, locations, draws(STAGE.class));

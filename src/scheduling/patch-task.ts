@@ -11,17 +11,23 @@ export interface PatchWorkerData {
   layout: Layout;
   storeDir: string;
   cases: CaseShape[];
-  recipe: PatchRecipe;
+  /** How patches of each configuration are made. */
+  recipes: PatchRecipe[];
   /** How many cases it may hold open at once (two files each). */
   openCases: number;
 }
 
-/** One sample to be written into one slot of the ring. */
+/** One sample to be written into one slot of a ring. */
 export interface SlotTask {
   entry: number;
+  /** Its configuration, as a position in `Layout.configurations`. */
+  configuration: number;
   slot: number;
-  plan: SlotPlan;
+  plan: SamplePlan;
 }
+
+/** What a worker needs of a plan. Of hundreds of small patches a task, the rest would cost more to send than they to make. */
+export type SamplePlan = Pick<SlotPlan, 'sample' | 'caseNumber' | 'crop' | 'operations'>;
 
 /** Samples that one worker writes, one after the other, with a scratch region of their own. */
 export interface PatchTask {

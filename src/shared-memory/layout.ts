@@ -1,52 +1,72 @@
 import { type Triple, voxels } from '../geometry.ts';
 import { KERNEL_BYTES } from '../kernels/kernels.ts';
 
-/** What the sizes of the shared memory follow from. */
-export interface LayoutOptions {
-  /** Batches in the ring: being filled, ready, and held by the consumer, together. */
-  ring: number;
+/** What a batch of one configuration holds. */
+export interface EntryOptions {
+  /** The configuration's name: what batches are tagged with. */
+  config: string;
   batchSize: number;
-  channels: number;
+  /** [z, y, x], or [y, x] for 2D patches. */
+  patchSize: readonly number[];
+  /** The patch in three axes. */
   patch: Triple;
   /** The shape of each target, the patch's own first, and the channels of all of them. */
   targets: readonly Triple[];
   targetChannels: number;
+}
+
+/** Where a batch of one configuration has its parts, in bytes from the start of its entry. */
+export interface EntryLayout extends EntryOptions {
+  targetOffsets: number[];
+  /** Of one sample: float32 image, each int16 target, and all of it. */
+  sampleDataBytes: number;
+  sampleTargetBytes: number[];
+  sampleBytes: number;
+  entryBytes: number;
+}
+
+/** What the sizes of the shared memory follow from. */
+export interface LayoutOptions {
+  /** Batches in the ring of each stream: being filled, ready, and held by the consumer, together. */
+  rings: readonly number[];
+  channels: number;
+  /** Any entry can hold a batch of any of them. */
+  configurations: readonly EntryOptions[];
   /** Scratch regions: as many as tasks can be under way at once. */
   scratches: number;
   /** Bytes of one scratch region. */
   scratchBytes: number;
   /** Bytes of a stored label: 1 or 2. */
   labelBytes: number;
-  /** Bytes of each case that stays in memory: the first ones of the store. */
+  /** Bytes of each case that stays in memory, by case number; 0 for one that does not. */
   residentBytes: readonly number[];
 }
 
 /** Where everything lies in the one shared memory of a loader, in bytes from its start. Plain data: workers get a copy. */
 export interface Layout extends LayoutOptions {
+  configurations: readonly EntryLayout[];
   headerOffset: number;
   scratchOffset: number;
   ringOffset: number;
-  /** Where each resident case lies. */
-  residentOffsets: number[];
-  /** From one batch of the ring to the next. */
+  /** Where each resident case lies; null for one that does not stay. */
+  residentOffsets: (number | null)[];
+  /** Entries of all rings. */
+  entries: number;
+  /** Samples of the largest batch. */
+  slots: number;
+  /** From one entry to the next: the largest batch. */
   entryBytes: number;
-  /** From the start of a batch to each of its targets. */
-  targetOffsets: number[];
-  /** Of one sample: float32 image, each int16 target, and all of it. */
-  sampleDataBytes: number;
-  sampleTargetBytes: number[];
-  sampleBytes: number;
   totalBytes: number;
 }
 
 /** The header: 32-bit words that threads change with Atomics. Each record fills a cache line or shares none it fights over. */
 export const HEADER = {
-  /** Grows by one whenever a batch is given back; the scheduler sleeps on it. */
+  /** One word a stream, which grows by one whenever a batch of its ring is given back; the scheduler sleeps on it. */
   releases: 0,
   words: 16,
 } as const;
 
-/** One record per batch of the ring. */
+/** One record per batch of a ring. */
 export const ENTRY = {
   /** What is happening to it, in the low bits, and with which batch: see `Ring`. */
   lease: 0,
@@ -70,13 +90,42 @@ export const WASM_PAGE = 64 * 1024;
 export const ADDRESSABLE = 4 * 1024 ** 3;
 
 const align = (bytes: number, to: number): number => Math.ceil(bytes / to) * to;
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 export function computeLayout(options: LayoutOptions): Layout {
-  const { ring, batchSize, channels, patch, targets, targetChannels, scratches, scratchBytes, residentBytes } = options;
+  const { rings, channels, scratches, scratchBytes, residentBytes } = options;
+  const configurations = options.configurations.map((entry) => entryLayout(entry, channels));
+  const entries = sum(rings);
+  const slots = Math.max(...configurations.map(({ batchSize }) => batchSize));
+  const entryBytes = Math.max(...configurations.map((entry) => entry.entryBytes));
   const headerOffset = KERNEL_BYTES;
-  const headerBytes = 4 * (HEADER.words + ring * (ENTRY.words + batchSize * SLOT.words) + residentBytes.length * RESIDENT.words);
+  const headerBytes = 4 * (HEADER.words + entries * (ENTRY.words + slots * SLOT.words) + residentBytes.length * RESIDENT.words);
   const scratchOffset = align(headerOffset + headerBytes, WASM_PAGE);
   const ringOffset = align(scratchOffset + scratches * align(scratchBytes, CACHE_LINE), WASM_PAGE);
+  let end = ringOffset + entries * entryBytes;
+  const residentOffsets = residentBytes.map((bytes) => {
+    if (bytes === 0) return null;
+    const offset = align(end, CACHE_LINE);
+    end = offset + bytes;
+    return offset;
+  });
+  return {
+    ...options,
+    configurations,
+    scratchBytes: align(scratchBytes, CACHE_LINE),
+    headerOffset,
+    scratchOffset,
+    ringOffset,
+    residentOffsets,
+    entries,
+    slots,
+    entryBytes,
+    totalBytes: align(end, WASM_PAGE),
+  };
+}
+
+function entryLayout(options: EntryOptions, channels: number): EntryLayout {
+  const { batchSize, patch, targets, targetChannels } = options;
   const sampleDataBytes = 4 * channels * voxels(patch);
   const sampleTargetBytes = targets.map((shape) => 2 * targetChannels * voxels(shape));
   let entryBytes = align(batchSize * sampleDataBytes, CACHE_LINE);
@@ -85,26 +134,13 @@ export function computeLayout(options: LayoutOptions): Layout {
     entryBytes += align(batchSize * bytes, CACHE_LINE);
     return offset;
   });
-  let end = ringOffset + ring * entryBytes;
-  const residentOffsets = residentBytes.map((bytes) => {
-    const offset = align(end, CACHE_LINE);
-    end = offset + bytes;
-    return offset;
-  });
-  const totalBytes = align(end, WASM_PAGE);
   return {
     ...options,
-    scratchBytes: align(scratchBytes, CACHE_LINE),
-    headerOffset,
-    scratchOffset,
-    ringOffset,
-    residentOffsets,
-    entryBytes,
     targetOffsets,
     sampleDataBytes,
     sampleTargetBytes,
-    sampleBytes: sampleTargetBytes.reduce((sum, bytes) => sum + bytes, sampleDataBytes),
-    totalBytes,
+    sampleBytes: sampleDataBytes + sum(sampleTargetBytes),
+    entryBytes,
   };
 }
 
@@ -115,17 +151,25 @@ export interface MemoryReport {
   limitBytes: number;
 }
 
+/** The names of the streams' rings in the report, in the order of `LayoutOptions.rings`. */
+const RING_NAMES = ['ring', 'validation ring'];
+
 /** Sums everything up before anything is allocated. `cacheBytes` is the bound of what the main thread caches besides. */
 export function reportMemory(layout: Layout, cacheBytes: number, limitBytes: number): MemoryReport {
-  const { ring, batchSize, scratches, scratchBytes, entryBytes } = layout;
+  const { rings, configurations, scratches, scratchBytes, entryBytes, residentBytes } = layout;
+  const sizes = [...new Set(configurations.map(({ batchSize }) => batchSize))].join(' or ');
   const parts = [
-    { name: 'ring', bytes: ring * entryBytes, meaning: `${ring} batches of ${batchSize} samples` },
+    ...rings.map((entries, stream) => ({
+      name: RING_NAMES[stream],
+      bytes: entries * entryBytes,
+      meaning: `${entries} batches of ${sizes} samples`,
+    })),
     { name: 'scratch', bytes: scratches * scratchBytes, meaning: `${scratches} regions, one per task under way` },
     { name: 'header', bytes: layout.scratchOffset, meaning: 'states of batches and samples, constants of the kernels' },
     {
       name: 'resident cases',
-      bytes: layout.residentBytes.reduce((sum, bytes) => sum + bytes, 0),
-      meaning: `${layout.residentBytes.length} cases kept whole, see \`cacheBytes\``,
+      bytes: sum(residentBytes),
+      meaning: `${residentBytes.filter((bytes) => bytes > 0).length} cases kept whole, see \`cacheBytes\``,
     },
     { name: 'class locations', bytes: cacheBytes, meaning: 'bound of the cache on the main thread' },
   ];

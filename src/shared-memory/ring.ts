@@ -15,22 +15,30 @@ export const SLOT_STATE = { planned: 0, writing: 1, written: 2 } as const;
 export const RESIDENT_STATE = { absent: 0, loading: 1, ready: 2 } as const;
 
 /**
- * The batches in shared memory and their states. Any thread can build one on the same buffer; all coordination is in the
- * header words, so giving a batch back takes two atomic operations and no message.
+ * The batches of one stream in shared memory and their states. Any thread can build one on the same buffer; all coordination is
+ * in the header words, so giving a batch back takes two atomic operations and no message. Entries are counted through all rings.
  */
 export class Ring {
   readonly layout: Layout;
   readonly buffer: SharedArrayBuffer;
+  /** How many batches it holds. */
+  readonly size: number;
   readonly #words: Int32Array;
+  /** Its first entry, and the word of its releases. */
+  readonly #first: number;
+  readonly #releases: number;
 
-  constructor(buffer: SharedArrayBuffer, layout: Layout) {
+  constructor(buffer: SharedArrayBuffer, layout: Layout, stream = 0) {
     this.buffer = buffer;
     this.layout = layout;
+    this.size = layout.rings[stream];
+    this.#first = layout.rings.slice(0, stream).reduce((sum, entries) => sum + entries, 0);
+    this.#releases = HEADER.releases + stream;
     this.#words = new Int32Array(buffer, layout.headerOffset, (layout.scratchOffset - layout.headerOffset) / 4);
   }
 
   #entryWord(entry: number): number {
-    return HEADER.words + entry * (ENTRY.words + this.layout.batchSize * SLOT.words);
+    return HEADER.words + entry * (ENTRY.words + this.layout.slots * SLOT.words);
   }
 
   #slotWord(entry: number, slot: number): number {
@@ -38,7 +46,7 @@ export class Ring {
   }
 
   #residentWord(caseNumber: number): number {
-    return this.#entryWord(this.layout.ring) + caseNumber * RESIDENT.words + RESIDENT.state;
+    return this.#entryWord(this.layout.entries) + caseNumber * RESIDENT.words + RESIDENT.state;
   }
 
   // --- scheduler ---
@@ -52,12 +60,12 @@ export class Ring {
 
   /** Takes a free batch and clears its slots; null if there is none. Only one thread, the scheduler, may call it. */
   tryAcquire(): number | null {
-    for (let entry = 0; entry < this.layout.ring; entry++) {
+    for (let entry = this.#first; entry < this.#first + this.size; entry++) {
       const at = this.#entryWord(entry) + ENTRY.lease;
       const seen = Atomics.load(this.#words, at);
       if (stateOf(seen) !== ENTRY_STATE.free) continue;
       Atomics.store(this.#words, at, word(ENTRY_STATE.filling, 0));
-      for (let slot = 0; slot < this.layout.batchSize; slot++) this.setSlotState(entry, slot, SLOT_STATE.planned);
+      for (let slot = 0; slot < this.layout.slots; slot++) this.setSlotState(entry, slot, SLOT_STATE.planned);
       return entry;
     }
     return null;
@@ -67,10 +75,10 @@ export class Ring {
   async acquire(stopped: () => boolean): Promise<number | null> {
     while (!stopped()) {
       // Read before looking: a batch given back in between changes the word, and the wait returns at once.
-      const seen = Atomics.load(this.#words, HEADER.releases);
+      const seen = Atomics.load(this.#words, this.#releases);
       const entry = this.tryAcquire();
       if (entry !== null) return entry;
-      const wait = Atomics.waitAsync(this.#words, HEADER.releases, seen);
+      const wait = Atomics.waitAsync(this.#words, this.#releases, seen);
       if (wait.async) await wait.value;
     }
     return null;
@@ -78,8 +86,8 @@ export class Ring {
 
   /** Lets a waiting `acquire` look again. */
   wake(): void {
-    Atomics.add(this.#words, HEADER.releases, 1);
-    Atomics.notify(this.#words, HEADER.releases);
+    Atomics.add(this.#words, this.#releases, 1);
+    Atomics.notify(this.#words, this.#releases);
   }
 
   /** A filled batch goes to its consumer. */
@@ -100,33 +108,37 @@ export class Ring {
   /** Batches that nobody fills or holds. */
   freeEntries(): number {
     let free = 0;
-    for (let entry = 0; entry < this.layout.ring; entry++) {
+    for (let entry = this.#first; entry < this.#first + this.size; entry++) {
       if (stateOf(Atomics.load(this.#words, this.#entryWord(entry) + ENTRY.lease)) === ENTRY_STATE.free) free++;
     }
     return free;
   }
 
-  /** Images of a batch, [B, C, z, y, x] laid end to end. */
-  data(entry: number): Float32Array<SharedArrayBuffer> {
-    const { batchSize, sampleDataBytes } = this.layout;
-    return new Float32Array(this.buffer, this.dataPointer(entry, 0), (batchSize * sampleDataBytes) / 4);
+  /** Images of a batch of a configuration, [B, C, z, y, x] laid end to end. */
+  data(entry: number, configuration: number): Float32Array<SharedArrayBuffer> {
+    const { batchSize, sampleDataBytes } = this.layout.configurations[configuration];
+    return new Float32Array(this.buffer, this.dataPointer(entry, configuration, 0), (batchSize * sampleDataBytes) / 4);
   }
 
   /** One of the targets of a batch, [B, channels, z, y, x] laid end to end. */
-  target(entry: number, target: number): Int16Array<SharedArrayBuffer> {
-    const { batchSize, sampleTargetBytes } = this.layout;
-    return new Int16Array(this.buffer, this.targetPointer(entry, 0, target), (batchSize * sampleTargetBytes[target]) / 2);
+  target(entry: number, configuration: number, target: number): Int16Array<SharedArrayBuffer> {
+    const { batchSize, sampleTargetBytes } = this.layout.configurations[configuration];
+    return new Int16Array(this.buffer, this.targetPointer(entry, configuration, 0, target), (batchSize * sampleTargetBytes[target]) / 2);
   }
 
   // --- worker ---
 
-  dataPointer(entry: number, slot: number): number {
-    return this.layout.ringOffset + entry * this.layout.entryBytes + slot * this.layout.sampleDataBytes;
+  dataPointer(entry: number, configuration: number, slot: number): number {
+    return this.#entryPointer(entry) + slot * this.layout.configurations[configuration].sampleDataBytes;
   }
 
-  targetPointer(entry: number, slot: number, target: number): number {
-    const { ringOffset, entryBytes, targetOffsets, sampleTargetBytes } = this.layout;
-    return ringOffset + entry * entryBytes + targetOffsets[target] + slot * sampleTargetBytes[target];
+  targetPointer(entry: number, configuration: number, slot: number, target: number): number {
+    const { targetOffsets, sampleTargetBytes } = this.layout.configurations[configuration];
+    return this.#entryPointer(entry) + targetOffsets[target] + slot * sampleTargetBytes[target];
+  }
+
+  #entryPointer(entry: number): number {
+    return this.layout.ringOffset + entry * this.layout.entryBytes;
   }
 
   scratchPointer(scratch: number): number {

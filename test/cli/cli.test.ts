@@ -46,6 +46,8 @@ describe('voxfeed', () => {
     [['bench', 'a', '--wrokers', '2'], "Unknown option '--wrokers'"],
     [['bench', 'a', '--batches', '0'], '--batches must be a whole number above 0'],
     [['bench', 'a', '--batches', 'many'], '--batches many is not a number'],
+    [['bench', 'a', '--configs', '3d_fullres:3:1'], '--configs 3d_fullres:3:1 is not a list of configurations'],
+    [['inspect', 'a', '--configs', '2d:much'], '--configs 2d:much is not a list'],
     [['preprocess', 'a', 'b', '--workers', '1.5'], '--workers must be a whole number'],
     [['inspect', store, '--augment', '--batches', '2'], '--batches is for contact sheets'],
     [['bench', store, '--augmentation', join(dir, 'broken.json')], 'broken.json is not JSON'],
@@ -67,6 +69,10 @@ describe('voxfeed', () => {
     [['preprocess', EXAMPLES, MAIN], /error: .*main\.ts: it is a file\. Give a folder/],
     [['preprocess', EXAMPLES, join(MAIN, 'x')], /error: .*main\.ts.x: .*ENOTDIR/],
     [['bench', store, '--oversample', '33'], /error: oversample: 33 is not a fraction/],
+    [['bench', store, '--fold', '5'], /error: fold: .*splits_final\.json has no fold 5/],
+    [['bench', store, '--validation'], /error: validation: no fold says which cases/],
+    [['bench', store, '--configs', '3d_fullres:0'], /error: configs: the weights 0 .*add up to 0/],
+    [['bench', store, '--configs', '3d_fullres,2d', '--batch', '2'], /error: batchSize: it is given beside `configs`/],
     [['bench', store, '--max-memory-gb', '0.001'], /error: maxMemoryBytes: the loader needs/],
     [['bench', store, '--augmentation', 'strong'], /error: augmentation: there is no preset "strong"/],
     [['bench', store, '--augmentation', 'nowhere.json'], /error: nowhere\.json: no such file or directory/],
@@ -123,6 +129,17 @@ describe('bench', () => {
     expect(new Set(hashes).size).toBe(4);
   });
 
+  it('mixes configurations, and measures the training or the validation cases of a fold', () => {
+    const run = (...more: string[]) => JSON.parse(voxfeed('bench', store, '--batches', '8', '--seed', '7', '--json', ...more).stdout);
+    const mixed = run('--configs', '3d_fullres:3,2d', '--workers', '2');
+    expect(mixed.configs).toEqual({ '3d_fullres': { batches: 6, patches: 12 }, '2d': { batches: 2, patches: expect.any(Number) } });
+    expect(run('--configs', '3d_fullres:3,2d', '--workers', '1').stream_hash).toBe(mixed.stream_hash);
+    const [all, fold, validation] = [run(), run('--fold', '0'), run('--fold', '0', '--validation')];
+    expect(new Set([all, fold, validation].map((report) => report.stream_hash)).size).toBe(3);
+    expect(run('--fold', 'all').stream_hash).toBe(all.stream_hash);
+    expect(validation.memory.parts[1].name).toBe('validation ring');
+  });
+
   it('leaves the hash out when asked to', () => {
     expect(JSON.parse(voxfeed(...words, '--no-hash').stdout).stream_hash).toBeNull();
   });
@@ -131,6 +148,9 @@ describe('bench', () => {
     const { status, stdout } = voxfeed('bench', store, '--patch', '56,40', '--batch', '12', '--batches', '5', '--workers', '1');
     expect(status).toBe(0);
     expect(stdout).toMatch(/^patch, batch +56x40, 12\nworkers +1\npatches per second +\d/);
+    expect(voxfeed('bench', store, '--configs', '3d_fullres:4,2d', '--batches', '5').stdout).toMatch(
+      /^batches \(patches\) +3d_fullres 4 \(8\), 2d 1 \(/,
+    );
   });
 });
 
@@ -168,6 +188,17 @@ describe('inspect', () => {
     const row = (heights[0] - heights[1]) / 7;
     expect(row).toBeGreaterThan(100);
     expect(Number.isInteger(row)).toBe(true);
+  });
+
+  it('draws batches of several configurations, or of validation', () => {
+    for (const words of [
+      ['--configs', '3d_fullres:1,2d:1', '--batches', '2'],
+      ['--fold', '0', '--validation'],
+    ]) {
+      const { status, stdout } = voxfeed('inspect', store, ...words, '--out', 'more.png');
+      expect(status).toBe(0);
+      expect(decode(readFileSync(stdout.trim())).width).toBeGreaterThan(400);
+    }
   });
 
   it('leaves nothing behind where it cannot write', () => {

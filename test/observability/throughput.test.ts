@@ -30,6 +30,7 @@ describe('measuring', () => {
       await using loader = await PatchLoader.create(options);
       const report = await measureThroughput(loader, { batches: 12, hash });
       expect(report).toMatchObject({ stream_hash: hash ? digest.hex() : null, foreground, batches: 12, workers: 2 });
+      expect(report.configs).toEqual({ '8x9x10': { batches: 12, patches: 72 } });
       expect(report.patches_per_second).toBeGreaterThan(0);
       expect(report.cpu_ms_per_patch).toBeGreaterThan(0);
       expect(report.wait_fraction).toBeGreaterThan(0);

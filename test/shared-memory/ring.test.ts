@@ -5,12 +5,9 @@ import { Ring, SLOT_STATE } from '../../src/shared-memory/ring.ts';
 
 function makeRing(entries = 2): Ring {
   const layout = computeLayout({
-    ring: entries,
-    batchSize: 2,
+    rings: [entries],
     channels: 1,
-    patch: [2, 2, 2],
-    targets: [[2, 2, 2]],
-    targetChannels: 1,
+    configurations: [{ config: 'a', batchSize: 2, patchSize: [2, 2, 2], patch: [2, 2, 2], targets: [[2, 2, 2]], targetChannels: 1 }],
     scratches: 1,
     scratchBytes: 64,
     labelBytes: 1,

@@ -1,0 +1,33 @@
+import type { Mix } from './mix.ts';
+import { planSlot, type Samplable, type SamplingOptions, type SlotPlan } from './slot-plan.ts';
+
+/** What is sampled for one configuration of a stream. */
+export interface PlannedConfiguration {
+  /** A position in `Layout.configurations`. */
+  number: number;
+  sampling: SamplingOptions;
+}
+
+/** Plans the batches of a stream: pure, any batch at any time. */
+export class BatchPlanner {
+  readonly #data: Samplable;
+  readonly #mix: Mix;
+  readonly #configurations: readonly PlannedConfiguration[];
+
+  constructor(data: Samplable, mix: Mix, configurations: readonly PlannedConfiguration[]) {
+    this.#data = data;
+    this.#mix = mix;
+    this.#configurations = configurations;
+  }
+
+  /** Samples are counted within their configuration, so that each has a stream of its own, whatever it is mixed with. */
+  plan(batch: number): { configuration: number; plans: SlotPlan[] } {
+    const { configuration, index } = this.#mix.at(batch);
+    const { number, sampling } = this.#configurations[configuration];
+    const first = index * sampling.batchSize;
+    return {
+      configuration: number,
+      plans: Array.from({ length: sampling.batchSize }, (_, slot) => planSlot(this.#data, sampling, first + slot)),
+    };
+  }
+}

@@ -1,0 +1,192 @@
+import type { PipelineStep } from './augmentation/transforms/index.ts';
+import { type Fold, readFold } from './dataset/splits.ts';
+import { OptionError } from './errors.ts';
+import {
+  CONFIG_OPTIONS,
+  type ConfigOptions,
+  type LoaderOptions,
+  type ResolvedOptions,
+  resolveOptions,
+  type ValidationOptions,
+  wholeNumber,
+} from './options.ts';
+import { Mix, type Weight } from './sampling/mix.ts';
+
+/** nnU-Net's batches an epoch. */
+const EPOCHS: EpochLengths = { training: 250, validation: 50 };
+/** Configurations of one stream; validation's random numbers follow those of as many. */
+const MOST_CONFIGS = 64;
+
+/** Batches of an epoch. */
+export interface EpochLengths {
+  training: number;
+  validation: number;
+}
+
+/** One configuration of a stream. */
+export interface ResolvedConfiguration extends ResolvedOptions {
+  /** Its name: as the plans call it, or its patch size where that was given alone. */
+  config: string;
+  weight: Weight;
+  /** Which random numbers are its own: see `streamSeed`. */
+  stream: number;
+}
+
+export interface ResolvedStream {
+  /** Which cases are drawn from, as positions in the store; null for all. */
+  cases: readonly number[] | null;
+  configurations: ResolvedConfiguration[];
+  mix: Mix;
+  ring: number | null;
+}
+
+/** A loader's options, nothing left open. */
+export interface ResolvedStreams {
+  /** What configurations have in common: store, seed, workers, memory. */
+  common: ResolvedOptions;
+  training: ResolvedStream;
+  validation: ResolvedStream | null;
+  fold: Fold | null;
+  /** Whether `configs` were given, even if it was only one. */
+  mixed: boolean;
+  epochs: EpochLengths;
+}
+
+/** What a state knows of a configuration and options cannot say. */
+export interface SavedConfiguration {
+  /** Its name. */
+  config?: string;
+  /** What its validation patches get. */
+  validation?: readonly PipelineStep[];
+}
+
+/**
+ * @param saved of each configuration, where a stream goes on
+ * @throws OptionError and what `resolveOptions` and `readFold` throw
+ */
+export async function resolveStreams(options: LoaderOptions, saved: readonly SavedConfiguration[] = []): Promise<ResolvedStreams> {
+  const { configs, fold: wanted, validation: given, epochs, ...base } = options;
+  const training = configs === undefined ? [configuration(base, {}, 0)] : mixedConfigurations(base, configs);
+  for (const [i, entry] of training.entries()) entry.config = saved[i]?.config ?? entry.config;
+  const [common] = training;
+  const fold = wanted === undefined ? null : await readFold(common.store, wanted);
+  const mix = new Mix(training.map(({ weight }) => weight));
+  const validation = validationOptions(given);
+  if (validation !== null && fold === null)
+    throw new OptionError('validation', 'no fold says which cases are for validation', "Give `fold`, from 0, or 'all'");
+  return {
+    common,
+    training: { cases: casesOf(fold, 'training'), configurations: training, mix, ring: common.ring },
+    validation: validation && {
+      cases: casesOf(fold, 'validation'),
+      configurations: training.map((entry, i) =>
+        validationConfiguration(base, configs?.[i] ?? {}, entry, {
+          ...withoutUndefined({ augmentation: saved[i]?.validation }),
+          ...validation,
+        }),
+      ),
+      mix,
+      ring: validation.ring === undefined ? null : wholeNumber('validation.ring', validation.ring, 1, 2 ** 16),
+    },
+    fold,
+    mixed: configs !== undefined,
+    epochs: epochLengths(epochs),
+  };
+}
+
+/** Fold 'all' draws as a loader without a fold does. */
+function casesOf(fold: Fold | null, part: 'training' | 'validation'): number[] | null {
+  return fold === null || fold.fold === 'all' ? null : fold[part];
+}
+
+function configuration(base: LoaderOptions, { weight = 1, ...entry }: ConfigOptions, stream: number): ResolvedConfiguration {
+  const options = { ...base, ...withoutUndefined(entry) };
+  const resolved = resolveOptions(options);
+  const planned = options.patchSize === undefined ? resolved.store.index.configuration : null;
+  return { ...resolved, config: options.config ?? planned ?? resolved.patchSize.join('x'), weight, stream };
+}
+
+function mixedConfigurations(base: LoaderOptions, configs: readonly ConfigOptions[]): ResolvedConfiguration[] {
+  if (
+    !Array.isArray(configs) ||
+    configs.length === 0 ||
+    configs.length > MOST_CONFIGS ||
+    configs.some((entry) => typeof entry !== 'object' || entry === null)
+  )
+    throw new OptionError(
+      'configs',
+      `${JSON.stringify(configs)} is no list of configurations`,
+      `Give 1 to ${MOST_CONFIGS}, as [{ config: '3d_fullres', weight: 3 }, { config: '2d', weight: 1 }]`,
+    );
+  for (const name of ['config', 'patchSize', 'batchSize'] as const) {
+    if (base[name] !== undefined)
+      throw new OptionError(
+        name,
+        'it is given beside `configs`, where each has its own',
+        `Move \`${name}\` into the entries of \`configs\``,
+      );
+  }
+  const known: readonly string[] = [...CONFIG_OPTIONS, 'weight'];
+  return configs.map((entry, i) => {
+    const path = `configs[${i}]`;
+    const unknown = Object.keys(entry).find((name) => !known.includes(name));
+    if (unknown !== undefined)
+      throw new OptionError(`${path}.${unknown}`, 'configurations have no such option of their own', `Theirs are ${known.join(', ')}`);
+    try {
+      return configuration(base, entry, i);
+    } catch (error) {
+      // Which entry it is, where the option alone would not say.
+      if (error instanceof OptionError) throw new OptionError(`${path}.${error.where}`, error.what, error.action, { cause: error });
+      throw error;
+    }
+  });
+}
+
+/** As for training, but for what is done to patches. What targets mean must be the same in both. */
+function validationConfiguration(
+  base: LoaderOptions,
+  entry: ConfigOptions,
+  { config, augmentation, regions, weight, stream }: ResolvedConfiguration,
+  validation: ValidationOptions,
+): ResolvedConfiguration {
+  const steps = validation.augmentation ?? (augmentation.length === 0 ? 'none' : 'validation');
+  try {
+    const options = { ...entry, augmentation: steps, regions: regions !== null, weight };
+    return { ...configuration(base, options, MOST_CONFIGS + stream), config };
+  } catch (error) {
+    if (error instanceof OptionError) throw new OptionError(`validation.${error.where}`, error.what, error.action, { cause: error });
+    throw error;
+  }
+}
+
+function validationOptions(given: LoaderOptions['validation'] = false): ValidationOptions | null {
+  if (typeof given === 'boolean') return given ? {} : null;
+  if (typeof given !== 'object' || given === null)
+    throw new OptionError(
+      'validation',
+      `${JSON.stringify(given)} is neither true, false nor options`,
+      'Set it to true, or to { augmentation, ring }',
+    );
+  refuseUnknown('validation', given, ['augmentation', 'ring']);
+  return given;
+}
+
+function epochLengths(given: LoaderOptions['epochs'] = {}): EpochLengths {
+  if (typeof given !== 'object' || given === null)
+    throw new OptionError('epochs', `${JSON.stringify(given)} are no lengths`, 'Give { training: 250, validation: 50 }');
+  refuseUnknown('epochs', given, ['training', 'validation']);
+  const { training, validation } = { ...EPOCHS, ...withoutUndefined(given) };
+  return {
+    training: wholeNumber('epochs.training', training, 1, 2 ** 31),
+    validation: wholeNumber('epochs.validation', validation, 1, 2 ** 31),
+  };
+}
+
+function refuseUnknown(path: string, given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new OptionError(`${path}.${unknown}`, 'there is no such option', `Its options are ${known.join(', ')}`);
+}
+
+function withoutUndefined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
+}
