@@ -7,7 +7,8 @@ import { residentBytes } from './dataset/resident-cases.ts';
 import { ClosedError } from './errors.ts';
 import type { LoaderMetrics } from './observability/metrics.ts';
 import { type LoaderOptions, type ResolvedOptions, resolveOptions } from './options.ts';
-import { planSlot, type SamplingOptions, type SlotPlan } from './sampling/slot-plan.ts';
+import { samplingFor } from './sampling/options.ts';
+import { planBatch, type SamplingOptions, type SlotPlan } from './sampling/slot-plan.ts';
 import { openCasesPerWorker } from './scheduling/descriptors.ts';
 import { Dispatcher, slotsPerTask } from './scheduling/dispatcher.ts';
 import type { PatchWorkerData } from './scheduling/patch-task.ts';
@@ -83,17 +84,11 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   }
 
   private constructor(options: ResolvedOptions, nextBatch: number, workerModule: string) {
-    const { store, patch, batchSize, seed, workers, oversample, probabilisticOversampling } = options;
+    const { store, workers } = options;
     const recipe = recipeOf(options);
     this.#options = options;
     this.#nextBatch = nextBatch;
-    this.#sampling = {
-      seed,
-      batchSize,
-      patch: { read: recipe.pipeline.crop, final: patch },
-      oversampling: { fraction: oversample, probabilistic: probabilisticOversampling },
-      pipeline: recipe.pipeline,
-    };
+    this.#sampling = samplingFor(options, recipe.pipeline);
     const layout = layoutFor(options, recipe);
     this.#memory = reportMemory(layout, store.locationsBytes, options.maxMemoryBytes);
     const memory = allocate(layout, this.#memory);
@@ -123,18 +118,13 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   }
 
   async #fill(prepared: Prepared): Promise<void> {
-    prepared.plans = this.#planBatch(prepared.index);
+    prepared.plans = planBatch(this.#options.store, this.#sampling, prepared.index);
     await this.#dispatcher.fill(prepared.entry, prepared.plans);
   }
 
   #settle(prepared: Prepared, state: Prepared['state']): void {
     prepared.state = state;
     this.#serve();
-  }
-
-  #planBatch(index: number): SlotPlan[] {
-    const { batchSize } = this.#options;
-    return Array.from({ length: batchSize }, (_, slot) => planSlot(this.#options.store, this.#sampling, index * batchSize + slot));
   }
 
   /**
@@ -288,13 +278,13 @@ const SMALLEST_RING = 2;
 const DEFAULT_CACHE_BYTES = 1024 ** 3;
 
 /** Sizes everything from the options, before anything is allocated. */
-function layoutFor({ store, patch, batchSize, workers, ring, cacheBytes, maxMemoryBytes }: ResolvedOptions, recipe: PatchRecipe): Layout {
+function layoutFor({ store, patch, share, workers, ring, cacheBytes, maxMemoryBytes }: ResolvedOptions, recipe: PatchRecipe): Layout {
   const channels = store.index.channels.length;
   const labelBytes = store.index.labelDtype === 'int16' ? 2 : 1;
   const shapes = store.cases.map(({ shape }) => shape);
   const scratches = workers * TASKS_PER_WORKER;
   const sizes = {
-    batchSize,
+    batchSize: share.count,
     channels,
     patch,
     targets: recipe.targets.shapes,

@@ -9,32 +9,25 @@ import { isAnnotated } from './dataset/labels.ts';
 import { PAD_MODES, type PadMode } from './dataset/pad.ts';
 import type { Store } from './dataset/store.ts';
 import { OptionError } from './errors.ts';
-import { patchOf, show, type Triple } from './geometry.ts';
+import { patchOf, type Triple } from './geometry.ts';
 import type { Normalisation } from './planning/normalisation.ts';
 import { storeConfiguration } from './planning/store-configuration.ts';
-import { adviseOversampling } from './sampling/oversampling-advice.ts';
+import { type ResolvedSampling, resolveSampling, SAMPLING_OPTIONS, type SamplingChoices } from './sampling/options.ts';
 
 /** What a `PatchLoader` is made from. */
-export interface LoaderOptions {
+export interface LoaderOptions extends SamplingChoices {
   /** An opened store; see `openStore`. */
   store: Store;
   /** Take patch and batch size from this configuration of the store's plans. Default: the one the store was written for. */
   config?: string;
   /** Patch size in voxels, array order: [z, y, x], or [y, x] for 2D patches out of 3D volumes. Default: as planned. */
   patchSize?: readonly number[];
-  /** Samples a batch. Default: as planned. */
+  /** Samples a batch, of all ranks together. Default: as planned. */
   batchSize?: number;
   /** Names the stream: a whole number from 0 to 2^53 - 1. Default 0. */
   seed?: number;
   /** Worker threads. Default: one per core. They change the speed, never the stream. */
   workers?: number;
-  /**
-   * The part of every batch that is forced to hold foreground, 0 to 1. Default 0.33, as in nnU-Net. 'auto': what preprocessing
-   * found that this data set needs, for patches of the planned size (see `adviseOversampling`).
-   */
-  oversample?: number | 'auto';
-  /** Decide forced samples one by one, at random, instead of the last ones of each batch. Default false. */
-  probabilisticOversampling?: boolean;
   /**
    * What is done to patches: the name of a preset, or a list of steps (see `augmentationSteps`). 'default' is nnU-Net's training
    * pipeline, 'validation' its other one. Default 'none': patches as they are stored.
@@ -66,16 +59,15 @@ export interface LoaderOptions {
 }
 
 /** Checked options, nothing left open. `null` means that the loader chooses. */
-export interface ResolvedOptions {
+export interface ResolvedOptions extends ResolvedSampling {
   store: Store;
   patchSize: number[];
   /** The patch in three axes: a 2D patch has 1 along axis 0. */
   patch: Triple;
+  /** Of all ranks together; `share.count` of them are made here. */
   batchSize: number;
   seed: number;
   workers: number;
-  oversample: number;
-  probabilisticOversampling: boolean;
   padMode: PadMode;
   /** What is done to patches, step by step. */
   augmentation: Step[];
@@ -100,8 +92,7 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
     'batchSize',
     'seed',
     'workers',
-    'oversample',
-    'probabilisticOversampling',
+    ...SAMPLING_OPTIONS,
     'padMode',
     'augmentation',
     'nnunetCompat',
@@ -114,7 +105,7 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
   ];
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown !== undefined) throw new OptionError(unknown, 'there is no such option', `The options are ${known.join(', ')}`);
-  const { store, padMode = 'constant', probabilisticOversampling = false, nnunetCompat = false, augmentation = 'none' } = options;
+  const { store, padMode = 'constant', nnunetCompat = false, augmentation = 'none' } = options;
   if (typeof store?.location !== 'function') throw new OptionError('store', 'it is not an opened store', 'Pass `await openStore(dir)`');
   const { patchSize, batchSize } = sizes(options);
   if (!Array.isArray(patchSize) || ![2, 3].includes(patchSize.length) || !patchSize.every((size) => Number.isInteger(size) && size > 0)) {
@@ -126,32 +117,19 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
   }
   if (!PAD_MODES.includes(padMode))
     throw new OptionError('padMode', `${JSON.stringify(padMode)} is not a padding`, `Choose one of ${PAD_MODES.join(', ')}`);
-  if (typeof probabilisticOversampling !== 'boolean')
-    throw new OptionError(
-      'probabilisticOversampling',
-      `${JSON.stringify(probabilisticOversampling)} is neither true nor false`,
-      'Set it to true or false',
-    );
   if (typeof nnunetCompat !== 'boolean')
     throw new OptionError('nnunetCompat', `${JSON.stringify(nnunetCompat)} is neither true nor false`, 'Set it to true or false');
   const patch = patchOf(patchSize);
   const maskedChannels = masked(store);
-  const oversample = options.oversample === 'auto' ? advisedOversampling(store, patch) : (options.oversample ?? 0.33);
-  if (typeof oversample !== 'number' || !(oversample >= 0 && oversample <= 1))
-    throw new OptionError(
-      'oversample',
-      `${JSON.stringify(oversample)} is not a fraction`,
-      "Give a number from 0 to 1, or 'auto'; nnU-Net uses 0.33",
-    );
+  const batch = wholeNumber('batchSize', batchSize, 1, 2 ** 20);
   return {
     store,
     patchSize: [...patchSize],
     patch,
-    batchSize: wholeNumber('batchSize', batchSize, 1, 2 ** 20),
+    batchSize: batch,
+    ...resolveSampling(options, store, patch, batch),
     seed: wholeNumber('seed', options.seed ?? 0, 0, Number.MAX_SAFE_INTEGER),
     workers: wholeNumber('workers', options.workers ?? Math.min(availableParallelism(), MAX_WORKERS), 1, MAX_WORKERS),
-    oversample,
-    probabilisticOversampling,
     padMode,
     augmentation: resolveSteps(augmentation, { patchSize, maskedChannels, nnunetCompat }),
     deepSupervision: targetScales(options, patchSize),
@@ -203,17 +181,6 @@ function regionLabels({ store, augmentation = 'none', regions }: LoaderOptions):
     throw new OptionError('regions', `${JSON.stringify(regions)} is neither true nor false`, 'Set it to true or false');
   if (!(regions ?? (has && augmentation !== 'none'))) return null;
   return [...named.map(({ labels }) => [...labels]), ...(ignore === null ? [] : [[ignore]])];
-}
-
-function advisedOversampling({ cases, classes }: Store, patch: Triple): number {
-  const measured = cases.flatMap(({ coverage }) => coverage.find((found) => found.patch.join() === patch.join()) ?? []);
-  if (measured.length === cases.length) return adviseOversampling(measured, classes).recommended;
-  const known = cases[0].coverage.map((found) => show(found.patch)).join(' and ');
-  throw new OptionError(
-    'oversample',
-    known ? `'auto' is known for patches of ${known}, not of ${show(patch)}` : "'auto' is not known: nothing was measured in this store",
-    'Give a number from 0 to 1, or take the patch size that the store was written for',
-  );
 }
 
 function wholeNumber(name: string, value: unknown, low: number, high: number): number {

@@ -2,19 +2,10 @@ import type { Store } from './dataset/store.ts';
 import { OptionError, StateError } from './errors.ts';
 import type { LoaderOptions, ResolvedOptions } from './options.ts';
 import { storeConfiguration } from './planning/store-configuration.ts';
+import { SAMPLING_DEFAULTS, SAMPLING_SHAPING } from './sampling/options.ts';
 
 /** The options that decide the bytes of a stream, and the store they were used on. */
-const SHAPING = [
-  'patchSize',
-  'batchSize',
-  'seed',
-  'oversample',
-  'probabilisticOversampling',
-  'padMode',
-  'augmentation',
-  'deepSupervision',
-  'regions',
-] as const;
+const SHAPING = ['patchSize', 'batchSize', 'seed', ...SAMPLING_SHAPING, 'padMode', 'augmentation', 'deepSupervision', 'regions'] as const;
 
 type Shaping = Pick<ResolvedOptions, (typeof SHAPING)[number]>;
 
@@ -72,8 +63,8 @@ export function applyState(options: LoaderOptions | ResumeOptions): { options: L
   if (given.oversample === 'auto') delete given.oversample;
   const { regions, ...saved } = shaping(complete(state));
   const asked = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  // What these mean depends on the patch, which must be the same to begin with.
-  const { augmentation, deepSupervision, regions: _, ...plain } = asked;
+  // What these mean depends on the patch and the data set, which must be the same to begin with.
+  const { augmentation, deepSupervision, regions: _, caseWeights, classWeights, exposure, ...plain } = asked;
   compare({ regions, ...saved }, plain);
   return { options: { ...saved, regions: regions !== null, ...asked } as unknown as LoaderOptions, nextBatch: state.nextBatch };
 }
@@ -95,9 +86,10 @@ function compare(saved: Shaping, asked: Partial<Record<keyof Shaping, unknown>>)
   }
 }
 
-/** States that were saved before there was augmentation say nothing of it. */
+/** Older states say nothing of options that came later. */
 function complete(state: LoaderState): LoaderState {
   return {
+    ...SAMPLING_DEFAULTS,
     ...state,
     augmentation: state.augmentation ?? [],
     deepSupervision: state.deepSupervision ?? [state.patchSize.map(() => 1)],

@@ -50,6 +50,11 @@ export class Store {
     return [Math.floor(flat / (height * width)), Math.floor(flat / width) % height, flat % width];
   }
 
+  /** All stored locations of a class of a case, as flat indices into its volume [z, y, x]. @throws StoreError */
+  flatLocations(caseNumber: number, classNumber: number): Uint32Array {
+    return this.#caseLocations(caseNumber)[classNumber];
+  }
+
   /**
    * Least recently used cases leave first. Reading is synchronous: a plan must be made in one go, and the file is
    * small (40 kB a class) beside the voxels that the plan is about to read.
