@@ -39,6 +39,8 @@ export { type PreprocessOptions, type PreprocessReport, preprocess } from './pre
 export type { Progress, RunOptions } from './preprocessing/run-options.ts';
 export { type Damage, type VerifyReport, verifyStore } from './preprocessing/verify.ts';
 export { measureCoverage } from './sampling/coverage.ts';
+export type { Exposure } from './sampling/exposure.ts';
+export type { Schedule } from './sampling/oversampling.ts';
 export { adviseOversampling, type OversamplingAdvice } from './sampling/oversampling-advice.ts';
 export type { SlotPlan } from './sampling/slot-plan.ts';
 export { connect, SharedLoader, share } from './share.ts';

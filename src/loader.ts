@@ -5,6 +5,7 @@ import { targetChannels } from './augmentation/targets.ts';
 import { Batch, type BatchTicket, batchesUntil } from './batch.ts';
 import { residentBytes } from './dataset/resident-cases.ts';
 import { ClosedError } from './errors.ts';
+import { ExposureCount } from './observability/exposure-count.ts';
 import type { LoaderMetrics } from './observability/metrics.ts';
 import { type LoaderOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { samplingFor } from './sampling/options.ts';
@@ -61,6 +62,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   #waitMs = 0;
   #warned = false;
   readonly #counts = { batches: 0, patches: 0, forced: 0, forcedWithoutForeground: 0, withForeground: 0 };
+  readonly #exposure: ExposureCount;
 
   /**
    * Checks the options, sizes and allocates the memory, starts the workers and begins to fill batches.
@@ -87,6 +89,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     const { store, workers } = options;
     const recipe = recipeOf(options);
     this.#options = options;
+    this.#exposure = new ExposureCount(options.exposure);
     this.#nextBatch = nextBatch;
     this.#sampling = samplingFor(options, recipe.pipeline);
     const layout = layoutFor(options, recipe);
@@ -144,6 +147,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       this.#ring.lease(entry, index);
       const foreground = plans.map((_, slot) => this.#ring.hasForeground(entry, slot));
       this.#count(plans, foreground, waiter);
+      this.#exposure.add(plans.map((_, slot) => this.#ring.seen(entry, slot)));
       this.#nextBatch = index + 1;
       waiter.resolve({ index, entry, plans, foreground, keys: plans.map(({ caseNumber }) => this.#options.store.cases[caseNumber].id) });
     }
@@ -237,6 +241,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     const waitMs = this.#waiters.reduce((sum, { since }) => sum + now - since, this.#waitMs);
     return {
       ...this.#counts,
+      exposure: this.#exposure.report(),
       elapsedMs,
       waitMs,
       waitFraction: elapsedMs === 0 ? 0 : Math.min(1, waitMs / elapsedMs),

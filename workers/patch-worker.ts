@@ -59,5 +59,6 @@ function write({ entry, slot, plan }: SlotTask, scratch: number): void {
   const open = (): OpenCase => files.get(plan.caseNumber);
   const foreground = maker.make(residents.get(plan.caseNumber, shape, open) ?? open(), shape, plan, place);
   ring.setForeground(entry, slot, foreground);
+  ring.setSeen(entry, slot, maker.seen);
   ring.setSlotState(entry, slot, SLOT_STATE.written);
 }

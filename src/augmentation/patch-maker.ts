@@ -5,6 +5,7 @@ import type { ResidentCase } from '../dataset/resident-cases.ts';
 import { type Box, type Triple, voxels } from '../geometry.ts';
 import { bindKernels, type Kernels } from '../kernels/kernels.ts';
 import { FOUND } from '../kernels/spatial.ts';
+import { ClassCounter } from './class-counter.ts';
 import { contextOf, earlyMirror, isSpatial, mirroredAxes, type Operation, type Pipeline, spatialOf } from './pipeline.ts';
 import { centred, shifted } from './reading.ts';
 import type { ScratchPlan } from './scratch.ts';
@@ -20,6 +21,8 @@ export interface PatchRecipe {
   targets: Targets;
   scratch: ScratchPlan;
   padMode: PadMode;
+  /** The labels of each class whose presence in patches is counted. */
+  counted: readonly (readonly number[])[];
 }
 
 /** What a plan says of one patch. */
@@ -49,17 +52,21 @@ export class PatchMaker {
   readonly #reader: PatchReader;
   readonly #warper: Warper | null;
   readonly #targets: TargetWriter;
+  readonly #counter: ClassCounter | null;
+  /** Of the last patch: a bit for each of the recipe's counted classes that its final labels hold. */
+  seen = 0;
   /** Which step is spatial, and which mirrors while patches are read; -1 where there is none. */
   readonly #spatial: number;
   readonly #mirror: number;
 
   constructor(memory: WebAssembly.Memory, recipe: PatchRecipe) {
-    const { pipeline, targets, scratch, padMode } = recipe;
+    const { pipeline, targets, scratch, padMode, counted } = recipe;
     this.#recipe = recipe;
     this.#kernels = bindKernels(memory);
     this.#buffer = memory.buffer;
     this.#reader = new PatchReader(memory, pipeline.patch.channels, scratch.slabBytes, padMode);
     this.#targets = new TargetWriter(this.#kernels, memory.buffer, targets);
+    this.#counter = counted.length > 0 ? new ClassCounter(counted) : null;
     this.#spatial = pipeline.steps.findIndex(isSpatial);
     this.#mirror = earlyMirror(pipeline.steps);
     const step = pipeline.steps[this.#spatial] as SpatialStep | undefined;
@@ -75,6 +82,7 @@ export class PatchMaker {
     const found = this.#read({ source, shape, crop }, operations, { data, target, scratch }, mirrored);
     const sample = { ...pipeline.patch, data, target, hasOutside: (found & FOUND.outside) !== 0, mirrored };
     this.#apply(operations, (step) => step > this.#spatial && step !== this.#mirror, sample, scratch + parts.free);
+    this.seen = this.#counter?.find(new Int16Array(this.#buffer, target, voxels(pipeline.patch.shape))) ?? 0;
     this.#targets.write(target, place.targets, scratch + parts.tables);
     return (found & FOUND.foreground) !== 0;
   }

@@ -10,6 +10,8 @@ export interface LoaderMetrics {
   forcedWithoutForeground: number;
   /** Samples that do hold foreground. */
   withForeground: number;
+  /** For each class with a target exposure: the target, and the part of the samples so far that hold it. */
+  exposure: Record<string, { target: number; realised: number }>;
   elapsedMs: number;
   /** Time in which somebody waited for a batch. */
   waitMs: number;

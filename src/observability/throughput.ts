@@ -3,6 +3,7 @@ import { Digest } from '../dataset/hash.ts';
 import type { PatchLoader } from '../loader.ts';
 import type { MemoryReport } from '../shared-memory/layout.ts';
 import { type Environment, environment } from './environment.ts';
+import type { LoaderMetrics } from './metrics.ts';
 
 /** What `voxfeed bench` reports; the keys are those of its JSON. */
 export interface ThroughputReport {
@@ -17,6 +18,8 @@ export interface ThroughputReport {
   stream_hash: string | null;
   /** Of the first `batches` batches of the stream. */
   foreground: { forced: number; with_foreground: number; patches: number };
+  /** For each class with a target exposure: the target, and the part of all patches streamed that hold it. */
+  exposure: LoaderMetrics['exposure'];
   peak_rss_bytes: number;
   /** What the loader sized before the first batch, part by part. */
   memory: MemoryReport;
@@ -77,7 +80,7 @@ export async function measureThroughput(
   await stream(batches, count);
   const elapsedMs = performance.now() - start;
   const cpu = process.cpuUsage(cpuBefore);
-  const { workerBusyMs, workers } = loader.metrics();
+  const { workerBusyMs, workers, exposure } = loader.metrics();
   const patches = batches * batchSize;
   return {
     patches_per_second: round((1000 * patches) / elapsedMs),
@@ -86,6 +89,7 @@ export async function measureThroughput(
     dispatch_fraction: round(Math.max(0, 1 - (workerBusyMs - busyBefore) / (elapsedMs * workers))),
     stream_hash: hash ? digest.hex() : null,
     foreground,
+    exposure,
     peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
     memory: loader.memory(),
     batches,

@@ -17,7 +17,7 @@ const CIRCLE = 2 ** 32;
 /**
  * Decides which slots of the stream are forced onto which class, without chance and at once for any slot: the golden-ratio sequence
  * goes around a circle on which each class has an arc as long as its part. Every run of consecutive slots, and every slot position of
- * consecutive batches, has each class as often as its part says, give or take two or three.
+ * consecutive batches, has each class as often as its part says, give or take four.
  */
 export class Forcing {
   readonly #parts: readonly (ForcedPart & { end: number })[];

@@ -44,6 +44,8 @@ export interface ResolvedSampling {
   caseWeights: number[] | null;
   classWeights: Record<string, number> | null;
   exposure: Exposure | null;
+  /** The labels of each class of `exposure`, in its order. */
+  counted: number[][];
   worldSize: number;
   share: RankShare;
 }
@@ -92,7 +94,7 @@ export function resolveSampling(options: SamplingChoices, store: SampledStore, p
   const rest = { caseWeights, share, worldSize: share.worldSize };
   if (options.exposure === undefined || options.exposure === null) {
     const oversample = options.oversample === 'auto' ? advisedOversampling(store, patch) : checkFraction(options.oversample ?? 0.33);
-    return { ...rest, oversample, probabilisticOversampling, classWeights, exposure: null };
+    return { ...rest, oversample, probabilisticOversampling, classWeights, exposure: null, counted: [] };
   }
   const deciding = [
     ['oversample', options.oversample !== undefined && options.oversample !== 0],
@@ -106,7 +108,8 @@ export function resolveSampling(options: SamplingChoices, store: SampledStore, p
       'Leave one of the two out',
     );
   const exposure = checkExposure(options.exposure, store, caseWeights);
-  return { ...rest, oversample: 0, probabilisticOversampling: false, classWeights: null, exposure };
+  const counted = Object.keys(exposure).map((name) => [...store.classes[classNamed(store.classes, name, 'exposure')].labels]);
+  return { ...rest, oversample: 0, probabilisticOversampling: false, classWeights: null, exposure, counted };
 }
 
 /** A loader's resolved options, as far as they decide plans. */

@@ -58,6 +58,8 @@ export const SLOT = {
   state: 0,
   /** 1 if the written patch holds any foreground, else 0. */
   foreground: 1,
+  /** A bit for each counted class that the written patch holds. */
+  seen: 2,
   words: 16,
 } as const;
 
