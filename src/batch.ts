@@ -24,7 +24,7 @@ export class Batch implements Disposable {
   readonly keys: readonly string[];
   readonly plans: readonly SlotPlan[];
   readonly foreground: readonly boolean[];
-  /** [B, C, z, y, x], or [B, C, y, x] for 2D patches. */
+  /** [B, C, z, y, x], or [B, C, y, x] for 2D patches; in a cascade one more channel for each label of the previous stage. */
   readonly dataShape: readonly number[];
   /** [B, 1, z, y, x], or [B, 1, y, x]; one channel a region where the data set has regions. */
   readonly targetShape: readonly number[];
@@ -41,7 +41,8 @@ export class Batch implements Disposable {
     this.keys = ticket.keys;
     this.plans = ticket.plans;
     this.foreground = ticket.foreground;
-    this.dataShape = [ring.layout.batchSize, ring.layout.channels, ...patchSize];
+    const { channels, cascadeChannels = 0 } = ring.layout;
+    this.dataShape = [ring.layout.batchSize, channels + cascadeChannels, ...patchSize];
     const { batchSize, targets, targetChannels } = ring.layout;
     this.targetShapes = targets.map((shape) => [batchSize, targetChannels, ...shape.slice(-patchSize.length)]);
     [this.targetShape] = this.targetShapes;

@@ -1,8 +1,10 @@
 import { loadCustomSteps } from './augmentation/options.ts';
 import type { PatchRecipe } from './augmentation/patch-maker.ts';
+import { cascadeOf } from './augmentation/pipeline.ts';
 import { recipeOf } from './augmentation/recipe.ts';
 import { targetChannels } from './augmentation/targets.ts';
 import { Batch, type BatchTicket, batchesUntil } from './batch.ts';
+import { openPreviousStage, type PreviousStage } from './dataset/previous-stage.ts';
 import { residentBytes } from './dataset/resident-cases.ts';
 import { ClosedError } from './errors.ts';
 import { ExposureCount } from './observability/exposure-count.ts';
@@ -71,7 +73,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
    */
   static async create(options: LoaderOptions | ResumeOptions, workerModule: string = workerFile('patch-worker')): Promise<PatchLoader> {
     const { options: complete, nextBatch } = applyState(options);
-    const resolved = resolveOptions(complete);
+    const resolved = resolveOptions(complete, await previousOf(complete));
     checkState(resolved, options);
     await loadCustomSteps(resolved.augmentation);
     const loader = new PatchLoader(resolved, nextBatch, workerModule);
@@ -86,7 +88,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   }
 
   private constructor(options: ResolvedOptions, nextBatch: number, workerModule: string) {
-    const { store, workers } = options;
+    const { store, workers, previous } = options;
     const recipe = recipeOf(options);
     this.#options = options;
     this.#exposure = new ExposureCount(options.exposure);
@@ -97,7 +99,15 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     const memory = allocate(layout, this.#memory);
     this.#ring = new Ring(memory.buffer, layout);
     const cases = store.cases.map(({ id, shape }) => ({ id, shape }));
-    const workerData: PatchWorkerData = { memory, layout, storeDir: store.dir, cases, recipe, openCases: openCasesPerWorker(workers) };
+    const workerData: PatchWorkerData = {
+      memory,
+      layout,
+      storeDir: store.dir,
+      cases,
+      recipe,
+      previous: previous?.arrays ?? null,
+      openCases: openCasesPerWorker(workers, previous ? 3 : 2),
+    };
     this.#pool = new WorkerPool(workerModule, workers, workerData);
     this.#dispatcher = new Dispatcher(
       this.#pool,
@@ -277,6 +287,12 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   }
 }
 
+/** The previous stage of a cascade, where options name one. */
+async function previousOf({ store, previousStage }: LoaderOptions): Promise<PreviousStage | null> {
+  // Of a store that is none, the options' own check says so.
+  return previousStage === undefined || typeof store?.location !== 'function' ? null : openPreviousStage(previousStage, store);
+}
+
 /** One batch to be held and one to be filled. */
 const SMALLEST_RING = 2;
 /** Cases kept in memory where nothing else is said, in bytes. */
@@ -291,6 +307,7 @@ function layoutFor({ store, patch, share, workers, ring, cacheBytes, maxMemoryBy
   const sizes = {
     batchSize: share.count,
     channels,
+    cascadeChannels: cascadeOf(recipe.pipeline.steps).labels.length,
     patch,
     targets: recipe.targets.shapes,
     targetChannels: targetChannels(recipe.targets),

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { withPrevious } from './augmentation/cascade.ts';
 import { resolveSteps } from './augmentation/options.ts';
 import type { PresetName } from './augmentation/presets.ts';
 import { scalesOf, targetShapes } from './augmentation/targets.ts';
@@ -7,6 +8,7 @@ import type { PipelineStep } from './augmentation/transforms/index.ts';
 import { machineMemory } from './bytes.ts';
 import { isAnnotated } from './dataset/labels.ts';
 import { PAD_MODES, type PadMode } from './dataset/pad.ts';
+import type { PreviousStage } from './dataset/previous-stage.ts';
 import type { Store } from './dataset/store.ts';
 import { OptionError } from './errors.ts';
 import { patchOf, type Triple } from './geometry.ts';
@@ -45,6 +47,12 @@ export interface LoaderOptions extends SamplingChoices {
    * except with augmentation 'none'.
    */
   regions?: boolean;
+  /**
+   * For a cascade's second stage: the folder with the previous stage's segmentation of every case, `CASE.npy` or `CASE.nii.gz`, labels on
+   * the grid of the store. They become one channel a foreground label, behind those of the image. A NIfTI file is converted once, to
+   * `CASE.npy` beside it.
+   */
+  previousStage?: string;
   /** What stands outside a volume in images: 'constant' (0, the default), 'edge' or 'reflect'. Targets always get -1. */
   padMode?: PadMode;
   /** Batches in shared memory at once: being filled, ready and held. Default: enough to keep all workers busy. */
@@ -75,6 +83,9 @@ export interface ResolvedOptions extends ResolvedSampling {
   deepSupervision: number[][];
   /** The labels of each channel of the targets; null for labels as they are. */
   regions: number[][] | null;
+  /** The labels of a cascade's previous stage, and their hash. */
+  previous: PreviousStage | null;
+  previousHash: string | null;
   ring: number | null;
   /** null: the default. */
   cacheBytes: number | null;
@@ -83,8 +94,11 @@ export interface ResolvedOptions extends ResolvedSampling {
 
 const MAX_WORKERS = 256;
 
-/** @throws OptionError naming the option and what it may be. */
-export function resolveOptions(options: LoaderOptions): ResolvedOptions {
+/**
+ * @param previous what `previousStage` names, opened
+ * @throws OptionError naming the option and what it may be
+ */
+export function resolveOptions(options: LoaderOptions, previous: PreviousStage | null = null): ResolvedOptions {
   const known = [
     'store',
     'config',
@@ -98,6 +112,7 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
     'nnunetCompat',
     'deepSupervision',
     'regions',
+    'previousStage',
     'ring',
     'cacheBytes',
     'maxMemoryBytes',
@@ -121,6 +136,7 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
     throw new OptionError('nnunetCompat', `${JSON.stringify(nnunetCompat)} is neither true nor false`, 'Set it to true or false');
   const patch = patchOf(patchSize);
   const maskedChannels = masked(store);
+  const previousLabels = previous ? store.index.labels.values.filter((label) => label > 0) : [];
   const batch = wholeNumber('batchSize', batchSize, 1, 2 ** 20);
   return {
     store,
@@ -131,9 +147,14 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
     seed: wholeNumber('seed', options.seed ?? 0, 0, Number.MAX_SAFE_INTEGER),
     workers: wholeNumber('workers', options.workers ?? Math.min(availableParallelism(), MAX_WORKERS), 1, MAX_WORKERS),
     padMode,
-    augmentation: resolveSteps(augmentation, { patchSize, maskedChannels, nnunetCompat }),
+    augmentation: withPrevious(
+      resolveSteps(augmentation, { patchSize, maskedChannels, previousLabels, nnunetCompat }),
+      previous && previousLabels,
+    ),
     deepSupervision: targetScales(options, patchSize),
     regions: regionLabels(options),
+    previous,
+    previousHash: previous?.hash ?? null,
     ring: options.ring === undefined ? null : wholeNumber('ring', options.ring, 1, 2 ** 16),
     cacheBytes: options.cacheBytes === undefined ? null : wholeNumber('cacheBytes', options.cacheBytes, 0, Number.MAX_SAFE_INTEGER),
     maxMemoryBytes: wholeNumber('maxMemoryBytes', options.maxMemoryBytes ?? Math.floor(machineMemory() / 2), 1, Number.MAX_SAFE_INTEGER),
@@ -141,9 +162,15 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
 }
 
 /** What is given, and what the plans say where nothing is. @throws StoreError, PlansError */
-function sizes({ store, config, patchSize, batchSize }: LoaderOptions): { patchSize: readonly number[]; batchSize: number } {
+function sizes({ store, config, patchSize, batchSize, previousStage }: LoaderOptions): { patchSize: readonly number[]; batchSize: number } {
   if (patchSize !== undefined && batchSize !== undefined && config === undefined) return { patchSize, batchSize };
   const planned = storeConfiguration(store, config);
+  if (planned.previousStage !== null && previousStage === undefined)
+    throw new OptionError(
+      'previousStage',
+      `${planned.name} goes on from ${planned.previousStage}, whose segmentations are not given`,
+      'Give the folder they are in',
+    );
   return { patchSize: patchSize ?? planned.patchSize, batchSize: batchSize ?? planned.batchSize };
 }
 

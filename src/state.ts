@@ -5,7 +5,17 @@ import { storeConfiguration } from './planning/store-configuration.ts';
 import { SAMPLING_DEFAULTS, SAMPLING_SHAPING } from './sampling/options.ts';
 
 /** The options that decide the bytes of a stream, and the store they were used on. */
-const SHAPING = ['patchSize', 'batchSize', 'seed', ...SAMPLING_SHAPING, 'padMode', 'augmentation', 'deepSupervision', 'regions'] as const;
+const SHAPING = [
+  'patchSize',
+  'batchSize',
+  'seed',
+  ...SAMPLING_SHAPING,
+  'padMode',
+  'augmentation',
+  'deepSupervision',
+  'regions',
+  'previousHash',
+] as const;
 
 type Shaping = Pick<ResolvedOptions, (typeof SHAPING)[number]>;
 
@@ -61,17 +71,25 @@ export function applyState(options: LoaderOptions | ResumeOptions): { options: L
   }
   // Advice is taken once, when the stream begins.
   if (given.oversample === 'auto') delete given.oversample;
-  const { regions, ...saved } = shaping(complete(state));
+  const { regions, previousHash: _hash, ...saved } = shaping(complete(state));
   const asked = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   // What these mean depends on the patch and the data set, which must be the same to begin with.
   const { augmentation, deepSupervision, regions: _, caseWeights, classWeights, exposure, ...plain } = asked;
-  compare({ regions, ...saved }, plain);
+  compare(shaping(complete(state)), plain);
   return { options: { ...saved, regions: regions !== null, ...asked } as unknown as LoaderOptions, nextBatch: state.nextBatch };
 }
 
 /** @throws StateError if options that were given again, once they are resolved, are not those of the state. */
 export function checkState(options: ResolvedOptions, given: LoaderOptions | ResumeOptions): void {
-  if ('state' in given && given.state !== undefined) compare(shaping(complete(given.state)), shaping(options));
+  if (!('state' in given) || given.state === undefined) return;
+  const saved = shaping(complete(given.state));
+  if (saved.previousHash !== options.previousHash)
+    throw new StateError(
+      'state',
+      `it was saved ${saved.previousHash === null ? 'without a previous stage' : `with ${options.previousHash === null ? 'a' : 'another'} previous stage`}`,
+      'Give the same `previousStage` as then',
+    );
+  compare(saved, shaping(options));
 }
 
 /** @throws StateError for the first that differs. */
@@ -94,5 +112,6 @@ function complete(state: LoaderState): LoaderState {
     augmentation: state.augmentation ?? [],
     deepSupervision: state.deepSupervision ?? [state.patchSize.map(() => 1)],
     regions: state.regions ?? null,
+    previousHash: state.previousHash ?? null,
   };
 }

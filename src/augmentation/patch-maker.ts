@@ -79,8 +79,10 @@ export class PatchMaker {
     const { data, scratch } = place;
     const target = targets.regions ? scratch + parts.labels : place.targets[0];
     const mirrored = mirroredAxes(operations, this.#mirror);
-    const found = this.#read({ source, shape, crop }, operations, { data, target, scratch }, mirrored);
-    const sample = { ...pipeline.patch, data, target, hasOutside: (found & FOUND.outside) !== 0, mirrored };
+    const previous = source.previous ? scratch + parts.previous : undefined;
+    const found = this.#read({ source, shape, crop }, operations, { data, target, previous, scratch }, mirrored);
+    const labels = previous === undefined ? { target } : { target, previous };
+    const sample = { ...pipeline.patch, data, ...labels, hasOutside: (found & FOUND.outside) !== 0, mirrored };
     this.#apply(operations, (step) => step > this.#spatial && step !== this.#mirror, sample, scratch + parts.free);
     this.seen = this.#counter?.find(new Int16Array(this.#buffer, target, voxels(pipeline.patch.shape))) ?? 0;
     this.#targets.write(target, place.targets, scratch + parts.tables);
@@ -104,17 +106,23 @@ export class PatchMaker {
     const size = pipeline.crop;
     const data = scratch + parts.free;
     const target = data + 4 * context.channels * voxels(size);
-    const found = this.#reader.read(source, shape, crop, { data, target, scratch: scratch + parts.slab });
-    const sample = { ...context, data, target, hasOutside: (found & FOUND.outside) !== 0, mirrored: [] };
+    const previous = source.previous ? target + 2 * voxels(size) : undefined;
+    const found = this.#reader.read(source, shape, crop, { data, target, previous, scratch: scratch + parts.slab });
+    const labels = previous === undefined ? { target } : { target, previous };
+    const sample = { ...context, data, ...labels, hasOutside: (found & FOUND.outside) !== 0, mirrored: [] };
     this.#apply(operations, (step) => step < this.#spatial, sample, scratch + parts.beside);
     const arrays = { data: { pointer: data, bytesPerVoxel: 4 }, segmentation: { pointer: target, bytesPerVoxel: 2 } };
-    return { source: arrays, shape: size, crop: { lower: [0, 0, 0], upper: size } };
+    const before = previous === undefined ? {} : { previous: { pointer: previous, bytesPerVoxel: 2 } };
+    return { source: { ...arrays, ...before }, shape: size, crop: { lower: [0, 0, 0], upper: size } };
   }
 
   #apply(operations: readonly Operation[], wanted: (step: number) => boolean, sample: Sample, scratch: number): void {
+    const { pipeline } = this.#recipe;
     const workspace = { kernels: this.#kernels, buffer: this.#buffer, scratch };
     for (const { step, transform, parameters } of operations) {
-      if (wanted(step)) TRANSFORMS[transform].apply(sample, parameters, this.#recipe.pipeline.steps[step], workspace);
+      if (!wanted(step)) continue;
+      sample.channels = contextOf(pipeline, step).channels;
+      TRANSFORMS[transform].apply(sample, parameters, pipeline.steps[step], workspace);
     }
   }
 }

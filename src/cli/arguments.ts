@@ -64,6 +64,7 @@ export const LOADER_ARGUMENTS = {
   seed: 'string',
   workers: 'string',
   ...SAMPLING_ARGUMENTS,
+  'previous-stage': 'string',
   'pad-mode': 'string',
   ring: 'string',
   'cache-gb': 'string',
@@ -76,6 +77,7 @@ export const LOADER_USAGE = `  --config NAME       patch and batch size as plann
   --seed N            names the stream; default 0
   --workers N         worker threads; default: one per core
 ${SAMPLING_USAGE}
+  --previous-stage DIR  a cascade's previous segmentations, CASE.npy or CASE.nii.gz on the grid of the store
   --pad-mode MODE     what stands outside a volume in images: constant (0), edge or reflect; default constant
   --ring N            batches in memory; default: enough to keep all workers busy
   --cache-gb N        keep cases in memory, up to this; 0 reads files only; default 1
@@ -92,6 +94,7 @@ export async function loaderOptions(storeDir: string, values: Values): Promise<L
     seed: number(values, 'seed'),
     workers: number(values, 'workers'),
     ...samplingChoices(values),
+    previousStage: text(values, 'previous-stage'),
     padMode: text(values, 'pad-mode') as PadMode | undefined,
     ring: number(values, 'ring'),
     cacheBytes: gigabytes(values, 'cache-gb'),

@@ -1,5 +1,6 @@
 import type { PatchRecipe } from '../augmentation/patch-maker.ts';
 import type { CaseShape } from '../dataset/open-files.ts';
+import type { PreviousArray } from '../dataset/previous-stage.ts';
 import type { PackedError } from '../errors.ts';
 import type { SlotPlan } from '../sampling/slot-plan.ts';
 import type { Layout } from '../shared-memory/layout.ts';
@@ -11,7 +12,9 @@ export interface PatchWorkerData {
   storeDir: string;
   cases: CaseShape[];
   recipe: PatchRecipe;
-  /** How many cases it may hold open at once (two files each). */
+  /** In a cascade: where each case's labels of the previous stage are. */
+  previous: readonly PreviousArray[] | null;
+  /** How many cases it may hold open at once. */
   openCases: number;
 }
 

@@ -7,6 +7,8 @@ export interface LayoutOptions {
   ring: number;
   batchSize: number;
   channels: number;
+  /** Channels that a cascade adds to those of the stored images. Default 0. */
+  cascadeChannels?: number;
   patch: Triple;
   /** The shape of each target, the patch's own first, and the channels of all of them. */
   targets: readonly Triple[];
@@ -74,12 +76,23 @@ export const ADDRESSABLE = 4 * 1024 ** 3;
 const align = (bytes: number, to: number): number => Math.ceil(bytes / to) * to;
 
 export function computeLayout(options: LayoutOptions): Layout {
-  const { ring, batchSize, channels, patch, targets, targetChannels, scratches, scratchBytes, residentBytes } = options;
+  const {
+    ring,
+    batchSize,
+    channels,
+    cascadeChannels = 0,
+    patch,
+    targets,
+    targetChannels,
+    scratches,
+    scratchBytes,
+    residentBytes,
+  } = options;
   const headerOffset = KERNEL_BYTES;
   const headerBytes = 4 * (HEADER.words + ring * (ENTRY.words + batchSize * SLOT.words) + residentBytes.length * RESIDENT.words);
   const scratchOffset = align(headerOffset + headerBytes, WASM_PAGE);
   const ringOffset = align(scratchOffset + scratches * align(scratchBytes, CACHE_LINE), WASM_PAGE);
-  const sampleDataBytes = 4 * channels * voxels(patch);
+  const sampleDataBytes = 4 * (channels + cascadeChannels) * voxels(patch);
   const sampleTargetBytes = targets.map((shape) => 2 * targetChannels * voxels(shape));
   let entryBytes = align(batchSize * sampleDataBytes, CACHE_LINE);
   const targetOffsets = sampleTargetBytes.map((bytes) => {
