@@ -38,6 +38,7 @@ export { type PlanDatasetOptions, type PlanReport, planDataset } from './preproc
 export { type PreprocessOptions, type PreprocessReport, preprocess } from './preprocessing/preprocess.ts';
 export type { Progress, RunOptions } from './preprocessing/run-options.ts';
 export { type Damage, type VerifyReport, verifyStore } from './preprocessing/verify.ts';
+export { type Replayed, replay } from './replay.ts';
 export { measureCoverage } from './sampling/coverage.ts';
 export type { Exposure } from './sampling/exposure.ts';
 export type { Schedule } from './sampling/oversampling.ts';

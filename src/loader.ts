@@ -1,15 +1,14 @@
-import { loadCustomSteps } from './augmentation/options.ts';
 import type { PatchRecipe } from './augmentation/patch-maker.ts';
 import { cascadeOf } from './augmentation/pipeline.ts';
 import { recipeOf } from './augmentation/recipe.ts';
 import { targetChannels } from './augmentation/targets.ts';
 import { Batch, type BatchTicket, batchesUntil } from './batch.ts';
-import { openPreviousStage, type PreviousStage } from './dataset/previous-stage.ts';
 import { residentBytes } from './dataset/resident-cases.ts';
 import { ClosedError } from './errors.ts';
 import { ExposureCount } from './observability/exposure-count.ts';
 import type { LoaderMetrics } from './observability/metrics.ts';
-import { type LoaderOptions, type ResolvedOptions, resolveOptions } from './options.ts';
+import type { LoaderOptions, ResolvedOptions } from './options.ts';
+import { prepareOptions } from './prepare-options.ts';
 import { samplingFor } from './sampling/options.ts';
 import { planBatch, type SamplingOptions, type SlotPlan } from './sampling/slot-plan.ts';
 import { openCasesPerWorker } from './scheduling/descriptors.ts';
@@ -19,7 +18,7 @@ import { TASKS_PER_WORKER, WorkerPool } from './scheduling/worker-pool.ts';
 import { allocate } from './shared-memory/allocate.ts';
 import { ADDRESSABLE, computeLayout, type Layout, type MemoryReport, reportMemory } from './shared-memory/layout.ts';
 import { Ring } from './shared-memory/ring.ts';
-import { applyState, checkState, type LoaderState, type ResumeOptions, saveState } from './state.ts';
+import { type LoaderState, type ResumeOptions, saveState } from './state.ts';
 import { workerFile } from './worker-file.ts';
 
 /** A batch on its way: planned, and being filled by workers or ready. */
@@ -72,10 +71,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
    * @throws OptionError, StateError, MemoryError, WorkerError
    */
   static async create(options: LoaderOptions | ResumeOptions, workerModule: string = workerFile('patch-worker')): Promise<PatchLoader> {
-    const { options: complete, nextBatch } = applyState(options);
-    const resolved = resolveOptions(complete, await previousOf(complete));
-    checkState(resolved, options);
-    await loadCustomSteps(resolved.augmentation);
+    const { options: resolved, nextBatch } = await prepareOptions(options);
     const loader = new PatchLoader(resolved, nextBatch, workerModule);
     try {
       await loader.#pool.ready();
@@ -285,12 +281,6 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-/** The previous stage of a cascade, where options name one. */
-async function previousOf({ store, previousStage }: LoaderOptions): Promise<PreviousStage | null> {
-  // Of a store that is none, the options' own check says so.
-  return previousStage === undefined || typeof store?.location !== 'function' ? null : openPreviousStage(previousStage, store);
 }
 
 /** One batch to be held and one to be filled. */

@@ -32,6 +32,7 @@ describe('the public surface', () => {
       'preprocess',
       'readDatasetJson',
       'readPlans',
+      'replay',
       'resolveConfiguration',
       'share',
       'storeConfiguration',

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import type { PresetName } from '../augmentation/presets.ts';
 import type { PadMode } from '../dataset/pad.ts';
 import { openStore } from '../dataset/store.ts';
 import type { LoaderOptions } from '../options.ts';
@@ -64,6 +65,7 @@ export const LOADER_ARGUMENTS = {
   seed: 'string',
   workers: 'string',
   ...SAMPLING_ARGUMENTS,
+  augmentation: 'string',
   'previous-stage': 'string',
   'pad-mode': 'string',
   ring: 'string',
@@ -77,6 +79,7 @@ export const LOADER_USAGE = `  --config NAME       patch and batch size as plann
   --seed N            names the stream; default 0
   --workers N         worker threads; default: one per core
 ${SAMPLING_USAGE}
+  --augmentation NAME what is done to patches: none (the default), validation, default, da5, …
   --previous-stage DIR  a cascade's previous segmentations, CASE.npy or CASE.nii.gz on the grid of the store
   --pad-mode MODE     what stands outside a volume in images: constant (0), edge or reflect; default constant
   --ring N            batches in memory; default: enough to keep all workers busy
@@ -94,6 +97,7 @@ export async function loaderOptions(storeDir: string, values: Values): Promise<L
     seed: number(values, 'seed'),
     workers: number(values, 'workers'),
     ...samplingChoices(values),
+    augmentation: text(values, 'augmentation') as PresetName | undefined,
     previousStage: text(values, 'previous-stage'),
     padMode: text(values, 'pad-mode') as PadMode | undefined,
     ring: number(values, 'ring'),

@@ -6,7 +6,7 @@ import type { Triple } from '../geometry.ts';
 import { caseFiles } from './case-files.ts';
 import { type Checksum, hasher } from './hash.ts';
 import type { LabelClass } from './labels.ts';
-import { decodeSidecar } from './sidecar.ts';
+import { decodeSidecar, type Sidecar } from './sidecar.ts';
 import { contentHash, INDEX_FILE, parseIndex, type StoredCase, type StoreIndex } from './store-index.ts';
 
 /** Class locations kept in memory are bounded by this many bytes; they are read again where needed. */
@@ -77,16 +77,22 @@ export class Store {
     return locations;
   }
 
-  #readLocations(caseNumber: number): Uint32Array[] {
-    const { id, locationsXxh64 } = this.cases[caseNumber];
-    const path = caseFiles(this.dir, id).sidecar;
+  /** Everything about a case besides its voxels. @throws StoreError, FileError */
+  sidecar(caseNumber: number): Sidecar {
+    const path = caseFiles(this.dir, this.cases[caseNumber].id).sidecar;
     let bytes: Buffer;
     try {
       bytes = readFileSync(path);
     } catch (error) {
       throw fileError(path, error);
     }
-    const { classes } = decodeSidecar(path, bytes);
+    return decodeSidecar(path, bytes);
+  }
+
+  #readLocations(caseNumber: number): Uint32Array[] {
+    const { id, locationsXxh64 } = this.cases[caseNumber];
+    const path = caseFiles(this.dir, id).sidecar;
+    const { classes } = this.sidecar(caseNumber);
     // Other locations would make another stream under the same name.
     if (this.#checksum(...classes.map((entry) => entry.locations)) !== locationsXxh64) {
       throw new StoreError(

@@ -1,0 +1,116 @@
+import { PatchMaker } from './augmentation/patch-maker.ts';
+import { cascadeOf } from './augmentation/pipeline.ts';
+import { centred, shifted } from './augmentation/reading.ts';
+import { recipeOf } from './augmentation/recipe.ts';
+import { targetChannels } from './augmentation/targets.ts';
+import { type OpenCase, OpenFiles } from './dataset/open-files.ts';
+import { PatchReader } from './dataset/read-patch.ts';
+import { OptionError } from './errors.ts';
+import { type Box, boxShape, voxels } from './geometry.ts';
+import { KERNEL_BYTES } from './kernels/kernels.ts';
+import type { LoaderOptions, ResolvedOptions } from './options.ts';
+import { prepareOptions } from './prepare-options.ts';
+import { samplingFor } from './sampling/options.ts';
+import { planSlot, type SlotPlan } from './sampling/slot-plan.ts';
+import { allocate } from './shared-memory/allocate.ts';
+import { computeLayout, reportMemory, WASM_PAGE } from './shared-memory/layout.ts';
+import { Ring } from './shared-memory/ring.ts';
+import type { ResumeOptions } from './state.ts';
+
+/** One sample of a stream, made again. */
+export interface Replayed {
+  plan: SlotPlan;
+  /** The crop that nnU-Net would read for it, before anything is done. */
+  before: {
+    box: Box;
+    /** float32 [C, z, y, x]. */
+    image: Float32Array;
+    /** int16 [z, y, x], -1 outside. */
+    labels: Int16Array;
+    /** In a cascade, the previous stage's labels: the same. */
+    previous: Int16Array | null;
+  };
+  /** The sample as it is in its batch. */
+  after: {
+    /** Where it would lie without the augmentation. */
+    box: Box;
+    /** float32 [C, z, y, x]. */
+    data: Float32Array;
+    /** int16 [channels, z, y, x] of each target. */
+    targets: Int16Array[];
+    targetChannels: number;
+  };
+}
+
+/**
+ * Makes any sample of a stream again, bit for bit, without the samples before it and without workers.
+ * @param sample its position in the stream of all ranks: batch × batch size + slot
+ * @throws what a loader with these options throws
+ */
+export async function replay(given: LoaderOptions | ResumeOptions, sample: number): Promise<Replayed> {
+  const { options } = await prepareOptions(given);
+  if (!Number.isSafeInteger(sample) || sample < 0)
+    throw new OptionError(
+      'sample',
+      `${JSON.stringify(sample)} is no position in a stream`,
+      'Give a whole number from 0: batch × batch size + slot',
+    );
+  const recipe = recipeOf(options);
+  const { pipeline } = recipe;
+  const plan = planSlot(options.store, samplingFor(options, pipeline), sample);
+  const { store, previous } = options;
+  const labelBytes = store.index.labelDtype === 'int16' ? 2 : 1;
+  const files = new OpenFiles(store.dir, store.cases, pipeline.patch.channels, labelBytes, 1, previous?.arrays);
+  try {
+    const source = files.get(plan.caseNumber);
+    return { plan, before: readCrop(source, options, plan), after: make(source, options, plan) };
+  } finally {
+    files.close(plan.caseNumber);
+  }
+
+  function make(source: OpenCase, { patch, maxMemoryBytes }: ResolvedOptions, { caseNumber, crop }: SlotPlan): Replayed['after'] {
+    const layout = computeLayout({
+      ring: 1,
+      batchSize: 1,
+      channels: pipeline.patch.channels,
+      cascadeChannels: cascadeOf(pipeline.steps).labels.length,
+      patch,
+      targets: recipe.targets.shapes,
+      targetChannels: targetChannels(recipe.targets),
+      scratches: 1,
+      scratchBytes: recipe.scratch.totalBytes,
+      labelBytes,
+      residentBytes: [],
+    });
+    const memory = allocate(layout, reportMemory(layout, 0, maxMemoryBytes));
+    const ring = new Ring(memory.buffer, layout);
+    const targets = layout.targets.map((_, target) => ring.targetPointer(0, 0, target));
+    const place = { data: ring.dataPointer(0, 0), targets, scratch: ring.scratchPointer(0) };
+    new PatchMaker(memory, recipe).make(source, store.cases[caseNumber].shape, plan, place);
+    return {
+      box: shifted(centred(boxShape(crop), patch), crop.lower),
+      data: ring.data(0).slice(),
+      targets: targets.map((_, target) => ring.target(0, target).slice()),
+      targetChannels: layout.targetChannels,
+    };
+  }
+
+  function readCrop(source: OpenCase, { padMode }: ResolvedOptions, { caseNumber, crop }: SlotPlan): Replayed['before'] {
+    const { channels } = pipeline.patch;
+    const { slabBytes } = recipe.scratch;
+    const count = voxels(boxShape(crop));
+    const target = KERNEL_BYTES + 4 * channels * count;
+    const before = target + 2 * count;
+    const scratch = Math.ceil((before + 2 * count) / WASM_PAGE) * WASM_PAGE;
+    const pages = Math.ceil((scratch + slabBytes) / WASM_PAGE);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    const place = { data: KERNEL_BYTES, target, previous: source.previous ? before : undefined, scratch };
+    new PatchReader(memory, channels, slabBytes, padMode).read(source, store.cases[caseNumber].shape, crop, place);
+    return {
+      box: crop,
+      image: new Float32Array(memory.buffer, KERNEL_BYTES, channels * count).slice(),
+      labels: new Int16Array(memory.buffer, target, count).slice(),
+      previous: source.previous ? new Int16Array(memory.buffer, before, count).slice() : null,
+    };
+  }
+}
