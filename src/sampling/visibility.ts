@@ -90,14 +90,19 @@ function holds(data: Locatable, caseNumber: number, classNumber: number, { matri
   const plane = height * width;
   const first = lower[0] * plane;
   const end = upper[0] * plane;
-  for (const flat of data.flatLocations(caseNumber, classNumber)) {
+  const locations = data.flatLocations(caseNumber, classNumber);
+  for (let k = 0; k < locations.length; k++) {
+    const flat = locations[k];
     if (flat < first || flat >= end) continue;
-    const z = Math.floor(flat / plane);
-    const y = Math.floor(flat / width) - z * height;
-    if (y < lower[1] || y >= upper[1]) continue;
-    const x = flat % width;
+    const line = Math.floor(flat / width);
+    const x = flat - line * width;
     if (x < lower[2] || x >= upper[2]) continue;
-    const [dz, dy, dx] = [z - origin[0], y - origin[1], x - origin[2]];
+    const z = Math.floor(line / height);
+    const y = line - z * height;
+    if (y < lower[1] || y >= upper[1]) continue;
+    const dz = z - origin[0];
+    const dy = y - origin[1];
+    const dx = x - origin[2];
     const inZ = a * dz + b * dy + c * dx;
     if (inZ < -0.5 || inZ >= size[0] - 0.5) continue;
     const inY = d * dz + e * dy + f * dx;
