@@ -153,7 +153,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       this.#ring.lease(entry, index);
       const foreground = plans.map((_, slot) => this.#ring.hasForeground(entry, slot));
       this.#count(plans, foreground, waiter);
-      this.#exposure.add(plans.map((_, slot) => this.#ring.seen(entry, slot)));
+      if (this.#options.exposure) this.#exposure.add(plans.map((_, slot) => this.#ring.seen(entry, slot)));
       this.#nextBatch = index + 1;
       waiter.resolve({ index, entry, plans, foreground, keys: plans.map(({ caseNumber }) => this.#options.store.cases[caseNumber].id) });
     }

@@ -1,4 +1,4 @@
-import { PatchMaker } from './augmentation/patch-maker.ts';
+import { PatchMaker, type PatchRecipe } from './augmentation/patch-maker.ts';
 import { cascadeOf } from './augmentation/pipeline.ts';
 import { centred, shifted } from './augmentation/reading.ts';
 import { recipeOf } from './augmentation/recipe.ts';
@@ -6,7 +6,7 @@ import { targetChannels } from './augmentation/targets.ts';
 import { type OpenCase, OpenFiles } from './dataset/open-files.ts';
 import { PatchReader } from './dataset/read-patch.ts';
 import { OptionError } from './errors.ts';
-import { type Box, boxShape, voxels } from './geometry.ts';
+import { type Box, boxShape, type Triple, voxels } from './geometry.ts';
 import { KERNEL_BYTES } from './kernels/kernels.ts';
 import type { LoaderOptions, ResolvedOptions } from './options.ts';
 import { prepareOptions } from './prepare-options.ts';
@@ -56,61 +56,64 @@ export async function replay(given: LoaderOptions | ResumeOptions, sample: numbe
       'Give a whole number from 0: batch × batch size + slot',
     );
   const recipe = recipeOf(options);
-  const { pipeline } = recipe;
-  const plan = planSlot(options.store, samplingFor(options, pipeline), sample);
+  const { channels } = recipe.pipeline.patch;
   const { store, previous } = options;
-  const labelBytes = store.index.labelDtype === 'int16' ? 2 : 1;
-  const files = new OpenFiles(store.dir, store.cases, pipeline.patch.channels, labelBytes, 1, previous?.arrays);
+  const plan = planSlot(store, samplingFor(options, recipe.pipeline), sample);
+  const files = new OpenFiles(store.dir, store.cases, channels, labelBytes(options), 1, previous?.arrays);
   try {
     const source = files.get(plan.caseNumber);
-    return { plan, before: readCrop(source, options, plan), after: make(source, options, plan) };
+    const { shape } = store.cases[plan.caseNumber];
+    return { plan, before: readCrop(source, shape, recipe, plan), after: makePatch(source, shape, options, recipe, plan) };
   } finally {
     files.close(plan.caseNumber);
   }
+}
 
-  function make(source: OpenCase, { patch, maxMemoryBytes }: ResolvedOptions, { caseNumber, crop }: SlotPlan): Replayed['after'] {
-    const layout = computeLayout({
-      ring: 1,
-      batchSize: 1,
-      channels: pipeline.patch.channels,
-      cascadeChannels: cascadeOf(pipeline.steps).labels.length,
-      patch,
-      targets: recipe.targets.shapes,
-      targetChannels: targetChannels(recipe.targets),
-      scratches: 1,
-      scratchBytes: recipe.scratch.totalBytes,
-      labelBytes,
-      residentBytes: [],
-    });
-    const memory = allocate(layout, reportMemory(layout, 0, maxMemoryBytes));
-    const ring = new Ring(memory.buffer, layout);
-    const targets = layout.targets.map((_, target) => ring.targetPointer(0, 0, target));
-    const place = { data: ring.dataPointer(0, 0), targets, scratch: ring.scratchPointer(0) };
-    new PatchMaker(memory, recipe).make(source, store.cases[caseNumber].shape, plan, place);
-    return {
-      box: shifted(centred(boxShape(crop), patch), crop.lower),
-      data: ring.data(0).slice(),
-      targets: targets.map((_, target) => ring.target(0, target).slice()),
-      targetChannels: layout.targetChannels,
-    };
-  }
+const labelBytes = ({ store }: ResolvedOptions): number => (store.index.labelDtype === 'int16' ? 2 : 1);
 
-  function readCrop(source: OpenCase, { padMode }: ResolvedOptions, { caseNumber, crop }: SlotPlan): Replayed['before'] {
-    const { channels } = pipeline.patch;
-    const { slabBytes } = recipe.scratch;
-    const count = voxels(boxShape(crop));
-    const target = KERNEL_BYTES + 4 * channels * count;
-    const before = target + 2 * count;
-    const scratch = Math.ceil((before + 2 * count) / WASM_PAGE) * WASM_PAGE;
-    const pages = Math.ceil((scratch + slabBytes) / WASM_PAGE);
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    const place = { data: KERNEL_BYTES, target, previous: source.previous ? before : undefined, scratch };
-    new PatchReader(memory, channels, slabBytes, padMode).read(source, store.cases[caseNumber].shape, crop, place);
-    return {
-      box: crop,
-      image: new Float32Array(memory.buffer, KERNEL_BYTES, channels * count).slice(),
-      labels: new Int16Array(memory.buffer, target, count).slice(),
-      previous: source.previous ? new Int16Array(memory.buffer, before, count).slice() : null,
-    };
-  }
+/** As a worker does, in a memory with room for one batch of one sample. */
+function makePatch(source: OpenCase, shape: Triple, options: ResolvedOptions, recipe: PatchRecipe, plan: SlotPlan): Replayed['after'] {
+  const { pipeline, targets } = recipe;
+  const layout = computeLayout({
+    ring: 1,
+    batchSize: 1,
+    channels: pipeline.patch.channels,
+    cascadeChannels: cascadeOf(pipeline.steps).labels.length,
+    patch: options.patch,
+    targets: targets.shapes,
+    targetChannels: targetChannels(targets),
+    scratches: 1,
+    scratchBytes: recipe.scratch.totalBytes,
+    labelBytes: labelBytes(options),
+    residentBytes: [],
+  });
+  const memory = allocate(layout, reportMemory(layout, 0, options.maxMemoryBytes));
+  const ring = new Ring(memory.buffer, layout);
+  const pointers = targets.shapes.map((_, target) => ring.targetPointer(0, 0, target));
+  const place = { data: ring.dataPointer(0, 0), targets: pointers, scratch: ring.scratchPointer(0) };
+  new PatchMaker(memory, recipe).make(source, shape, plan, place);
+  return {
+    box: shifted(centred(boxShape(plan.crop), options.patch), plan.crop.lower),
+    data: ring.data(0).slice(),
+    targets: pointers.map((_, target) => ring.target(0, target).slice()),
+    targetChannels: layout.targetChannels,
+  };
+}
+
+function readCrop(source: OpenCase, shape: Triple, { pipeline, scratch, padMode }: PatchRecipe, { crop }: SlotPlan): Replayed['before'] {
+  const { channels } = pipeline.patch;
+  const count = voxels(boxShape(crop));
+  const target = KERNEL_BYTES + 4 * channels * count;
+  const before = target + 2 * count;
+  const slab = Math.ceil((before + 2 * count) / WASM_PAGE) * WASM_PAGE;
+  const pages = Math.ceil((slab + scratch.slabBytes) / WASM_PAGE);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const place = { data: KERNEL_BYTES, target, previous: source.previous ? before : undefined, scratch: slab };
+  new PatchReader(memory, channels, scratch.slabBytes, padMode).read(source, shape, crop, place);
+  return {
+    box: crop,
+    image: new Float32Array(memory.buffer, KERNEL_BYTES, channels * count).slice(),
+    labels: new Int16Array(memory.buffer, target, count).slice(),
+    previous: source.previous ? new Int16Array(memory.buffer, before, count).slice() : null,
+  };
 }

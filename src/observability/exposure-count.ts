@@ -14,7 +14,6 @@ export class ExposureCount {
 
   /** @param seen one a sample: a bit for each class that it holds */
   add(seen: readonly number[]): void {
-    if (this.#targets.length === 0) return;
     this.#patches += seen.length;
     for (const bits of seen) for (let i = 0; i < this.#counts.length; i++) this.#counts[i] += (bits >>> i) & 1;
   }
