@@ -33,7 +33,7 @@ export class Batch implements Disposable {
   readonly keys: readonly string[];
   readonly plans: readonly SlotPlan[];
   readonly foreground: readonly boolean[];
-  /** [B, C, z, y, x], or [B, C, y, x] for 2D patches. */
+  /** [B, C, z, y, x], or [B, C, y, x] for 2D patches; in a cascade one more channel for each label of the previous stage. */
   readonly dataShape: readonly number[];
   /** [B, 1, z, y, x], or [B, 1, y, x]; one channel a region where the data set has regions. */
   readonly targetShape: readonly number[];
@@ -45,7 +45,7 @@ export class Batch implements Disposable {
   #held = true;
 
   constructor(ring: Ring, ticket: BatchTicket, onDispose: () => void = () => {}) {
-    const { channels, configurations } = ring.layout;
+    const { channels, cascadeChannels = 0, configurations } = ring.layout;
     const { config, batchSize, patchSize, targets, targetChannels } = configurations[ticket.configuration];
     this.#onDispose = onDispose;
     this.index = ticket.index;
@@ -54,7 +54,7 @@ export class Batch implements Disposable {
     this.keys = ticket.keys;
     this.plans = ticket.plans;
     this.foreground = ticket.foreground;
-    this.dataShape = [batchSize, channels, ...patchSize];
+    this.dataShape = [batchSize, channels + cascadeChannels, ...patchSize];
     this.targetShapes = targets.map((shape) => [batchSize, targetChannels, ...shape.slice(-patchSize.length)]);
     [this.targetShape] = this.targetShapes;
     this.#ring = ring;

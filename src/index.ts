@@ -45,8 +45,11 @@ export { type PreprocessOptions, type PreprocessReport, preprocess } from './pre
 export type { Progress, RunOptions } from './preprocessing/run-options.ts';
 export { type Damage, type VerifyReport, verifyStore } from './preprocessing/verify.ts';
 export type { Draws } from './random.ts';
+export { type Replayed, type ReplayedStream, replay } from './replay.ts';
 export { measureCoverage } from './sampling/coverage.ts';
+export type { Exposure } from './sampling/exposure.ts';
 export type { Weight } from './sampling/mix.ts';
+export type { Schedule } from './sampling/oversampling.ts';
 export { adviseOversampling, type OversamplingAdvice } from './sampling/oversampling-advice.ts';
 export type { SlotPlan } from './sampling/slot-plan.ts';
 export { connect, SharedLoader, type SharedStream, share } from './share.ts';

@@ -1,13 +1,13 @@
-import { loadCustomSteps } from './augmentation/options.ts';
 import type { PatchRecipe } from './augmentation/patch-maker.ts';
 import { recipeOf } from './augmentation/recipe.ts';
 import type { Batch, BatchStream, BatchTicket } from './batch.ts';
 import { type Epoch, epochs } from './epochs.ts';
 import { ClosedError } from './errors.ts';
-import { allConfigurations, planMemory } from './memory-plan.ts';
+import { planMemory } from './memory-plan.ts';
+import { ExposureCount } from './observability/exposure-count.ts';
 import type { LoaderMetrics } from './observability/metrics.ts';
 import type { LoaderOptions } from './options.ts';
-import { streamSeed } from './random.ts';
+import { prepareOptions } from './prepare-options.ts';
 import { BatchPlanner } from './sampling/batch-planner.ts';
 import { openCasesPerWorker } from './scheduling/descriptors.ts';
 import { Dispatcher } from './scheduling/dispatcher.ts';
@@ -16,9 +16,9 @@ import { WorkerPool } from './scheduling/worker-pool.ts';
 import { allocate } from './shared-memory/allocate.ts';
 import { type Layout, type MemoryReport, reportMemory } from './shared-memory/layout.ts';
 import { Ring } from './shared-memory/ring.ts';
-import { applyState, checkState, type LoaderState, type ResumeOptions, saveState } from './state.ts';
+import { type LoaderState, type Positions, type ResumeOptions, saveState } from './state.ts';
 import { noValidation, RingStream } from './stream.ts';
-import { type ResolvedStream, type ResolvedStreams, resolveStreams } from './stream-options.ts';
+import { allConfigurations, type ResolvedStream, type ResolvedStreams, samplingOf } from './stream-options.ts';
 import { workerFile } from './worker-file.ts';
 
 /**
@@ -39,14 +39,11 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   /**
    * Checks the options, sizes and allocates the memory, starts the workers and begins to fill batches.
    * @param workerModule which module workers run; tests put faults in here.
-   * @throws OptionError, StateError, DatasetError, MemoryError, WorkerError
+   * @throws OptionError, StateError, DatasetError, CaseError, FileError, MemoryError, WorkerError
    */
   static async create(options: LoaderOptions | ResumeOptions, workerModule: string = workerFile('patch-worker')): Promise<PatchLoader> {
-    const { options: complete, next, saved } = applyState(options);
-    const resolved = await resolveStreams(complete, saved);
-    checkState(resolved, options);
-    for (const { augmentation } of allConfigurations(resolved)) await loadCustomSteps(augmentation);
-    const loader = new PatchLoader(resolved, next, workerModule);
+    const { streams, next } = await prepareOptions(options);
+    const loader = new PatchLoader(streams, next, workerModule);
     try {
       await loader.#pool.ready();
     } catch (error) {
@@ -57,10 +54,13 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     return loader;
   }
 
-  private constructor(options: ResolvedStreams, next: { training: number; validation: number }, workerModule: string) {
-    const { store, workers, maxMemoryBytes } = options.common;
+  private constructor(options: ResolvedStreams, next: Positions, workerModule: string) {
+    const { store, workers, maxMemoryBytes, previous } = options.common;
     this.#options = options;
     const recipes = allConfigurations(options).map(recipeOf);
+    const { training, validation, epochs } = options;
+    const trainingPlanner = plannerOf(training, recipes, 0);
+    const validationPlanner = validation && plannerOf(validation, recipes, training.configurations.length);
     this.#layout = planMemory(options, recipes);
     this.#memory = reportMemory(this.#layout, store.locationsBytes, maxMemoryBytes);
     const memory = allocate(this.#layout, this.#memory);
@@ -72,26 +72,30 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       storeDir: store.dir,
       cases,
       recipes,
-      openCases: openCasesPerWorker(workers),
+      previous: previous?.arrays ?? null,
+      openCases: openCasesPerWorker(workers, previous ? 3 : 2),
     };
     this.#pool = new WorkerPool(workerModule, workers, workerData);
     const caseIds = cases.map(({ id }) => id);
     this.#dispatcher = new Dispatcher(this.#pool, new Ring(this.#buffer, this.#layout), caseIds);
 
-    const { training, validation, epochs } = options;
-    const open = (stream: ResolvedStream, number: 0 | 1, nextBatch: number): RingStream =>
+    const open = (stream: ResolvedStream, planner: BatchPlanner, number: 0 | 1, nextBatch: number): RingStream =>
       new RingStream({
         name: number === 0 ? '' : 'validation ',
         ring: new Ring(this.#buffer, this.#layout, number),
         dispatcher: this.#dispatcher,
-        planner: plannerOf(stream, recipes, number * training.configurations.length),
+        planner,
+        exposure: new ExposureCount(
+          stream.configurations.map(({ exposure }) => exposure),
+          number * training.configurations.length,
+        ),
         caseIds,
         nextBatch,
         epochLength: number === 0 ? epochs.training : epochs.validation,
         onEnd: () => this.#endIfAllEnded(),
       });
-    this.#training = open(training, 0, next.training);
-    this.#validation = validation && open(validation, 1, next.validation);
+    this.#training = open(training, trainingPlanner, 0, next.training);
+    this.#validation = validation && validationPlanner && open(validation, validationPlanner, 1, next.validation);
   }
 
   #streams(): RingStream[] {
@@ -178,22 +182,14 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   }
 }
 
-/** Plans a stream whose configurations stand from `first` on among those of the loader. */
-function plannerOf({ cases, configurations, mix }: ResolvedStream, recipes: readonly PatchRecipe[], first: number): BatchPlanner {
-  const store = configurations[0].store;
-  const planned = configurations.map(({ seed, stream, batchSize, patch, oversample, probabilisticOversampling }, i) => {
-    const { pipeline } = recipes[first + i];
-    return {
-      number: first + i,
-      sampling: {
-        seed: streamSeed(seed, stream),
-        cases,
-        batchSize,
-        patch: { read: pipeline.crop, final: patch },
-        oversampling: { fraction: oversample, probabilistic: probabilisticOversampling },
-        pipeline,
-      },
-    };
-  });
-  return new BatchPlanner(store, mix, planned);
+/**
+ * Plans a stream whose configurations stand from `first` on among those of the loader.
+ * @throws OptionError for exposures that cannot be
+ */
+function plannerOf({ configurations, mix }: ResolvedStream, recipes: readonly PatchRecipe[], first: number): BatchPlanner {
+  const planned = configurations.map((configuration, i) => ({
+    number: first + i,
+    sampling: samplingOf(configuration, recipes[first + i].pipeline),
+  }));
+  return new BatchPlanner(configurations[0].store, mix, planned);
 }

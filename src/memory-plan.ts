@@ -1,20 +1,16 @@
 import type { PatchRecipe } from './augmentation/patch-maker.ts';
+import { cascadeOf } from './augmentation/pipeline.ts';
 import { targetChannels } from './augmentation/targets.ts';
 import { residentBytes } from './dataset/resident-cases.ts';
 import { slotsPerTask } from './scheduling/dispatcher.ts';
 import { TASKS_PER_WORKER } from './scheduling/worker-pool.ts';
-import { ADDRESSABLE, computeLayout, type Layout } from './shared-memory/layout.ts';
-import type { ResolvedConfiguration, ResolvedStreams } from './stream-options.ts';
+import { ADDRESSABLE, computeLayout, type EntryOptions, type Layout } from './shared-memory/layout.ts';
+import { allConfigurations, type ResolvedConfiguration, type ResolvedStreams } from './stream-options.ts';
 
 /** One batch to be held and one to be filled. */
 const SMALLEST_RING = 2;
 /** Cases kept in memory where nothing else is said, in bytes. */
 const DEFAULT_CACHE_BYTES = 1024 ** 3;
-
-/** Every configuration of a loader, those of training first: the order of `Layout.configurations`. */
-export function allConfigurations({ training, validation }: ResolvedStreams): ResolvedConfiguration[] {
-  return [...training.configurations, ...(validation?.configurations ?? [])];
-}
 
 /** Sizes everything from the options, before anything is allocated. `recipes` has one for each of `allConfigurations`. */
 export function planMemory(streams: ResolvedStreams, recipes: readonly PatchRecipe[]): Layout {
@@ -24,14 +20,8 @@ export function planMemory(streams: ResolvedStreams, recipes: readonly PatchReci
   const labelBytes = store.index.labelDtype === 'int16' ? 2 : 1;
   const sizes = {
     channels,
-    configurations: allConfigurations(streams).map(({ config, patchSize, batchSize, patch }, i) => ({
-      config,
-      batchSize,
-      patchSize,
-      patch,
-      targets: recipes[i].targets.shapes,
-      targetChannels: targetChannels(recipes[i].targets),
-    })),
+    cascadeChannels: cascadeOf(recipes[0].pipeline.steps).labels.length,
+    configurations: allConfigurations(streams).map((configuration, i) => entryOf(configuration, recipes[i])),
     scratches: workers * TASKS_PER_WORKER,
     scratchBytes: Math.max(...recipes.map(({ scratch }) => scratch.totalBytes)),
     labelBytes,
@@ -65,10 +55,14 @@ export function planMemory(streams: ResolvedStreams, recipes: readonly PatchReci
   return computeLayout({ ...needed, residentBytes: resident });
 }
 
+/** What a batch of a configuration holds. */
+export function entryOf({ config, patchSize, share, patch }: ResolvedConfiguration, { targets }: PatchRecipe): EntryOptions {
+  return { config, batchSize: share.count, patchSize, patch, targets: targets.shapes, targetChannels: targetChannels(targets) };
+}
+
 /** The cases of all streams, those of training first. */
-function drawnCases({ common, training, validation }: ResolvedStreams): Iterable<number> {
-  const all = (cases: readonly number[] | null): Iterable<number> => cases ?? common.store.cases.keys();
-  return new Set([...all(training.cases), ...(validation === null ? [] : all(validation.cases))]);
+function drawnCases(streams: ResolvedStreams): Iterable<number> {
+  return new Set(allConfigurations(streams).flatMap(({ cases, store }) => cases ?? [...store.cases.keys()]));
 }
 
 /** Enough batches for so many tasks, one more task to be handed out at once, and one batch in the consumer's hands. */

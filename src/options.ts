@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { withPrevious } from './augmentation/cascade.ts';
 import { resolveSteps } from './augmentation/options.ts';
 import type { PresetName } from './augmentation/presets.ts';
 import { scalesOf, targetShapes } from './augmentation/targets.ts';
@@ -7,35 +8,30 @@ import type { PipelineStep } from './augmentation/transforms/index.ts';
 import { machineMemory } from './bytes.ts';
 import { isAnnotated } from './dataset/labels.ts';
 import { PAD_MODES, type PadMode } from './dataset/pad.ts';
+import type { PreviousStage } from './dataset/previous-stage.ts';
 import type { Store } from './dataset/store.ts';
 import { OptionError } from './errors.ts';
-import { patchOf, show, type Triple } from './geometry.ts';
+import { patchOf, type Triple } from './geometry.ts';
 import type { Normalisation } from './planning/normalisation.ts';
 import { storeConfiguration } from './planning/store-configuration.ts';
+import type { Exposure } from './sampling/exposure.ts';
 import type { Weight } from './sampling/mix.ts';
-import { adviseOversampling } from './sampling/oversampling-advice.ts';
+import { type ResolvedSampling, resolveSampling, SAMPLING_OPTIONS, type SamplingChoices } from './sampling/options.ts';
 
 /** What a `PatchLoader` is made from. */
-export interface LoaderOptions {
+export interface LoaderOptions extends SamplingChoices {
   /** An opened store; see `openStore`. */
   store: Store;
   /** Take patch and batch size from this configuration of the store's plans. Default: the one the store was written for. */
   config?: string;
   /** Patch size in voxels, array order: [z, y, x], or [y, x] for 2D patches out of 3D volumes. Default: as planned. */
   patchSize?: readonly number[];
-  /** Samples a batch. Default: as planned. */
+  /** Samples a batch, of all ranks together. Default: as planned. */
   batchSize?: number;
   /** Names the stream: a whole number from 0 to 2^53 - 1. Default 0. */
   seed?: number;
   /** Worker threads. Default: one per core. They change the speed, never the stream. */
   workers?: number;
-  /**
-   * The part of every batch that is forced to hold foreground, 0 to 1. Default 0.33, as in nnU-Net. 'auto': what preprocessing
-   * found that this data set needs, for patches of the planned size (see `adviseOversampling`).
-   */
-  oversample?: number | 'auto';
-  /** Decide forced samples one by one, at random, instead of the last ones of each batch. Default false. */
-  probabilisticOversampling?: boolean;
   /**
    * What is done to patches: the name of a preset, or a list of steps (see `presetSteps`). 'default' is nnU-Net's training
    * pipeline, 'validation' its other one. Default 'none': patches as they are stored.
@@ -53,6 +49,12 @@ export interface LoaderOptions {
    * except with augmentation 'none'.
    */
   regions?: boolean;
+  /**
+   * For a cascade's second stage: the folder with the previous stage's segmentation of every case, `CASE.npy` or `CASE.nii.gz`, labels on
+   * the grid of the store. They become one channel a foreground label, behind those of the image. A NIfTI file is converted once, to
+   * `CASE.npy` beside it.
+   */
+  previousStage?: string;
   /** What stands outside a volume in images: 'constant' (0, the default), 'edge' or 'reflect'. Targets always get -1. */
   padMode?: PadMode;
   /** Batches in shared memory at once: being filled, ready and held. Default: enough to keep all workers busy. */
@@ -84,6 +86,8 @@ export interface ConfigOptions extends Pick<LoaderOptions, (typeof CONFIG_OPTION
 export interface ValidationOptions {
   /** Default: 'validation', or 'none' where training has that. */
   augmentation?: PresetName | readonly PipelineStep[];
+  /** Target exposures of its own; null: none. Default: as for training, of the validation cases. */
+  exposure?: Exposure | null;
   /** Its batches in shared memory at once. Default: enough to keep all workers busy while somebody waits. */
   ring?: number;
 }
@@ -95,6 +99,9 @@ export const CONFIG_OPTIONS = [
   'batchSize',
   'oversample',
   'probabilisticOversampling',
+  'caseWeights',
+  'classWeights',
+  'exposure',
   'padMode',
   'augmentation',
   'nnunetCompat',
@@ -103,16 +110,15 @@ export const CONFIG_OPTIONS = [
 ] as const;
 
 /** Checked options, nothing left open. `null` means that the loader chooses. */
-export interface ResolvedOptions {
+export interface ResolvedOptions extends ResolvedSampling {
   store: Store;
   patchSize: number[];
   /** The patch in three axes: a 2D patch has 1 along axis 0. */
   patch: Triple;
+  /** Of all ranks together; `share.count` of them are made here. */
   batchSize: number;
   seed: number;
   workers: number;
-  oversample: number;
-  probabilisticOversampling: boolean;
   padMode: PadMode;
   /** What is done to patches, step by step. */
   augmentation: Step[];
@@ -120,6 +126,9 @@ export interface ResolvedOptions {
   deepSupervision: number[][];
   /** The labels of each channel of the targets; null for labels as they are. */
   regions: number[][] | null;
+  /** The labels of a cascade's previous stage, and their hash. */
+  previous: PreviousStage | null;
+  previousHash: string | null;
   ring: number | null;
   /** null: the default. */
   cacheBytes: number | null;
@@ -128,8 +137,16 @@ export interface ResolvedOptions {
 
 const MAX_WORKERS = 256;
 
-/** @throws OptionError naming the option and what it may be. */
-export function resolveOptions(options: LoaderOptions): ResolvedOptions {
+/** What options name, read. */
+export interface Opened {
+  /** Of `previousStage`. */
+  previous?: PreviousStage | null;
+  /** Those of `fold` that are drawn from, as positions in the store; null for all. */
+  cases?: readonly number[] | null;
+}
+
+/** @throws OptionError naming the option and what it may be */
+export function resolveOptions(options: LoaderOptions, { previous = null, cases = null }: Opened = {}): ResolvedOptions {
   const known = [
     'store',
     'config',
@@ -137,13 +154,13 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
     'batchSize',
     'seed',
     'workers',
-    'oversample',
-    'probabilisticOversampling',
+    ...SAMPLING_OPTIONS,
     'padMode',
     'augmentation',
     'nnunetCompat',
     'deepSupervision',
     'regions',
+    'previousStage',
     'ring',
     'cacheBytes',
     'maxMemoryBytes',
@@ -155,8 +172,8 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
   ];
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown !== undefined) throw new OptionError(unknown, 'there is no such option', `The options are ${known.join(', ')}`);
-  const { store, padMode = 'constant', probabilisticOversampling = false, nnunetCompat = false, augmentation = 'none' } = options;
-  if (typeof store?.location !== 'function') throw new OptionError('store', 'it is not an opened store', 'Pass `await openStore(dir)`');
+  const { store, padMode = 'constant', nnunetCompat = false, augmentation = 'none' } = options;
+  checkStore(store);
   const { patchSize, batchSize } = sizes(options);
   if (!Array.isArray(patchSize) || ![2, 3].includes(patchSize.length) || !patchSize.every((size) => Number.isInteger(size) && size > 0)) {
     throw new OptionError(
@@ -167,46 +184,51 @@ export function resolveOptions(options: LoaderOptions): ResolvedOptions {
   }
   if (!PAD_MODES.includes(padMode))
     throw new OptionError('padMode', `${JSON.stringify(padMode)} is not a padding`, `Choose one of ${PAD_MODES.join(', ')}`);
-  if (typeof probabilisticOversampling !== 'boolean')
-    throw new OptionError(
-      'probabilisticOversampling',
-      `${JSON.stringify(probabilisticOversampling)} is neither true nor false`,
-      'Set it to true or false',
-    );
   if (typeof nnunetCompat !== 'boolean')
     throw new OptionError('nnunetCompat', `${JSON.stringify(nnunetCompat)} is neither true nor false`, 'Set it to true or false');
   const patch = patchOf(patchSize);
   const maskedChannels = masked(store);
-  const oversample = options.oversample === 'auto' ? advisedOversampling(store, patch) : (options.oversample ?? 0.33);
-  if (typeof oversample !== 'number' || !(oversample >= 0 && oversample <= 1))
-    throw new OptionError(
-      'oversample',
-      `${JSON.stringify(oversample)} is not a fraction`,
-      "Give a number from 0 to 1, or 'auto'; nnU-Net uses 0.33",
-    );
+  const previousLabels = previous ? store.index.labels.values.filter((label) => label > 0) : [];
+  const batch = wholeNumber('batchSize', batchSize, 1, 2 ** 20);
   return {
     store,
     patchSize: [...patchSize],
     patch,
-    batchSize: wholeNumber('batchSize', batchSize, 1, 2 ** 20),
+    batchSize: batch,
+    ...resolveSampling(options, store, patch, batch, cases),
     seed: wholeNumber('seed', options.seed ?? 0, 0, Number.MAX_SAFE_INTEGER),
     workers: wholeNumber('workers', options.workers ?? Math.min(availableParallelism(), MAX_WORKERS), 1, MAX_WORKERS),
-    oversample,
-    probabilisticOversampling,
     padMode,
-    augmentation: resolveSteps(augmentation, { patchSize, maskedChannels, nnunetCompat }),
+    augmentation: withPrevious(
+      resolveSteps(augmentation, { patchSize, maskedChannels, previousLabels, nnunetCompat }),
+      previous && previousLabels,
+    ),
     deepSupervision: targetScales(options, patchSize),
     regions: regionLabels(options),
+    previous,
+    previousHash: previous?.hash ?? null,
     ring: options.ring === undefined ? null : wholeNumber('ring', options.ring, 1, 2 ** 16),
     cacheBytes: options.cacheBytes === undefined ? null : wholeNumber('cacheBytes', options.cacheBytes, 0, Number.MAX_SAFE_INTEGER),
     maxMemoryBytes: wholeNumber('maxMemoryBytes', options.maxMemoryBytes ?? Math.floor(machineMemory() / 2), 1, Number.MAX_SAFE_INTEGER),
   };
 }
 
+/** @throws OptionError */
+export function checkStore(store: unknown): asserts store is Store {
+  if (typeof (store as Store | undefined)?.location === 'function') return;
+  throw new OptionError('store', 'it is not an opened store', 'Pass `await openStore(dir)`');
+}
+
 /** What is given, and what the plans say where nothing is. @throws StoreError, PlansError */
-function sizes({ store, config, patchSize, batchSize }: LoaderOptions): { patchSize: readonly number[]; batchSize: number } {
+function sizes({ store, config, patchSize, batchSize, previousStage }: LoaderOptions): { patchSize: readonly number[]; batchSize: number } {
   if (patchSize !== undefined && batchSize !== undefined && config === undefined) return { patchSize, batchSize };
   const planned = storeConfiguration(store, config);
+  if (planned.previousStage !== null && previousStage === undefined)
+    throw new OptionError(
+      'previousStage',
+      `${planned.name} goes on from ${planned.previousStage}, whose segmentations are not given`,
+      'Give the folder they are in',
+    );
   return { patchSize: patchSize ?? planned.patchSize, batchSize: batchSize ?? planned.batchSize };
 }
 
@@ -244,17 +266,6 @@ function regionLabels({ store, augmentation = 'none', regions }: LoaderOptions):
     throw new OptionError('regions', `${JSON.stringify(regions)} is neither true nor false`, 'Set it to true or false');
   if (!(regions ?? (has && augmentation !== 'none'))) return null;
   return [...named.map(({ labels }) => [...labels]), ...(ignore === null ? [] : [[ignore]])];
-}
-
-function advisedOversampling({ cases, classes }: Store, patch: Triple): number {
-  const measured = cases.flatMap(({ coverage }) => coverage.find((found) => found.patch.join() === patch.join()) ?? []);
-  if (measured.length === cases.length) return adviseOversampling(measured, classes).recommended;
-  const known = cases[0].coverage.map((found) => show(found.patch)).join(' and ');
-  throw new OptionError(
-    'oversample',
-    known ? `'auto' is known for patches of ${known}, not of ${show(patch)}` : "'auto' is not known: nothing was measured in this store",
-    'Give a number from 0 to 1, or take the patch size that the store was written for',
-  );
 }
 
 export function wholeNumber(name: string, value: unknown, low: number, high: number): number {

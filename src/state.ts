@@ -1,9 +1,10 @@
 import { SPLITS_FILE } from './dataset/splits.ts';
 import type { Store } from './dataset/store.ts';
 import { OptionError, StateError } from './errors.ts';
-import type { LoaderOptions, ResolvedOptions } from './options.ts';
+import { CONFIG_OPTIONS, type LoaderOptions, type ResolvedOptions } from './options.ts';
 import { storeConfiguration } from './planning/store-configuration.ts';
 import type { Weight } from './sampling/mix.ts';
+import { SAMPLING_DEFAULTS, SAMPLING_SHAPING } from './sampling/options.ts';
 import type { EpochLengths, ResolvedConfiguration, ResolvedStreams, SavedConfiguration } from './stream-options.ts';
 
 /** The options that decide the bytes of a stream, and the store they were used on. */
@@ -11,18 +12,23 @@ const SHAPING = [
   'patchSize',
   'batchSize',
   'seed',
-  'oversample',
-  'probabilisticOversampling',
+  ...SAMPLING_SHAPING,
   'padMode',
   'augmentation',
   'deepSupervision',
   'regions',
+  'previousHash',
 ] as const;
 
 type Shaping = Pick<ResolvedOptions, (typeof SHAPING)[number]>;
 
+/** Of them, those that all configurations of a stream have in common. */
+const COMMON = ['seed', 'worldSize', 'previousHash'] as const satisfies readonly (keyof Shaping)[];
+/** What `exposure` decides in the place of. */
+const DECIDED = ['oversample', 'probabilisticOversampling', 'classWeights'] as const satisfies readonly (keyof Shaping)[];
+
 /** One configuration of a mixed stream. */
-export interface ConfigState extends Omit<Shaping, 'seed'> {
+export interface ConfigState extends Omit<Shaping, (typeof COMMON)[number]> {
   /** What its batches are tagged with. */
   config: string;
   weight: Weight;
@@ -55,7 +61,7 @@ export interface LoaderState extends Shaping {
   /** Of the fold's cases. */
   foldHash?: string;
   /** The validation stream, if there is one. */
-  validation?: { nextBatch: number; augmentation: Shaping['augmentation'][] };
+  validation?: { nextBatch: number; augmentation: Shaping['augmentation'][]; exposure: Shaping['exposure'][] };
 }
 
 /** To continue: everything that shapes the stream comes from the state, and may be left out. */
@@ -78,7 +84,11 @@ export function saveState(streams: ResolvedStreams, next: Positions): LoaderStat
     ...(mixed && { configs: training.configurations.map(configState) }),
     ...(fold && { fold: fold.fold, foldHash: fold.hash }),
     ...(validation && {
-      validation: { nextBatch: next.validation, augmentation: validation.configurations.map(({ augmentation }) => augmentation) },
+      validation: {
+        nextBatch: next.validation,
+        augmentation: validation.configurations.map(({ augmentation }) => augmentation),
+        exposure: validation.configurations.map(({ exposure }) => exposure),
+      },
     }),
   });
 }
@@ -94,8 +104,7 @@ function shaping(options: Shaping): Shaping {
 }
 
 function configState(options: ResolvedConfiguration): ConfigState {
-  const { seed: _, ...own } = shaping(options);
-  return { config: options.config, weight: options.weight, ...own };
+  return { config: options.config, weight: options.weight, ...without(shaping(options), COMMON) };
 }
 
 interface AppliedState {
@@ -126,15 +135,17 @@ export function applyState(options: LoaderOptions | ResumeOptions): AppliedState
   // Advice is taken once, when the stream begins.
   if (given.oversample === 'auto') delete given.oversample;
   const asked = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as typeof given;
+  if (asked.fold !== undefined && asked.fold !== state.fold) refuse('fold', state.fold, asked.fold);
   const streams = {
     ...(state.epochs && { epochs: state.epochs }),
     ...(state.fold !== undefined && { fold: state.fold }),
     ...(state.validation && { validation: true }),
   };
-  const completed = state.configs ? mixed(state.configs, { seed: state.seed, ...asked }) : single(state, asked);
+  const { seed, worldSize } = complete(state);
+  const completed = state.configs ? mixed(state.configs, { seed, worldSize, ...asked }) : single(state, asked);
   const saved = (state.configs ?? [state]).map(({ config }, i) => ({
     config,
-    validation: state.validation?.augmentation[i],
+    validation: { augmentation: state.validation?.augmentation[i], exposure: state.validation?.exposure?.[i] },
   })) as SavedConfiguration[];
   return { options: { ...streams, ...completed } as LoaderOptions, next, saved };
 }
@@ -146,21 +157,25 @@ function single(state: LoaderState, { config, ...given }: Partial<LoaderOptions>
     given.patchSize ??= planned.patchSize;
     given.batchSize ??= planned.batchSize;
   }
-  const { regions, ...saved } = shaping(complete(state));
-  // What these mean depends on the patch, which must be the same to begin with.
-  const { augmentation, deepSupervision, regions: _, ...plain } = given;
-  compare({ regions, ...saved }, plain);
-  return { ...saved, regions: regions !== null, ...given } as unknown as Partial<LoaderOptions>;
+  const saved = shaping(complete(state));
+  // What these mean depends on the patch and the data set, which must be the same to begin with.
+  const { augmentation, deepSupervision, regions, caseWeights, classWeights, exposure, ...plain } = given;
+  compare(saved, plain);
+  return { ...asOptions(without(saved, ['previousHash'])), ...given } as Partial<LoaderOptions>;
+}
+
+/** What is saved of a configuration, as it can be asked for. */
+function asOptions(saved: Omit<Shaping, (typeof COMMON)[number]>): Partial<LoaderOptions> {
+  const options = saved.exposure === null ? saved : without(saved, DECIDED);
+  return { ...options, regions: saved.regions !== null } as unknown as Partial<LoaderOptions>;
 }
 
 /** The saved configurations; what is asked of all of them must be what they have. */
 function mixed(configs: ConfigState[], given: Partial<LoaderOptions>): Partial<LoaderOptions> {
-  const common = Object.fromEntries(
-    SHAPING.filter((name) => name !== 'seed' && given[name] !== undefined).map((name) => [name, given[name]]),
-  );
+  const common = Object.fromEntries(CONFIG_OPTIONS.filter((name) => given[name] !== undefined).map((name) => [name, given[name]]));
   return {
     ...given,
-    configs: given.configs ?? configs.map(({ config: _, ...entry }) => ({ ...entry, regions: entry.regions !== null, ...common })),
+    configs: given.configs ?? configs.map(({ config: _, ...entry }) => ({ ...asOptions(entry), ...common })),
   } as Partial<LoaderOptions>;
 }
 
@@ -168,30 +183,39 @@ function mixed(configs: ConfigState[], given: Partial<LoaderOptions>): Partial<L
 export function checkState({ common, training, validation, fold, mixed }: ResolvedStreams, given: LoaderOptions | ResumeOptions): void {
   if (!('state' in given) || given.state === undefined) return;
   const { state } = given;
-  compare(shaping(complete(state)), mixed ? { seed: common.seed } : shaping(common));
+  const saved = complete(state);
+  if (saved.previousHash !== common.previousHash)
+    throw new StateError(
+      'state',
+      `it was saved ${saved.previousHash === null ? 'without a previous stage' : `with ${common.previousHash === null ? 'a' : 'another'} previous stage`}`,
+      'Give the same `previousStage` as then',
+    );
+  compare(saved, mixed ? { seed: common.seed, worldSize: common.worldSize } : shaping(common));
   if (mixed) {
-    const [saved, asked] = [state.configs ?? [], training.configurations];
-    if (saved.length !== asked.length) refuse('configs', saved.length, asked.length);
+    const [before, asked] = [state.configs ?? [], training.configurations];
+    if (before.length !== asked.length) refuse('configs', before.length, asked.length);
     for (const [i, entry] of asked.entries()) {
       const path = `configs[${i}].`;
-      if (JSON.stringify(saved[i].weight) !== JSON.stringify(entry.weight)) refuse(`${path}weight`, saved[i].weight, entry.weight);
-      compare({ ...saved[i], seed: common.seed }, shaping(entry), path);
+      if (JSON.stringify(before[i].weight) !== JSON.stringify(entry.weight)) refuse(`${path}weight`, before[i].weight, entry.weight);
+      compare(complete(before[i]), without(shaping(entry), COMMON), path);
     }
   }
-  if (state.fold !== fold?.fold) refuse('fold', state.fold, fold?.fold);
   if (state.foldHash !== fold?.hash)
     throw new StateError(
       'state',
       `fold ${fold?.fold} had other cases when it was saved`,
       `Restore ${SPLITS_FILE} of the store, or leave \`state\` out to begin anew`,
     );
-  const steps = validation?.configurations.map(({ augmentation }) => augmentation);
-  if (steps && state.validation && JSON.stringify(steps) !== JSON.stringify(state.validation.augmentation))
-    refuse('validation', state.validation.augmentation, steps);
+  if (!validation || !state.validation) return;
+  for (const name of ['augmentation', 'exposure'] as const) {
+    const asked = validation.configurations.map((entry) => entry[name]);
+    const before = state.validation[name] ?? asked;
+    if (JSON.stringify(asked) !== JSON.stringify(before)) refuse(`validation.${name}`, before, asked);
+  }
 }
 
 /** @throws StateError for the first that differs. */
-function compare(saved: Shaping, asked: Partial<Record<keyof Shaping, unknown>>, path = ''): void {
+function compare(saved: Partial<Shaping>, asked: Partial<Record<keyof Shaping, unknown>>, path = ''): void {
   for (const name of SHAPING) {
     if (asked[name] !== undefined && JSON.stringify(asked[name]) !== JSON.stringify(saved[name]))
       refuse(path + name, saved[name], asked[name]);
@@ -207,9 +231,15 @@ function refuse(name: string, saved: unknown, asked: unknown): never {
   );
 }
 
-/** States that were saved before there was augmentation say nothing of it. */
-function complete<T extends Shaping>(state: T): T {
+function without<T extends object, K extends keyof T>(options: T, names: readonly K[]): Omit<T, K> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name as K))) as Omit<T, K>;
+}
+
+/** Older states say nothing of options that came later. */
+function complete<T extends Omit<Shaping, (typeof COMMON)[number]>>(state: T): T & Pick<Shaping, 'worldSize' | 'previousHash'> {
   return {
+    ...SAMPLING_DEFAULTS,
+    previousHash: null,
     ...state,
     augmentation: state.augmentation ?? [],
     deepSupervision: state.deepSupervision ?? [state.patchSize.map(() => 1)],

@@ -1,16 +1,21 @@
-import type { PipelineStep } from './augmentation/transforms/index.ts';
+import type { Pipeline } from './augmentation/pipeline.ts';
+import type { PreviousStage } from './dataset/previous-stage.ts';
 import { type Fold, readFold } from './dataset/splits.ts';
 import { OptionError } from './errors.ts';
 import {
   CONFIG_OPTIONS,
   type ConfigOptions,
+  checkStore,
   type LoaderOptions,
+  type Opened,
   type ResolvedOptions,
   resolveOptions,
   type ValidationOptions,
   wholeNumber,
 } from './options.ts';
 import { Mix, type Weight } from './sampling/mix.ts';
+import { samplingFor } from './sampling/options.ts';
+import type { SamplingOptions } from './sampling/slot-plan.ts';
 
 /** nnU-Net's batches an epoch. */
 const EPOCHS: EpochLengths = { training: 250, validation: 50 };
@@ -30,11 +35,11 @@ export interface ResolvedConfiguration extends ResolvedOptions {
   weight: Weight;
   /** Which random numbers are its own: see `streamSeed`. */
   stream: number;
+  /** What stands before the names of its options in errors, such as "configs[1].". */
+  path: string;
 }
 
 export interface ResolvedStream {
-  /** Which cases are drawn from, as positions in the store; null for all. */
-  cases: readonly number[] | null;
   configurations: ResolvedConfiguration[];
   mix: Mix;
   ring: number | null;
@@ -57,32 +62,48 @@ export interface SavedConfiguration {
   /** Its name. */
   config?: string;
   /** What its validation patches get. */
-  validation?: readonly PipelineStep[];
+  validation?: Pick<ValidationOptions, 'augmentation' | 'exposure'>;
+}
+
+/** Every configuration of a loader, those of training first: the order of `Layout.configurations`. */
+export function allConfigurations({ training, validation }: ResolvedStreams): ResolvedConfiguration[] {
+  return [...training.configurations, ...(validation?.configurations ?? [])];
+}
+
+/** How a configuration is sampled. @throws OptionError for exposures that cannot be */
+export function samplingOf(configuration: ResolvedConfiguration, pipeline: Pipeline): SamplingOptions {
+  return under(configuration.path, () => samplingFor(configuration, pipeline));
 }
 
 /**
+ * @param previous what `previousStage` names, opened
  * @param saved of each configuration, where a stream goes on
  * @throws OptionError and what `resolveOptions` and `readFold` throw
  */
-export async function resolveStreams(options: LoaderOptions, saved: readonly SavedConfiguration[] = []): Promise<ResolvedStreams> {
+export async function resolveStreams(
+  options: LoaderOptions,
+  previous: PreviousStage | null = null,
+  saved: readonly SavedConfiguration[] = [],
+): Promise<ResolvedStreams> {
   const { configs, fold: wanted, validation: given, epochs, ...base } = options;
-  const training = configs === undefined ? [configuration(base, {}, 0)] : mixedConfigurations(base, configs);
+  checkStore(base.store);
+  const fold = wanted === undefined ? null : await readFold(base.store, wanted);
+  const opened = { previous, cases: casesOf(fold, 'training') };
+  const training = configs === undefined ? [configuration(base, {}, opened, 0)] : mixedConfigurations(base, configs, opened);
   for (const [i, entry] of training.entries()) entry.config = saved[i]?.config ?? entry.config;
   const [common] = training;
-  const fold = wanted === undefined ? null : await readFold(common.store, wanted);
   const mix = new Mix(training.map(({ weight }) => weight));
   const validation = validationOptions(given);
   if (validation !== null && fold === null)
     throw new OptionError('validation', 'no fold says which cases are for validation', "Give `fold`, from 0, or 'all'");
   return {
     common,
-    training: { cases: casesOf(fold, 'training'), configurations: training, mix, ring: common.ring },
+    training: { configurations: training, mix, ring: common.ring },
     validation: validation && {
-      cases: casesOf(fold, 'validation'),
       configurations: training.map((entry, i) =>
-        validationConfiguration(base, configs?.[i] ?? {}, entry, {
-          ...withoutUndefined({ augmentation: saved[i]?.validation }),
-          ...validation,
+        validationConfiguration(base, configs?.[i] ?? {}, entry, casesOf(fold, 'validation'), {
+          ...withoutUndefined(saved[i]?.validation ?? {}),
+          ...withoutUndefined(validation),
         }),
       ),
       mix,
@@ -99,14 +120,20 @@ function casesOf(fold: Fold | null, part: 'training' | 'validation'): number[] |
   return fold === null || fold.fold === 'all' ? null : fold[part];
 }
 
-function configuration(base: LoaderOptions, { weight = 1, ...entry }: ConfigOptions, stream: number): ResolvedConfiguration {
+function configuration(
+  base: LoaderOptions,
+  { weight = 1, ...entry }: ConfigOptions,
+  opened: Opened,
+  stream: number,
+  path = '',
+): ResolvedConfiguration {
   const options = { ...base, ...withoutUndefined(entry) };
-  const resolved = resolveOptions(options);
+  const resolved = under(path, () => resolveOptions(options, opened));
   const planned = options.patchSize === undefined ? resolved.store.index.configuration : null;
-  return { ...resolved, config: options.config ?? planned ?? resolved.patchSize.join('x'), weight, stream };
+  return { ...resolved, config: options.config ?? planned ?? resolved.patchSize.join('x'), weight, stream, path };
 }
 
-function mixedConfigurations(base: LoaderOptions, configs: readonly ConfigOptions[]): ResolvedConfiguration[] {
+function mixedConfigurations(base: LoaderOptions, configs: readonly ConfigOptions[], opened: Opened): ResolvedConfiguration[] {
   if (
     !Array.isArray(configs) ||
     configs.length === 0 ||
@@ -132,31 +159,33 @@ function mixedConfigurations(base: LoaderOptions, configs: readonly ConfigOption
     const unknown = Object.keys(entry).find((name) => !known.includes(name));
     if (unknown !== undefined)
       throw new OptionError(`${path}.${unknown}`, 'configurations have no such option of their own', `Theirs are ${known.join(', ')}`);
-    try {
-      return configuration(base, entry, i);
-    } catch (error) {
-      // Which entry it is, where the option alone would not say.
-      if (error instanceof OptionError) throw new OptionError(`${path}.${error.where}`, error.what, error.action, { cause: error });
-      throw error;
-    }
+    return configuration(base, entry, opened, i, `${path}.`);
   });
+}
+
+/** Errors say which configuration it is, where the option alone would not. */
+function under<T>(path: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (path === '' || !(error instanceof OptionError)) throw error;
+    throw new OptionError(path + error.where, error.what, error.action, { cause: error });
+  }
 }
 
 /** As for training, but for what is done to patches. What targets mean must be the same in both. */
 function validationConfiguration(
   base: LoaderOptions,
   entry: ConfigOptions,
-  { config, augmentation, regions, weight, stream }: ResolvedConfiguration,
+  { config, augmentation, regions, weight, stream, previous }: ResolvedConfiguration,
+  cases: readonly number[] | null,
   validation: ValidationOptions,
 ): ResolvedConfiguration {
-  const steps = validation.augmentation ?? (augmentation.length === 0 ? 'none' : 'validation');
-  try {
-    const options = { ...entry, augmentation: steps, regions: regions !== null, weight };
-    return { ...configuration(base, options, MOST_CONFIGS + stream), config };
-  } catch (error) {
-    if (error instanceof OptionError) throw new OptionError(`validation.${error.where}`, error.what, error.action, { cause: error });
-    throw error;
-  }
+  // A cascade's patches as they are stored have the previous stage's channels.
+  const stored = augmentation.every(({ transform }) => transform === 'oneHot');
+  const { augmentation: steps = stored ? 'none' : 'validation', exposure } = validation;
+  const options = { ...entry, ...withoutUndefined({ exposure }), augmentation: steps, regions: regions !== null, weight };
+  return { ...configuration(base, options, { previous, cases }, MOST_CONFIGS + stream, 'validation.'), config };
 }
 
 function validationOptions(given: LoaderOptions['validation'] = false): ValidationOptions | null {
@@ -165,9 +194,9 @@ function validationOptions(given: LoaderOptions['validation'] = false): Validati
     throw new OptionError(
       'validation',
       `${JSON.stringify(given)} is neither true, false nor options`,
-      'Set it to true, or to { augmentation, ring }',
+      'Set it to true, or to { augmentation, exposure, ring }',
     );
-  refuseUnknown('validation', given, ['augmentation', 'ring']);
+  refuseUnknown('validation', given, ['augmentation', 'exposure', 'ring']);
   return given;
 }
 

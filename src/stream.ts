@@ -1,5 +1,6 @@
 import { Batch, type BatchStream, type BatchTicket, batchesUntil } from './batch.ts';
 import { ClosedError, OptionError } from './errors.ts';
+import type { ExposureCount } from './observability/exposure-count.ts';
 import type { StreamMetrics } from './observability/metrics.ts';
 import type { BatchPlanner } from './sampling/batch-planner.ts';
 import type { SlotPlan } from './sampling/slot-plan.ts';
@@ -30,6 +31,7 @@ export interface StreamParts {
   ring: Ring;
   dispatcher: Dispatcher;
   planner: BatchPlanner;
+  exposure: ExposureCount;
   caseIds: readonly string[];
   /** The batch that comes first, counted from 0. */
   nextBatch: number;
@@ -116,6 +118,10 @@ export class RingStream implements BatchStream {
       this.#ring.lease(entry, index);
       const foreground = plans.map((_, slot) => this.#ring.hasForeground(entry, slot));
       this.#count(plans, foreground, waiter);
+      this.#parts.exposure.add(
+        configuration,
+        plans.map((_, slot) => this.#ring.seen(entry, slot)),
+      );
       this.#nextBatch = index + 1;
       const keys = plans.map(({ caseNumber }) => this.#parts.caseIds[caseNumber]);
       waiter.resolve({ index, epoch: Math.floor(index / this.epochLength), entry, configuration, plans, foreground, keys });
@@ -217,6 +223,7 @@ export class RingStream implements BatchStream {
     const waitMs = this.#waiters.reduce((sum, { since }) => sum + now - since, this.#waitMs);
     return {
       ...this.#counts,
+      exposure: this.#parts.exposure.report(),
       elapsedMs,
       waitMs,
       waitFraction: elapsedMs === 0 ? 0 : Math.min(1, waitMs / elapsedMs),

@@ -34,6 +34,7 @@ describe('the public surface', () => {
       'presetSteps',
       'readDatasetJson',
       'readPlans',
+      'replay',
       'resolveConfiguration',
       'share',
       'storeConfiguration',

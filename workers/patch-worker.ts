@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { workerData } from 'node:worker_threads';
 import { loadCustomSteps } from '../src/augmentation/options.ts';
 import { PatchMaker } from '../src/augmentation/patch-maker.ts';
-import { type OpenCase, OpenFiles } from '../src/dataset/open-files.ts';
+import { type OpenArray, type OpenCase, OpenFiles } from '../src/dataset/open-files.ts';
 import { ResidentCases } from '../src/dataset/resident-cases.ts';
 import { pack } from '../src/errors.ts';
 import type { PatchAnswer, PatchTask, PatchWorkerData, SlotTask } from '../src/scheduling/patch-task.ts';
@@ -11,9 +11,9 @@ import { Ring, SLOT_STATE } from '../src/shared-memory/ring.ts';
 // Nothing imported here may use top-level await: Node 24 loads such a worker module twice, and aborts the whole process if the
 // worker ends while it waits (test/crash-recovery/faults.test.ts).
 
-const { memory, layout, storeDir, cases, recipes, openCases } = workerData as PatchWorkerData;
+const { memory, layout, storeDir, cases, recipes, previous, openCases } = workerData as PatchWorkerData;
 const ring = new Ring(memory.buffer, layout);
-const files = new OpenFiles(storeDir, cases, layout.channels, layout.labelBytes, openCases);
+const files = new OpenFiles(storeDir, cases, layout.channels, layout.labelBytes, openCases, previous);
 const residents = new ResidentCases(ring);
 const makers = recipes.map((recipe) => new PatchMaker(memory, recipe));
 
@@ -57,7 +57,10 @@ function write({ entry, configuration, slot, plan }: SlotTask, scratch: number):
   const place = { data: ring.dataPointer(entry, configuration, slot), targets, scratch };
   const { shape } = cases[plan.caseNumber];
   const open = (): OpenCase => files.get(plan.caseNumber);
-  const foreground = makers[configuration].make(residents.get(plan.caseNumber, shape, open) ?? open(), shape, plan, place);
+  const source = residents.get(plan.caseNumber, shape, open) ?? open();
+  const maker = makers[configuration];
+  const foreground = maker.make(previous ? { ...source, previous: open().previous as OpenArray } : source, shape, plan, place);
   ring.setForeground(entry, slot, foreground);
+  ring.setSeen(entry, slot, maker.seen);
   ring.setSlotState(entry, slot, SLOT_STATE.written);
 }

@@ -5,6 +5,7 @@ import type { ResidentCase } from '../dataset/resident-cases.ts';
 import { type Box, type Triple, voxels } from '../geometry.ts';
 import { bindKernels, type Kernels, type SharedMemory } from '../kernels/kernels.ts';
 import { FOUND } from '../kernels/spatial.ts';
+import { ClassCounter } from './class-counter.ts';
 import { contextOf, earlyMirror, isSpatial, mirroredAxes, type Operation, type Pipeline, spatialOf } from './pipeline.ts';
 import { centred, shifted } from './reading.ts';
 import type { ScratchPlan } from './scratch.ts';
@@ -20,6 +21,8 @@ export interface PatchRecipe {
   targets: Targets;
   scratch: ScratchPlan;
   padMode: PadMode;
+  /** The labels of each class whose presence in patches is counted. */
+  counted: readonly (readonly number[])[];
 }
 
 /** What a plan says of one patch. */
@@ -49,17 +52,21 @@ export class PatchMaker {
   readonly #reader: PatchReader;
   readonly #warper: Warper | null;
   readonly #targets: TargetWriter;
+  readonly #counter: ClassCounter | null;
+  /** Of the last patch: a bit for each of the recipe's counted classes that its final labels hold. */
+  seen = 0;
   /** Which step is spatial, and which mirrors while patches are read; -1 where there is none. */
   readonly #spatial: number;
   readonly #mirror: number;
 
   constructor(memory: SharedMemory, recipe: PatchRecipe) {
-    const { pipeline, targets, scratch, padMode } = recipe;
+    const { pipeline, targets, scratch, padMode, counted } = recipe;
     this.#recipe = recipe;
     this.#kernels = bindKernels(memory);
     this.#buffer = memory.buffer;
     this.#reader = new PatchReader(memory, pipeline.patch.channels, scratch.slabBytes, padMode);
     this.#targets = new TargetWriter(this.#kernels, memory.buffer, targets);
+    this.#counter = counted.length > 0 ? new ClassCounter(counted) : null;
     this.#spatial = pipeline.steps.findIndex(isSpatial);
     this.#mirror = earlyMirror(pipeline.steps);
     const step = pipeline.steps[this.#spatial] as SpatialStep | undefined;
@@ -72,9 +79,12 @@ export class PatchMaker {
     const { data, scratch } = place;
     const target = targets.regions ? scratch + parts.labels : place.targets[0];
     const mirrored = mirroredAxes(operations, this.#mirror);
-    const found = this.#read({ source, shape, crop }, operations, { data, target, scratch }, mirrored);
-    const sample = { ...pipeline.patch, data, target, hasOutside: (found & FOUND.outside) !== 0, mirrored };
+    const previous = source.previous ? scratch + parts.previous : undefined;
+    const found = this.#read({ source, shape, crop }, operations, { data, target, previous, scratch }, mirrored);
+    const labels = previous === undefined ? { target } : { target, previous };
+    const sample = { ...pipeline.patch, data, ...labels, hasOutside: (found & FOUND.outside) !== 0, mirrored };
     this.#apply(operations, (step) => step > this.#spatial && step !== this.#mirror, sample, scratch + parts.free);
+    this.seen = this.#counter?.find(new Int16Array(this.#buffer, target, voxels(pipeline.patch.shape))) ?? 0;
     this.#targets.write(target, place.targets, scratch + parts.tables);
     const final = operations.some(makesForeground(pipeline.steps)) ? this.#kernels.replaceLabel(target, voxels(sample.shape), 0, 0) : found;
     return (final & FOUND.foreground) !== 0;
@@ -97,17 +107,23 @@ export class PatchMaker {
     const size = pipeline.crop;
     const data = scratch + parts.free;
     const target = data + 4 * context.channels * voxels(size);
-    const found = this.#reader.read(source, shape, crop, { data, target, scratch: scratch + parts.slab });
-    const sample = { ...context, data, target, hasOutside: (found & FOUND.outside) !== 0, mirrored: [] };
+    const previous = source.previous ? target + 2 * voxels(size) : undefined;
+    const found = this.#reader.read(source, shape, crop, { data, target, previous, scratch: scratch + parts.slab });
+    const labels = previous === undefined ? { target } : { target, previous };
+    const sample = { ...context, data, ...labels, hasOutside: (found & FOUND.outside) !== 0, mirrored: [] };
     this.#apply(operations, (step) => step < this.#spatial, sample, scratch + parts.beside);
     const arrays = { data: { pointer: data, bytesPerVoxel: 4 }, segmentation: { pointer: target, bytesPerVoxel: 2 } };
-    return { source: arrays, shape: size, crop: { lower: [0, 0, 0], upper: size } };
+    const before = previous === undefined ? {} : { previous: { pointer: previous, bytesPerVoxel: 2 } };
+    return { source: { ...arrays, ...before }, shape: size, crop: { lower: [0, 0, 0], upper: size } };
   }
 
   #apply(operations: readonly Operation[], wanted: (step: number) => boolean, sample: Sample, scratch: number): void {
+    const { pipeline } = this.#recipe;
     const workspace = { kernels: this.#kernels, buffer: this.#buffer, scratch };
     for (const { step, transform, parameters } of operations) {
-      if (wanted(step)) TRANSFORMS[transform].apply(sample, parameters, this.#recipe.pipeline.steps[step], workspace);
+      if (!wanted(step)) continue;
+      sample.channels = contextOf(pipeline, step).channels;
+      TRANSFORMS[transform].apply(sample, parameters, pipeline.steps[step], workspace);
     }
   }
 }

@@ -4,6 +4,7 @@ import { affineMatrix } from './affine.ts';
 import { centred, mapping, shifted, touched } from './reading.ts';
 import type { Axis, PatchContext, Step } from './transform.ts';
 import { TRANSFORMS } from './transforms/index.ts';
+import type { OneHotStep } from './transforms/one-hot.ts';
 import { type SpatialParameters, type SpatialStep, spatialAxes } from './transforms/spatial.ts';
 
 /** One step as it was drawn for a sample. Steps that were not drawn leave no trace. */
@@ -17,6 +18,7 @@ export interface Operation {
 /** A pipeline and the patches it is for. Plain data: workers get a copy. */
 export interface Pipeline {
   steps: readonly Step[];
+  /** Its channels are those of the image. */
   patch: PatchContext;
   /** What nnU-Net would read for a patch, so that rotating and scaling find voxels beyond it: `patch.shape` or larger. */
   crop: Triple;
@@ -26,9 +28,17 @@ export interface Pipeline {
 
 export const isSpatial = (step: Step): step is SpatialStep => step.transform === 'spatial';
 
-/** What a step's parameters may depend on: before the spatial step patches are whole crops. */
+/** The labels of a previous stage that `oneHot` makes channels of, behind those of the image, and which step that is; -1: none. */
+export function cascadeOf(steps: readonly Step[]): { at: number; labels: readonly number[] } {
+  const at = steps.findIndex(({ transform }) => transform === 'oneHot');
+  return { at, labels: at < 0 ? [] : (steps[at] as OneHotStep).labels };
+}
+
+/** What a step's parameters may depend on: before the spatial step patches are whole crops, from `oneHot` on they have its channels. */
 export function contextOf({ steps, patch, crop }: Pipeline, step: number): PatchContext {
-  return step < steps.findIndex(isSpatial) ? { ...patch, shape: crop } : patch;
+  const { at, labels } = cascadeOf(steps);
+  const context = step < steps.findIndex(isSpatial) ? { ...patch, shape: crop } : patch;
+  return at >= 0 && step >= at ? { ...context, channels: patch.channels + labels.length } : context;
 }
 
 /** Draws every step for one sample: pure, from the sample's own random numbers. */

@@ -16,10 +16,21 @@ export interface RecipeOptions {
   augmentation: readonly Step[];
   deepSupervision: readonly (readonly number[])[];
   regions: number[][] | null;
+  /** The labels of each class whose presence in patches is counted. Default: none. */
+  counted?: readonly (readonly number[])[];
 }
 
 /** Sizes everything that workers need to make patches. */
-export function recipeOf({ store, patchSize, patch, padMode, augmentation, deepSupervision, regions }: RecipeOptions): PatchRecipe {
+export function recipeOf({
+  store,
+  patchSize,
+  patch,
+  padMode,
+  augmentation,
+  deepSupervision,
+  regions,
+  counted = [],
+}: RecipeOptions): PatchRecipe {
   const channels = store.index.channels.length;
   const axes: Axis[] = patchSize.length === 2 ? [1, 2] : [0, 1, 2];
   const pipeline = {
@@ -30,5 +41,5 @@ export function recipeOf({ store, patchSize, patch, padMode, augmentation, deepS
   };
   const targets = { shapes: targetShapes(patchSize, deepSupervision), regions };
   const shapes = store.cases.map(({ shape }) => shape);
-  return { pipeline, targets, scratch: planScratch(pipeline, channels, regions !== null, shapes), padMode };
+  return { pipeline, targets, scratch: planScratch(pipeline, channels, regions !== null, shapes), padMode, counted };
 }

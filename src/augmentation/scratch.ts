@@ -1,7 +1,7 @@
 import { slabBytes } from '../dataset/read-patch.ts';
 import { type Triple, triple, voxels } from '../geometry.ts';
 import { WARP_BYTES, WARP_SCRATCH_BYTES } from '../kernels/spatial.ts';
-import { contextOf, isSpatial, type Pipeline } from './pipeline.ts';
+import { cascadeOf, contextOf, isSpatial, type Pipeline } from './pipeline.ts';
 import { TRANSFORMS } from './transforms/index.ts';
 
 /** The parts of a worker's scratch region, in bytes from its start; what one sample needs, one after the other. */
@@ -17,6 +17,8 @@ export interface ScratchPlan {
   tables: number;
   /** Labels that are not what the batch gets: int16 [z, y, x], where regions are made of them. */
   labels: number;
+  /** In a cascade, the previous stage's labels: int16 [z, y, x]. */
+  previous: number;
   /** What a warp reads, or the whole crop; later the scratch of the transforms. */
   free: number;
   /** The scratch of steps that work on a whole crop. */
@@ -34,10 +36,13 @@ export function planScratch(pipeline: Pipeline, channels: number, regions: boole
   const slabs = slabBytes(crop, shapes);
   const tables = slab + align(slabs);
   const labels = tables + align(4 * patch.shape.reduce((sum, size) => sum + size, 0));
-  const free = labels + (regions ? align(2 * voxels(patch.shape)) : 0);
+  const previous = labels + (regions ? align(2 * voxels(patch.shape)) : 0);
+  const cascade = cascadeOf(steps).at >= 0;
+  const free = previous + (cascade ? align(2 * voxels(patch.shape)) : 0);
   const applying = Math.max(...steps.map((step, i) => TRANSFORMS[step.transform].scratchBytes?.(step, contextOf(pipeline, i)) ?? 0), 0);
-  // A crop with all channels and its labels, or one channel of as much of it as any volume has.
+  // A crop with all channels and its label maps, or one channel of as much of it as any volume has.
   const largest = Math.max(...shapes.map((shape) => voxels(triple((axis) => Math.min(shape[axis], crop[axis])))));
-  const beside = free + (wholeCrop ? align((4 * channels + 2) * voxels(crop)) : steps.some(isSpatial) ? align(4 * largest) : 0);
-  return { warp: 0, tile, slab, slabBytes: slabs, tables, labels, free, beside, totalBytes: beside + applying };
+  const beside =
+    free + (wholeCrop ? align((4 * channels + (cascade ? 4 : 2)) * voxels(crop)) : steps.some(isSpatial) ? align(4 * largest) : 0);
+  return { warp: 0, tile, slab, slabBytes: slabs, tables, labels, previous, free, beside, totalBytes: beside + applying };
 }

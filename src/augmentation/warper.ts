@@ -63,11 +63,21 @@ export class Warper {
         this.#kernels.warpImage(place.scratch + this.#parts.warp, source, target, place.scratch + this.#parts.tile);
       }
     }
-    if (offsets || labels === 'threshold' || nnunetCompat) return this.#sampleLabels(volume, placement, place.target);
-    const { segmentation } = volume.source;
-    const source = this.#locate(volume, segmentation, 0, exists, place.scratch);
-    const [warp, tile] = [place.scratch + this.#parts.warp, place.scratch + this.#parts.tile];
-    return this.#kernels.warpLabels(warp, source, segmentation.bytesPerVoxel, place.target, tile, labels === 'nearest');
+    const sampled = offsets !== undefined || labels === 'threshold' || nnunetCompat;
+    const write = (source: Source, target: number): number =>
+      sampled
+        ? this.#sampleLabels(source, volume.crop, placement, target)
+        : this.#warpLabels(volume, source, exists, target, place.scratch);
+    const found = write(volume.source.segmentation, place.target);
+    if (!volume.source.previous || place.previous === undefined) return found;
+    // A map of its own, with its own set of labels; what is foreground is decided by the target alone.
+    return found | (write(volume.source.previous, place.previous) & FOUND.outside);
+  }
+
+  #warpLabels(volume: Volume, labels: Source, exists: Box | null, target: number, scratch: number): number {
+    const source = this.#locate(volume, labels, 0, exists, scratch);
+    const [warp, tile] = [scratch + this.#parts.warp, scratch + this.#parts.tile];
+    return this.#kernels.warpLabels(warp, source, labels.bytesPerVoxel, target, tile, this.#step.labels === 'nearest');
   }
 
   /** Writes the warp down. Returns the voxels that it reads, a box inside the volume, or null where it reaches none. */
@@ -104,8 +114,8 @@ export class Warper {
     warpImage(from, placement, { interpolation: this.#step.image }, to);
   }
 
-  #sampleLabels({ source, crop }: Volume, placement: Placement, target: number): number {
-    const from = new Int16Array(this.#buffer, (source.segmentation as ResidentArray).pointer, voxels(boxShape(crop)));
+  #sampleLabels(source: Source, crop: Box, placement: Placement, target: number): number {
+    const from = new Int16Array(this.#buffer, (source as ResidentArray).pointer, voxels(boxShape(crop)));
     const to = new Int16Array(this.#buffer, target, voxels(placement.patch));
     warpLabels(from, placement, { interpolation: this.#step.labels }, to);
     return (to.some((label) => label > 0) ? FOUND.foreground : 0) | (to.some((label) => label < 0) ? FOUND.outside : 0);

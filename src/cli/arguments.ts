@@ -5,17 +5,16 @@ import type { PadMode } from '../dataset/pad.ts';
 import { openStore } from '../dataset/store.ts';
 import { fileError } from '../errors.ts';
 import type { ConfigOptions, LoaderOptions } from '../options.ts';
+import { SAMPLING_ARGUMENTS, SAMPLING_USAGE, samplingChoices } from './sampling-arguments.ts';
+import { number, text, UsageError, type Values } from './values.ts';
+
+export { number, text, UsageError, type Values } from './values.ts';
 
 /** One command of the command line. */
 export interface Command {
   usage: string;
   run(words: string[]): Promise<void>;
 }
-
-/** The command line itself is wrong: the usage is printed with the message. */
-export class UsageError extends Error {}
-
-export type Values = Record<string, string | boolean | undefined>;
 
 /** Splits a command line into `count` positional arguments and options. @throws UsageError */
 export function parse(
@@ -42,22 +41,9 @@ export function parse(
   }
 }
 
-export function text(values: Values, name: string): string | undefined {
-  return values[name] as string | undefined;
-}
-
 /** Without the options that were not given, so that defaults apply. */
 export function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as typeof options;
-}
-
-/** A number, or undefined if the option was not given. What it may be is checked where it is used. */
-export function number(values: Values, name: string): number | undefined {
-  const given = text(values, name);
-  if (given === undefined) return undefined;
-  const value = given.trim() === '' ? Number.NaN : Number(given);
-  if (Number.isNaN(value)) throw new UsageError(`--${name} ${given} is not a number`);
-  return value;
 }
 
 /** A whole number of at least 1. */
@@ -83,8 +69,8 @@ export const LOADER_ARGUMENTS = {
   batch: 'string',
   seed: 'string',
   workers: 'string',
-  oversample: 'string',
-  probabilistic: 'boolean',
+  ...SAMPLING_ARGUMENTS,
+  'previous-stage': 'string',
   'pad-mode': 'string',
   augmentation: 'string',
   'nnunet-compat': 'boolean',
@@ -102,9 +88,8 @@ export const LOADER_USAGE = `  --config NAME       patch and batch size as plann
   --batch N           another number of samples a batch
   --seed N            names the stream; default 0
   --workers N         worker threads; default: one per core
-  --oversample F      part of each batch that is forced to hold foreground; default 0.33;
-                      auto: what preprocessing found that the data need
-  --probabilistic     decide forced samples at random, not by position in the batch
+${SAMPLING_USAGE}
+  --previous-stage DIR  a cascade's previous segmentations, CASE.npy or CASE.nii.gz on the grid of the store
   --pad-mode MODE     what stands outside a volume in images: constant (0), edge or reflect; default constant
   --augmentation A    what is done to patches: ${PRESETS.slice(0, 3).join(', ')} (nnU-Net's), noMirroring, da5 …;
                       or a .json file with a list of steps; default none
@@ -126,8 +111,8 @@ export async function loaderOptions(storeDir: string, values: Values): Promise<L
     batchSize: number(values, 'batch'),
     seed: number(values, 'seed'),
     workers: number(values, 'workers'),
-    oversample: text(values, 'oversample') === 'auto' ? ('auto' as const) : number(values, 'oversample'),
-    probabilisticOversampling: values.probabilistic as boolean | undefined,
+    ...samplingChoices(values),
+    previousStage: text(values, 'previous-stage'),
     padMode: text(values, 'pad-mode') as PadMode | undefined,
     augmentation: await augmentation(text(values, 'augmentation')),
     nnunetCompat: values['nnunet-compat'] as boolean | undefined,

@@ -41,7 +41,7 @@ ${LOADER_USAGE}
 
 /** The report as lines a person reads. */
 export function showReport(report: ThroughputReport, patchSize: readonly number[], batchSize: number): string {
-  const { foreground, environment } = report;
+  const { foreground, exposure, environment } = report;
   const share = (part: number): string => `${part} of ${foreground.patches} (${((100 * part) / foreground.patches).toFixed(1)} %)`;
   const mix = Object.entries(report.configs);
   const lines: [string, string][] = [
@@ -54,6 +54,10 @@ export function showReport(report: ThroughputReport, patchSize: readonly number[
     ['waiting for batches', `${(100 * report.wait_fraction).toFixed(1)} % of the time (nothing else is done here)`],
     ['forced foreground', share(foreground.forced)],
     ['holding foreground', share(foreground.with_foreground)],
+    ...Object.entries(exposure).map(([name, { target, realised }]): [string, string] => [
+      `exposure of ${name}`,
+      `${(100 * realised).toFixed(1)} % of patches, wanted ${(100 * target).toFixed(1)} %`,
+    ]),
     ['stream hash', report.stream_hash ?? 'left out'],
     ['peak memory', showBytes(report.peak_rss_bytes)],
     ['of that, the loader', report.memory.parts.map(({ name, bytes }) => `${name} ${showBytes(bytes)}`).join(', ')],

@@ -1,7 +1,7 @@
 import { StoreError } from '../errors.ts';
 
-/** The NumPy dtypes a store uses, with their element sizes in bytes. */
-export const DTYPES = { '<f4': 4, '|i1': 1, '<i2': 2 } as const;
+/** The NumPy dtypes that are read, with their element sizes in bytes. A store has all but uint8. */
+export const DTYPES = { '<f4': 4, '|i1': 1, '|u1': 1, '<i2': 2 } as const;
 
 export type Dtype = keyof typeof DTYPES;
 

@@ -3,6 +3,7 @@ import { fileError, StoreError } from '../errors.ts';
 import { show, type Triple, voxels } from '../geometry.ts';
 import { caseFiles } from './case-files.ts';
 import { DTYPES, NPY_HEADER_BYTES, parseNpyHeader } from './npy.ts';
+import type { PreviousArray } from './previous-stage.ts';
 
 /** Node counts the bytes of one read in 31 bits. */
 const MOST_AT_ONCE = 1024 ** 3;
@@ -16,10 +17,12 @@ export interface OpenArray {
   bytesPerVoxel: number;
 }
 
-/** Both arrays of a case. */
+/** The arrays of a case. */
 export interface OpenCase {
   data: OpenArray;
   segmentation: OpenArray;
+  /** In a cascade: the labels of the previous stage. */
+  previous?: OpenArray;
 }
 
 /** What must be known to open a case: a part of a store's index. */
@@ -35,10 +38,19 @@ export class OpenFiles {
   readonly #channels: number;
   readonly #labelBytes: number;
   readonly #limit: number;
+  readonly #previous: readonly PreviousArray[] | null;
   readonly #open = new Map<number, OpenCase>();
 
-  /** At most `limit` cases (two descriptors each) are open at once. */
-  constructor(dir: string, cases: readonly CaseShape[], channels: number, labelBytes: number, limit: number) {
+  /** At most `limit` cases (two descriptors each, three with a previous stage) are open at once. */
+  constructor(
+    dir: string,
+    cases: readonly CaseShape[],
+    channels: number,
+    labelBytes: number,
+    limit: number,
+    previous: readonly PreviousArray[] | null = null,
+  ) {
+    this.#previous = previous;
     this.#dir = dir;
     this.#cases = cases;
     this.#channels = channels;
@@ -61,20 +73,30 @@ export class OpenFiles {
     const { id, shape } = this.#cases[caseNumber];
     const paths = caseFiles(this.#dir, id);
     const data = this.#openArray(paths.data, [this.#channels, ...shape], 4);
+    const opened = [data];
     try {
-      return { data, segmentation: this.#openArray(paths.segmentation, shape, this.#labelBytes) };
+      const segmentation = this.#openArray(paths.segmentation, shape, this.#labelBytes);
+      opened.push(segmentation);
+      if (this.#previous === null) return { data, segmentation };
+      const previous = this.#previous[caseNumber];
+      return { data, segmentation, previous: this.#retrying(() => ({ ...previous, fd: openSync(previous.path, 'r') }), previous.path) };
     } catch (error) {
-      closeSync(data.fd);
+      for (const { fd } of opened) closeSync(fd);
       throw error;
     }
   }
 
-  /** Others may have used up the descriptors: then fewer cases stay open, and nothing fails. */
   #openArray(path: string, shape: readonly number[], bytesPerVoxel: number): OpenArray {
+    return this.#retrying(() => openArray(path, shape, bytesPerVoxel), path);
+  }
+
+  /** Others may have used up the descriptors: then fewer cases stay open, and nothing fails. */
+  #retrying(openOne: () => OpenArray, path: string): OpenArray {
     for (;;) {
       try {
-        return openArray(path, shape, bytesPerVoxel);
-      } catch (error) {
+        return openOne();
+      } catch (cause) {
+        const error = fileError(path, cause);
         const [oldest] = this.#open.keys();
         const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
         if (oldest === undefined || (code !== 'EMFILE' && code !== 'ENFILE')) throw error;
@@ -90,6 +112,7 @@ export class OpenFiles {
     this.#open.delete(caseNumber);
     closeSync(files.data.fd);
     closeSync(files.segmentation.fd);
+    if (files.previous) closeSync(files.previous.fd);
   }
 }
 

@@ -12,6 +12,8 @@ export interface PatchPlace {
   data: number;
   /** int16 [z, y, x]. */
   target: number;
+  /** In a cascade, for the labels of the previous stage: the same. */
+  previous?: number | undefined;
   /** A region for the slabs that are read, see `slabBytes`. */
   scratch: number;
 }
@@ -84,7 +86,11 @@ export class PatchReader {
     };
     const outside = this.#fillAround(size, within, place, ALL_ONES) ? FOUND.outside : 0;
     this.#copyImage(source.data, shape, size, inside, within, place, mirrored);
-    return outside | this.#copyTarget(source.segmentation, shape, size, inside, within, place, mirrored);
+    const found = outside | this.#copyTarget(source.segmentation, shape, size, inside, within, place.target, place.scratch, mirrored);
+    if (!source.previous || place.previous === undefined) return found;
+    // What is foreground is decided by the target alone.
+    const before = this.#copyTarget(source.previous, shape, size, inside, within, place.previous, place.scratch, mirrored);
+    return found | (before & FOUND.outside);
   }
 
   /**
@@ -121,15 +127,16 @@ export class PatchReader {
     size: Triple,
     inside: Box,
     within: Box,
-    place: PatchPlace,
+    target: number,
+    scratch: number,
     mirrored: readonly number[],
   ): number {
     let found = 0;
     const copy: Copy = (...slab) => {
       found |= this.#kernels.copyLabels(...slab, source.bytesPerVoxel, mirrored.includes(2));
     };
-    const to = turned(strided(place.target, size, within.lower, TARGET_BYTES), boxShape(within), mirrored);
-    this.#eachSlab(source, 0, shape, inside, to, place.scratch, copy);
+    const to = turned(strided(target, size, within.lower, TARGET_BYTES), boxShape(within), mirrored);
+    this.#eachSlab(source, 0, shape, inside, to, scratch, copy);
     return found;
   }
 
@@ -148,15 +155,17 @@ export class PatchReader {
    * Writes what stands outside `within` in the patch: 0 in every channel, `labelByte` in every byte of the target. Returns whether
    * there is anything outside.
    */
-  #fillAround(size: Triple, within: Box | null, { data, target }: PatchPlace, labelByte: number): boolean {
+  #fillAround(size: Triple, within: Box | null, { data, target, previous }: PatchPlace, labelByte: number): boolean {
     const boxes = around(size, within);
+    const maps = previous === undefined ? [target] : [target, previous];
     for (const { lower, upper } of boxes) {
       const [planes, rows, columns] = boxShape({ lower, upper });
       for (let channel = 0; channel < this.#channels; channel++) {
         const pointer = data + channel * voxels(size) * IMAGE_BYTES;
         this.#kernels.fillBox(strided(pointer, size, lower, IMAGE_BYTES), planes, rows, columns * IMAGE_BYTES, 0);
       }
-      this.#kernels.fillBox(strided(target, size, lower, TARGET_BYTES), planes, rows, columns * TARGET_BYTES, labelByte);
+      for (const map of maps)
+        this.#kernels.fillBox(strided(map, size, lower, TARGET_BYTES), planes, rows, columns * TARGET_BYTES, labelByte);
     }
     return boxes.length > 0;
   }

@@ -13,6 +13,8 @@ export interface ResidentArray {
 export interface ResidentCase {
   data: ResidentArray;
   segmentation: ResidentArray;
+  /** In a cascade: the labels of the previous stage, which stay in their file. */
+  previous?: OpenArray | ResidentArray;
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Triple } from '../geometry.ts';
 import { caseFiles } from './case-files.ts';
 import { type Checksum, hasher } from './hash.ts';
 import type { LabelClass } from './labels.ts';
-import { decodeSidecar } from './sidecar.ts';
+import { decodeSidecar, type Sidecar } from './sidecar.ts';
 import { contentHash, INDEX_FILE, parseIndex, type StoredCase, type StoreIndex } from './store-index.ts';
 
 /** Class locations kept in memory are bounded by this many bytes; they are read again where needed. */
@@ -50,6 +50,11 @@ export class Store {
     return [Math.floor(flat / (height * width)), Math.floor(flat / width) % height, flat % width];
   }
 
+  /** All stored locations of a class of a case, as flat indices into its volume [z, y, x]. @throws StoreError */
+  flatLocations(caseNumber: number, classNumber: number): Uint32Array {
+    return this.#caseLocations(caseNumber)[classNumber];
+  }
+
   /**
    * Least recently used cases leave first. Reading is synchronous: a plan must be made in one go, and the file is
    * small (40 kB a class) beside the voxels that the plan is about to read.
@@ -72,16 +77,22 @@ export class Store {
     return locations;
   }
 
-  #readLocations(caseNumber: number): Uint32Array[] {
-    const { id, locationsXxh64 } = this.cases[caseNumber];
-    const path = caseFiles(this.dir, id).sidecar;
+  /** Everything about a case besides its voxels. @throws StoreError, FileError */
+  sidecar(caseNumber: number): Sidecar {
+    const path = caseFiles(this.dir, this.cases[caseNumber].id).sidecar;
     let bytes: Buffer;
     try {
       bytes = readFileSync(path);
     } catch (error) {
       throw fileError(path, error);
     }
-    const { classes } = decodeSidecar(path, bytes);
+    return decodeSidecar(path, bytes);
+  }
+
+  #readLocations(caseNumber: number): Uint32Array[] {
+    const { id, locationsXxh64 } = this.cases[caseNumber];
+    const path = caseFiles(this.dir, id).sidecar;
+    const { classes } = this.sidecar(caseNumber);
     // Other locations would make another stream under the same name.
     if (this.#checksum(...classes.map((entry) => entry.locations)) !== locationsXxh64) {
       throw new StoreError(

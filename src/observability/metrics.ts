@@ -10,6 +10,11 @@ export interface StreamMetrics {
   forcedWithoutForeground: number;
   /** Samples that do hold foreground. */
   withForeground: number;
+  /**
+   * For each class with a target exposure: the target, and the part of the samples so far that hold it. Of mixed configurations those
+   * count that have a target for it; where the targets differ, `target` is what they come to for these samples.
+   */
+  exposure: Record<string, { target: number; realised: number }>;
   elapsedMs: number;
   /** Time in which somebody waited for a batch. */
   waitMs: number;

@@ -3,6 +3,7 @@ import { Digest } from '../dataset/hash.ts';
 import type { PatchLoader } from '../loader.ts';
 import type { MemoryReport } from '../shared-memory/layout.ts';
 import { type Environment, environment } from './environment.ts';
+import type { LoaderMetrics } from './metrics.ts';
 
 /** What `voxfeed bench` reports; the keys are those of its JSON. */
 export interface ThroughputReport {
@@ -19,6 +20,8 @@ export interface ThroughputReport {
   configs: Record<string, { batches: number; patches: number }>;
   /** Of the same ones. */
   foreground: { forced: number; with_foreground: number; patches: number };
+  /** For each class with a target exposure: the target, and the part of all patches streamed that hold it. */
+  exposure: LoaderMetrics['exposure'];
   peak_rss_bytes: number;
   /** What the loader sized before the first batch, part by part. */
   memory: MemoryReport;
@@ -91,6 +94,7 @@ export async function measureThroughput(
   const elapsedMs = performance.now() - start;
   const cpu = process.cpuUsage(cpuBefore);
   const { workerBusyMs, workers } = loader.metrics();
+  const { exposure } = source.metrics();
   return {
     patches_per_second: round((1000 * patches) / elapsedMs),
     cpu_ms_per_patch: round((cpu.user + cpu.system) / 1000 / patches),
@@ -99,6 +103,7 @@ export async function measureThroughput(
     stream_hash: hash ? digest.hex() : null,
     configs,
     foreground,
+    exposure,
     peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
     memory: loader.memory(),
     batches,

@@ -1,5 +1,5 @@
 import type { Mix } from './mix.ts';
-import { planSlot, type Samplable, type SamplingOptions, type SlotPlan } from './slot-plan.ts';
+import { planBatch, type Samplable, type SamplingOptions, type SlotPlan } from './slot-plan.ts';
 
 /** What is sampled for one configuration of a stream. */
 export interface PlannedConfiguration {
@@ -24,10 +24,6 @@ export class BatchPlanner {
   plan(batch: number): { configuration: number; plans: SlotPlan[] } {
     const { configuration, index } = this.#mix.at(batch);
     const { number, sampling } = this.#configurations[configuration];
-    const first = index * sampling.batchSize;
-    return {
-      configuration: number,
-      plans: Array.from({ length: sampling.batchSize }, (_, slot) => planSlot(this.#data, sampling, first + slot)),
-    };
+    return { configuration: number, plans: planBatch(this.#data, sampling, index) };
   }
 }

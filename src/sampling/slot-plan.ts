@@ -3,15 +3,18 @@ import type { LabelClass } from '../dataset/labels.ts';
 import type { Box, Triple } from '../geometry.ts';
 import { Draws, STAGE, type Stage } from '../random.ts';
 import { chooseClass } from './class-choice.ts';
+import type { Forcing } from './forcing.ts';
 import { isForced, type Oversampling } from './oversampling.ts';
 import { boxAround, type PatchSizes, randomBox, startRange } from './patch-box.ts';
+import { type RankShare, wholeBatch } from './ranks.ts';
+import type { WeightedChoice } from './weighted-choice.ts';
 
 /**
  * Everything that decides one sample: a pure function of seed, sample index, data set and options. Making it again, anywhere,
  * gives the same bytes; that is what redoing, resuming and replaying rest on. Plain data, a few hundred bytes.
  */
 export interface SlotPlan {
-  /** Position in the endless stream of its configuration; batch = floor(sample / batch size). */
+  /** Position in the endless stream of its configuration, of all ranks; its batch is floor(sample / batch size). */
   sample: number;
   /** Position in the list of cases. */
   caseNumber: number;
@@ -38,29 +41,42 @@ export interface Samplable {
 
 export interface SamplingOptions {
   seed: number;
-  /** Which cases are drawn from, such as those of a fold. Default: all. */
-  cases?: readonly number[] | null;
+  /** Samples a batch, of all ranks together. */
   batchSize: number;
+  /** Which of them are made here. Default: all. */
+  share?: RankShare;
   patch: PatchSizes;
   oversampling: Oversampling;
+  /** How cases are drawn, those of a fold alone or by weight. Default: all alike. */
+  cases?: WeightedChoice | null;
+  /** How a forced slot chooses among the classes of its case, one weight a class. Default: all alike. */
+  classWeights?: readonly number[] | null;
+  /** What decides in the place of `oversampling` and `classWeights`, where classes have a target exposure. */
+  forcing?: Forcing | null;
   /** How patches are augmented; `patch.read` is its crop. Default: not at all. */
   pipeline?: Pipeline;
 }
 
 /** Plans one sample. `sample` is any integer from 0 to 2^53 - 1. */
 export function planSlot(data: Samplable, options: SamplingOptions, sample: number): SlotPlan {
-  const { seed, batchSize, patch, oversampling, pipeline } = options;
+  const { seed, batchSize, patch, oversampling, pipeline, forcing } = options;
   const draws = (stage: Stage): Draws => new Draws(seed, sample, stage);
-  const cases = options.cases ?? null;
-  const drawn = draws(STAGE.case).below((cases ?? data.cases).length);
-  const caseNumber = cases === null ? drawn : cases[drawn];
+  const onto = forcing?.classOf(sample) ?? null;
+  const forced = forcing ? onto !== null : isForced(oversampling, seed, sample, batchSize);
+  const cases = forcing && onto !== null ? forcing.casesWith(onto) : options.cases;
+  const caseNumber = cases ? cases.draw(draws(STAGE.case)) : draws(STAGE.case).below(data.cases.length);
   const { shape, locations } = data.cases[caseNumber];
-  const forced = isForced(oversampling, seed, sample, batchSize);
-  const classNumber = chooseClass(forced, data.classes, locations, draws(STAGE.class));
+  const classNumber = onto ?? chooseClass(forced, data.classes, locations, draws(STAGE.class), options.classWeights);
   const range = startRange(shape, patch);
   const voxel = classNumber === null ? null : data.location(caseNumber, classNumber, draws(STAGE.voxel).below(locations[classNumber]));
   const crop = voxel ? boxAround(voxel, range, patch.read) : randomBox(range, patch.read, draws(STAGE.box));
   const operations = pipeline ? drawOperations(pipeline, seed, sample) : [];
   const box = pipeline ? readingBox(pipeline, crop, operations) : crop;
   return { sample, caseNumber, forced, classNumber, voxel, crop, box, operations };
+}
+
+/** Plans a batch: this rank's part of it. */
+export function planBatch(data: Samplable, options: SamplingOptions, batch: number): SlotPlan[] {
+  const { batchSize, share = wholeBatch(batchSize) } = options;
+  return Array.from({ length: share.count }, (_, slot) => planSlot(data, options, batch * batchSize + share.first + slot));
 }

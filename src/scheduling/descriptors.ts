@@ -4,9 +4,9 @@ const RESERVED = 128;
 const MOST = 512;
 const FALLBACK_LIMIT = 1024;
 
-/** How many cases (two files each) every worker may hold open so that all of them stay below the process's limit. */
-export function openCasesPerWorker(workers: number, limit: number = descriptorLimit()): number {
-  return Math.min(MOST, Math.max(1, Math.floor((limit - RESERVED) / (2 * workers))));
+/** How many cases (of so many files each) every worker may hold open so that all of them stay below the process's limit. */
+export function openCasesPerWorker(workers: number, filesPerCase = 2, limit: number = descriptorLimit()): number {
+  return Math.min(MOST, Math.max(1, Math.floor((limit - RESERVED) / (filesPerCase * workers))));
 }
 
 /** The soft limit of open files, where the system tells it. */

@@ -1,5 +1,6 @@
 import type { PatchRecipe } from '../augmentation/patch-maker.ts';
 import type { CaseShape } from '../dataset/open-files.ts';
+import type { PreviousArray } from '../dataset/previous-stage.ts';
 import type { PackedError } from '../errors.ts';
 import type { SharedMemory } from '../kernels/kernels.ts';
 import type { SlotPlan } from '../sampling/slot-plan.ts';
@@ -13,7 +14,9 @@ export interface PatchWorkerData {
   cases: CaseShape[];
   /** How patches of each configuration are made. */
   recipes: PatchRecipe[];
-  /** How many cases it may hold open at once (two files each). */
+  /** In a cascade: where each case's labels of the previous stage are. */
+  previous: readonly PreviousArray[] | null;
+  /** How many cases it may hold open at once. */
   openCases: number;
 }
 

@@ -5,6 +5,7 @@ import { KERNEL_BYTES } from '../kernels/kernels.ts';
 export interface EntryOptions {
   /** The configuration's name: what batches are tagged with. */
   config: string;
+  /** Samples that are made here: in a data-parallel training this rank's part. */
   batchSize: number;
   /** [z, y, x], or [y, x] for 2D patches. */
   patchSize: readonly number[];
@@ -30,6 +31,8 @@ export interface LayoutOptions {
   /** Batches in the ring of each stream: being filled, ready, and held by the consumer, together. */
   rings: readonly number[];
   channels: number;
+  /** Channels that a cascade adds to those of the stored images. Default 0. */
+  cascadeChannels?: number;
   /** Any entry can hold a batch of any of them. */
   configurations: readonly EntryOptions[];
   /** Scratch regions: as many as tasks can be under way at once. */
@@ -78,6 +81,8 @@ export const SLOT = {
   state: 0,
   /** 1 if the written patch holds any foreground, else 0. */
   foreground: 1,
+  /** A bit for each counted class that the written patch holds. */
+  seen: 2,
   words: 16,
 } as const;
 
@@ -93,8 +98,8 @@ const align = (bytes: number, to: number): number => Math.ceil(bytes / to) * to;
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 export function computeLayout(options: LayoutOptions): Layout {
-  const { rings, channels, scratches, scratchBytes, residentBytes } = options;
-  const configurations = options.configurations.map((entry) => entryLayout(entry, channels));
+  const { rings, channels, cascadeChannels = 0, scratches, scratchBytes, residentBytes } = options;
+  const configurations = options.configurations.map((entry) => entryLayout(entry, channels + cascadeChannels));
   const entries = sum(rings);
   const slots = Math.max(...configurations.map(({ batchSize }) => batchSize));
   const entryBytes = Math.max(...configurations.map((entry) => entry.entryBytes));

@@ -171,6 +171,14 @@ export class Ring {
     Atomics.store(this.#words, this.#slotWord(entry, slot) + SLOT.foreground, found ? 1 : 0);
   }
 
+  setSeen(entry: number, slot: number, classes: number): void {
+    Atomics.store(this.#words, this.#slotWord(entry, slot) + SLOT.seen, classes);
+  }
+
+  seen(entry: number, slot: number): number {
+    return Atomics.load(this.#words, this.#slotWord(entry, slot) + SLOT.seen);
+  }
+
   hasForeground(entry: number, slot: number): boolean {
     return Atomics.load(this.#words, this.#slotWord(entry, slot) + SLOT.foreground) === 1;
   }

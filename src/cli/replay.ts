@@ -1,0 +1,134 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { encodeNifti } from '../dataset/nifti-writer.ts';
+import { patchAffine } from '../dataset/patch-affine.ts';
+import type { Sidecar } from '../dataset/sidecar.ts';
+import { fileError, OptionError } from '../errors.ts';
+import { type Box, boxShape } from '../geometry.ts';
+import { drawContactSheet, type SheetSample } from '../observability/contact-sheet.ts';
+import type { LoaderOptions } from '../options.ts';
+import { writeAtomic } from '../preprocessing/atomic-file.ts';
+import { type Replayed, replay as replaySample } from '../replay.ts';
+import type { LoaderState, ResumeOptions } from '../state.ts';
+import { type Command, LOADER_ARGUMENTS, LOADER_USAGE, loaderOptions, number, parse, text, UsageError } from './arguments.ts';
+
+export const replay: Command = {
+  usage: `usage: voxfeed replay STORE_DIR --sample N [--config NAME] [--validation] [--out DIR] [--seed N] [--state FILE] [--json]
+
+Makes one sample of a stream again, bit for bit, without those before it. Writes into DIR
+
+  plan.json           everything that decides the sample: case, class, voxel, boxes, every parameter of the augmentation
+  before_0000.nii.gz  the crop it is made from, one file a channel; before_labels.nii.gz; in a cascade before_previous.nii.gz
+  after_0000.nii.gz   the sample as it is in its batch; after_labels.nii.gz, or one after_region_N.nii.gz a region
+  sample.png          slices of both with outlined labels
+
+The images lie in space where the case does; what augmentation moves is not undone.
+
+  --sample N          its position in the stream: batch x batch size + slot (of all ranks); in a mixed stream among the
+                      samples of its configuration, which --config names; with --validation in the validation stream
+  --out DIR           default replay-N
+  --state FILE        take the options from what \`loader.state()\` returned, saved as JSON
+  --json              print what was written as JSON
+${LOADER_USAGE}`,
+
+  async run(words) {
+    const { given, values } = parse(words, ['STORE_DIR'], {
+      ...LOADER_ARGUMENTS,
+      sample: 'string',
+      out: 'string',
+      state: 'string',
+      json: 'boolean',
+    });
+    const sample = number(values, 'sample');
+    if (sample === undefined) throw new UsageError('--sample must be given');
+    const state = text(values, 'state');
+    const { config, ...asked } = await loaderOptions(given[0], values);
+    const saved = state === undefined ? undefined : await readState(state);
+    // Of a mixed stream, it says which configuration; otherwise what the patches are.
+    const mixed = asked.configs !== undefined || saved?.configs !== undefined;
+    const options: LoaderOptions | ResumeOptions = { ...asked, ...(mixed ? {} : { config }), ...(saved && { state: saved }) };
+    const made = await replaySample(options, sample, { ...(mixed && { config }), validation: asked.validation === true });
+    const dir = resolve(text(values, 'out') ?? `replay-${sample}`);
+    const files = await write(dir, options, made);
+    if (values.json) process.stdout.write(`${JSON.stringify({ dir, files, plan: made.plan })}\n`);
+    else process.stdout.write(`${dir}: ${files.join(', ')}\n`);
+  },
+};
+
+async function readState(path: string): Promise<LoaderState> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch (error) {
+    if (error instanceof SyntaxError)
+      throw new OptionError('state', `${path} is not JSON (${error.message})`, 'Give the file with a state');
+    throw fileError(path, error);
+  }
+}
+
+async function write(dir: string, { store }: LoaderOptions, { plan, before, after }: Replayed): Promise<string[]> {
+  const sidecar = store.sidecar(plan.caseNumber);
+  const { id } = store.cases[plan.caseNumber];
+  const className = plan.classNumber === null ? null : store.classes[plan.classNumber].name;
+  const text = `${JSON.stringify({ case: id, class: className, ...plan }, null, 1)}\n`;
+  const labels = (name: string, maps: Int16Array, box: Box): [string, Uint8Array] => [name, volume(maps, 0, sidecar, box)];
+  const [target] = after.targets;
+  const title = `${store.index.name}: sample ${plan.sample}, case ${id}, ${plan.forced ? `forced ${className ?? '(no foreground in case)'}` : 'random'}`;
+  const sheet = drawContactSheet(title, sheetSamples(plan.forced, before, after), store.classes);
+  const contents: [string, Uint8Array][] = [
+    ['plan.json', Buffer.from(text)],
+    ...channels('before', before.image, before.box, sidecar),
+    labels('before_labels.nii.gz', before.labels, before.box),
+    ...(before.previous ? [labels('before_previous.nii.gz', before.previous, before.box)] : []),
+    ...channels('after', after.data, after.box, sidecar),
+    ...Array.from({ length: after.targetChannels }, (_, region): [string, Uint8Array] => [
+      after.targetChannels === 1 ? 'after_labels.nii.gz' : `after_region_${region}.nii.gz`,
+      volume(target, region, sidecar, after.box),
+    ]),
+    ['sample.png', sheet],
+  ];
+  try {
+    await mkdir(dir, { recursive: true });
+  } catch (error) {
+    throw fileError(dir, error);
+  }
+  for (const [name, bytes] of contents) await writeAtomic(join(dir, name), [bytes]);
+  return contents.map(([name]) => name);
+}
+
+/** One channel of an array of several, as a file. */
+function volume(data: Float32Array | Int16Array, channel: number, sidecar: Sidecar, box: Box): Uint8Array {
+  const shape = boxShape(box);
+  const count = shape[0] * shape[1] * shape[2];
+  return encodeNifti(data.subarray(channel * count, (channel + 1) * count), shape, patchAffine(sidecar, box.lower));
+}
+
+function channels(name: string, data: Float32Array, box: Box, sidecar: Sidecar): [string, Uint8Array][] {
+  const [depth, height, width] = boxShape(box);
+  return Array.from({ length: data.length / (depth * height * width) }, (_, channel): [string, Uint8Array] => [
+    `${name}_${String(channel).padStart(4, '0')}.nii.gz`,
+    volume(data, channel, sidecar, box),
+  ]);
+}
+
+function sheetSamples(forced: boolean, before: Replayed['before'], after: Replayed['after']): SheetSample[] {
+  const sample = (caption: string, image: Float32Array, target: Int16Array, box: Box): SheetSample => {
+    const shape = boxShape(box);
+    const count = shape[0] * shape[1] * shape[2];
+    return { image: image.subarray(0, count), target: target.subarray(0, count), shape, caption, forced };
+  };
+  return [
+    sample(`before: ${before.box.lower.join(' ')} to ${before.box.upper.join(' ')}`, before.image, before.labels, before.box),
+    sample('after', after.data, outlined(after), after.box),
+  ];
+}
+
+/** Labels to outline: of several masks the number of the last that holds a voxel, from 1. */
+function outlined({ targets, targetChannels }: Replayed['after']): Int16Array {
+  const [target] = targets;
+  if (targetChannels === 1) return target;
+  const count = target.length / targetChannels;
+  const labels = new Int16Array(count);
+  for (let region = 0; region < targetChannels; region++)
+    for (let i = 0; i < count; i++) if (target[region * count + i] === 1) labels[i] = region + 1;
+  return labels;
+}

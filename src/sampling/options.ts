@@ -1,0 +1,245 @@
+import type { Pipeline } from '../augmentation/pipeline.ts';
+import { isAnnotated, type LabelClass } from '../dataset/labels.ts';
+import type { StoredCase } from '../dataset/store-index.ts';
+import { OptionError } from '../errors.ts';
+import { show, type Triple } from '../geometry.ts';
+import { streamSeed } from '../random.ts';
+import { checkExposure, classNamed, type Exposure, forcingFor, inOrder } from './exposure.ts';
+import type { Schedule } from './oversampling.ts';
+import { adviseOversampling } from './oversampling-advice.ts';
+import { type RankOptions, type RankShare, resolveRanks } from './ranks.ts';
+import type { SamplingOptions } from './slot-plan.ts';
+import type { Locatable } from './visibility.ts';
+import { WeightedChoice } from './weighted-choice.ts';
+
+/** How cases, classes and forced slots are drawn: a part of a loader's options. */
+export interface SamplingChoices extends RankOptions {
+  /**
+   * The part of every batch that is forced to hold foreground, 0 to 1. Default 0.33, as in nnU-Net. 'auto': what preprocessing
+   * found that this data set needs, for patches of the planned size (see `adviseOversampling`). Or a schedule over the training:
+   * [batch, fraction] pairs, such as [[0, 0.5], [10000, 0.33]], linear between two of them and constant around.
+   */
+  oversample?: number | 'auto' | Schedule;
+  /**
+   * Decide forced samples one by one, at random, instead of the last ones of each batch. With true the chance is `oversample`; with
+   * 'realised' it is what the rule of the last ones forces of a batch (one half of two samples). Default false.
+   */
+  probabilisticOversampling?: boolean | 'realised';
+  /** How often each case is drawn beside the others: by case id (1 where it is not named), or one number a case in the store's order. */
+  caseWeights?: Readonly<Record<string, number>> | readonly number[] | null;
+  /** How often a forced sample is centred on each class of its case beside the others, by name; 1 where it is not named. */
+  classWeights?: Readonly<Record<string, number>> | null;
+  /**
+   * In which part of all patches a class is to be present, by its name, as { tumour: 0.4 }. It decides which slots are forced onto which
+   * class, in the place of `oversample`. A slot that is forced onto a class draws among the cases that have it.
+   */
+  exposure?: Exposure | null;
+}
+
+/** The same, checked, nothing left open. Plain data. */
+export interface ResolvedSampling {
+  /** Which cases are drawn from, as positions in the store; null for all. */
+  cases: readonly number[] | null;
+  /** 0 where exposures decide. */
+  oversample: number | Schedule;
+  probabilisticOversampling: boolean | 'realised';
+  /** One a case; null: all alike. */
+  caseWeights: number[] | null;
+  classWeights: Record<string, number> | null;
+  exposure: Exposure | null;
+  /** The labels of each class of `exposure`, in its order. */
+  counted: number[][];
+  worldSize: number;
+  share: RankShare;
+}
+
+export const SAMPLING_OPTIONS = [
+  'oversample',
+  'probabilisticOversampling',
+  'caseWeights',
+  'classWeights',
+  'exposure',
+  'rank',
+  'worldSize',
+  'ranks',
+] as const satisfies readonly (keyof SamplingChoices)[];
+
+/** What a state keeps of them. The rank is left out: the state of one continues all. */
+export const SAMPLING_SHAPING = [
+  'oversample',
+  'probabilisticOversampling',
+  'caseWeights',
+  'classWeights',
+  'exposure',
+  'worldSize',
+] as const satisfies readonly (keyof ResolvedSampling)[];
+
+/** What states say that were saved before there were these options. */
+export const SAMPLING_DEFAULTS = { caseWeights: null, classWeights: null, exposure: null, worldSize: 1 } as const;
+
+/** The data set as far as options depend on it. A `Store` is one. */
+export interface SampledStore extends Locatable {
+  readonly cases: readonly StoredCase[];
+}
+
+/**
+ * @param cases which are drawn from, as positions in the store; null for all
+ * @throws OptionError naming the option and what it may be
+ */
+export function resolveSampling(
+  options: SamplingChoices,
+  store: SampledStore,
+  patch: Triple,
+  batchSize: number,
+  cases: readonly number[] | null = null,
+): ResolvedSampling {
+  const { probabilisticOversampling = false } = options;
+  if (![true, false, 'realised'].includes(probabilisticOversampling))
+    throw new OptionError(
+      'probabilisticOversampling',
+      `${JSON.stringify(probabilisticOversampling)} is neither true, false nor 'realised'`,
+      'Set it to one of them',
+    );
+  const caseWeights = resolveCaseWeights(options.caseWeights ?? null, store.cases);
+  const drawn = drawnWeights(store, cases, caseWeights);
+  const classWeights = resolveClassWeights(options.classWeights ?? null, store.classes);
+  const share = resolveRanks(options, batchSize);
+  const rest = { cases, caseWeights, share, worldSize: share.worldSize };
+  if (options.exposure === undefined || options.exposure === null) {
+    const oversample = options.oversample === 'auto' ? advisedOversampling(store, patch) : checkFraction(options.oversample ?? 0.33);
+    return { ...rest, oversample, probabilisticOversampling, classWeights, exposure: null, counted: [] };
+  }
+  const deciding = [
+    ['oversample', options.oversample !== undefined],
+    ['probabilisticOversampling', probabilisticOversampling !== false],
+    ['classWeights', classWeights !== null],
+  ].find(([, given]) => given);
+  if (deciding)
+    throw new OptionError(
+      deciding[0] as string,
+      '`exposure` decides which slots are forced, and onto which class',
+      'Leave one of the two out',
+    );
+  const exposure = checkExposure(options.exposure, store, drawn);
+  const counted = Object.keys(exposure).map((name) => [...store.classes[classNamed(store.classes, name, 'exposure')].labels]);
+  return { ...rest, oversample: 0, probabilisticOversampling: false, classWeights: null, exposure, counted };
+}
+
+/**
+ * How often each case is drawn beside the others; null: all alike. Cases that are not drawn from have the weight 0.
+ * @throws OptionError if no case is left
+ */
+function drawnWeights({ cases }: SampledStore, drawn: readonly number[] | null, caseWeights: readonly number[] | null): number[] | null {
+  if (drawn === null && caseWeights === null) return null;
+  const weights: number[] = Array(cases.length).fill(0);
+  for (const caseNumber of drawn ?? cases.keys()) weights[caseNumber] = caseWeights?.[caseNumber] ?? 1;
+  if (weights.some((weight) => weight > 0)) return weights;
+  throw new OptionError(
+    'caseWeights',
+    drawn === null ? 'all of them are 0' : `they are 0 for all ${drawn.length} cases of the fold that are drawn from`,
+    'Give some cases a weight',
+  );
+}
+
+/** A configuration of a loader, as far as it decides plans. */
+export interface SamplingSource extends ResolvedSampling {
+  store: SampledStore;
+  /** Of the run, and which of its streams this is: see `streamSeed`. */
+  seed: number;
+  stream: number;
+  batchSize: number;
+  patch: Triple;
+}
+
+/**
+ * What planning needs, made from resolved options. With exposures, this measures how often patches hold the classes.
+ * @throws OptionError for exposures that cannot be
+ */
+export function samplingFor(options: SamplingSource, pipeline: Pipeline): SamplingOptions {
+  const { store, seed, stream, batchSize, patch, share, oversample, probabilisticOversampling, classWeights, exposure } = options;
+  const weights = drawnWeights(store, options.cases, options.caseWeights);
+  const sampling: SamplingOptions = {
+    seed: streamSeed(seed, stream),
+    batchSize,
+    share,
+    patch: { read: pipeline.crop, final: patch },
+    oversampling: { fraction: oversample, probabilistic: probabilisticOversampling },
+    cases: weights && new WeightedChoice(weights),
+    classWeights: classWeights && store.classes.map(({ name }) => classWeights[name] ?? 1),
+    pipeline,
+  };
+  return exposure ? { ...sampling, forcing: forcingFor(store, sampling, exposure, weights) } : sampling;
+}
+
+function checkFraction(given: unknown): number | Schedule {
+  const isFraction = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= 1;
+  if (isFraction(given)) return given;
+  if (!Array.isArray(given))
+    throw new OptionError(
+      'oversample',
+      `${JSON.stringify(given)} is not a fraction`,
+      "Give a number from 0 to 1, a schedule of [batch, fraction] pairs, or 'auto'; nnU-Net uses 0.33",
+    );
+  const action = 'Give [batch, fraction] pairs, batches ascending, fractions from 0 to 1, as [[0, 0.5], [10000, 0.33]]';
+  if (given.length === 0) throw new OptionError('oversample', 'the schedule is empty', action);
+  for (const [i, point] of given.entries()) {
+    const good = Array.isArray(point) && point.length === 2 && Number.isInteger(point[0]) && point[0] >= 0 && isFraction(point[1]);
+    if (!good) throw new OptionError(`oversample[${i}]`, `${JSON.stringify(point)} is no batch and fraction`, action);
+    if (i > 0 && point[0] <= given[i - 1][0])
+      throw new OptionError(`oversample[${i}]`, `batch ${point[0]} does not come after batch ${given[i - 1][0]}`, action);
+  }
+  return given.map(([batch, fraction]): [number, number] => [batch, fraction]);
+}
+
+const isWeight = (value: unknown): value is number => typeof value === 'number' && value >= 0 && Number.isFinite(value);
+
+function resolveCaseWeights(given: SamplingChoices['caseWeights'], cases: readonly StoredCase[]): number[] | null {
+  if (given === null || given === undefined) return null;
+  const weights = weightList(given, cases);
+  const bad = weights.findIndex((weight) => !isWeight(weight));
+  if (bad >= 0)
+    throw new OptionError(
+      'caseWeights',
+      `the weight of ${cases[bad].id} is ${JSON.stringify(weights[bad])}`,
+      'Give numbers of at least 0; 0 leaves a case out',
+    );
+  return weights;
+}
+
+function weightList(given: NonNullable<SamplingChoices['caseWeights']>, cases: readonly StoredCase[]): number[] {
+  if (typeof given !== 'object')
+    throw new OptionError('caseWeights', `${JSON.stringify(given)} are no weights`, 'Give { CASE: weight, … }, or one number a case');
+  if (Array.isArray(given)) {
+    if (given.length === cases.length) return [...given];
+    throw new OptionError('caseWeights', `there are ${given.length} of them, the store has ${cases.length} cases`, 'Give one a case');
+  }
+  const byId = given as Record<string, number>;
+  const unknown = Object.keys(byId).find((id) => !cases.some((entry) => entry.id === id));
+  if (unknown !== undefined) throw new OptionError(`caseWeights.${unknown}`, 'the store has no such case', 'Use the ids of its cases');
+  return cases.map(({ id }) => (Object.hasOwn(byId, id) ? byId[id] : 1));
+}
+
+function resolveClassWeights(given: SamplingChoices['classWeights'], classes: readonly LabelClass[]): Record<string, number> | null {
+  if (given === null || given === undefined) return null;
+  if (typeof given !== 'object' || Array.isArray(given))
+    throw new OptionError('classWeights', `${JSON.stringify(given)} are no weights`, 'Give { CLASS: weight, … }');
+  for (const [name, weight] of Object.entries(given)) {
+    classNamed(classes, name, 'classWeights');
+    if (!isWeight(weight))
+      throw new OptionError(`classWeights.${name}`, `${JSON.stringify(weight)} is no weight`, 'Give a number of at least 0');
+  }
+  if (classes.every((entry) => isAnnotated(entry) || given[entry.name] === 0))
+    throw new OptionError('classWeights', 'they are 0 for all classes', 'Give some class a weight, or set `oversample` to 0');
+  return inOrder(classes, given);
+}
+
+function advisedOversampling({ cases, classes }: SampledStore, patch: Triple): number {
+  const measured = cases.flatMap(({ coverage }) => coverage.find((found) => found.patch.join() === patch.join()) ?? []);
+  if (measured.length === cases.length) return adviseOversampling(measured, classes).recommended;
+  const known = cases[0].coverage.map((found) => show(found.patch)).join(' and ');
+  throw new OptionError(
+    'oversample',
+    known ? `'auto' is known for patches of ${known}, not of ${show(patch)}` : "'auto' is not known: nothing was measured in this store",
+    'Give a number from 0 to 1, or take the patch size that the store was written for',
+  );
+}
