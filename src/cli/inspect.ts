@@ -52,7 +52,8 @@ export async function writeContactSheet(options: LoaderOptions, batches: number,
   }
   const { seed } = loader.state();
   const title = `${index.name}: ${batches === 1 ? 'batch 0' : `batches 0 - ${batches - 1}`} of seed ${seed}, patch ${[...patches].join(' and ')}, ${samples.filter(({ forced }) => forced).length} of ${samples.length} forced`;
-  return writePng(out, drawContactSheet(title, samples, classes));
+  // Awaited here: while the loader is closed, nobody would hear of a failure.
+  return await writePng(out, drawContactSheet(title, samples, classes));
 }
 
 /** Draws patches before and after each step of the augmentation into a PNG. Returns its absolute path. */

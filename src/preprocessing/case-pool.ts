@@ -1,7 +1,7 @@
 import { Piscina } from 'piscina';
 import { machineMemory, showBytes } from '../bytes.ts';
 import { CasesError, FileError, MemoryError, OptionError, unpack, VoxfeedError, WorkerError } from '../errors.ts';
-import { workerFile } from '../worker-file.ts';
+import { keepReplacedCode, workerFile } from '../worker-file.ts';
 import { caseBytes } from './case-memory.ts';
 import type { CaseAnswer, CaseTask } from './case-task.ts';
 
@@ -92,6 +92,7 @@ export class CasePool implements AsyncDisposable {
 
   /** Threads are started for tasks, and only then: ending them while they start is what Node does not like. */
   #threads(): Piscina<CaseTask, CaseAnswer<unknown>> {
+    keepReplacedCode();
     this.#pool ??= new Piscina({
       filename: workerFile('preprocess-worker'),
       maxThreads: this.#workers,

@@ -1,5 +1,6 @@
 import { Piscina } from 'piscina';
 import { WorkerError } from '../errors.ts';
+import { keepReplacedCode } from '../worker-file.ts';
 import type { PatchAnswer, PatchTask, PatchWorkerData } from './patch-task.ts';
 
 /** Tasks a worker has at once: one under way and one waiting in its port, so that it never idles for a round trip. */
@@ -31,6 +32,7 @@ export class WorkerPool {
 
   constructor(filename: string, size: number, workerData: PatchWorkerData) {
     this.size = size;
+    keepReplacedCode();
     this.#piscina = new Piscina({
       filename,
       workerData,
