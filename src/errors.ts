@@ -96,6 +96,11 @@ export class ClosedError extends VoxfeedError {
   static override readonly code = 'VOXFEED_CLOSED';
 }
 
+/** A GPU, or what it needs, that is missing, too small, or failed. */
+export class GpuError extends VoxfeedError {
+  static override readonly code = 'VOXFEED_GPU';
+}
+
 const CAUSES = [
   OptionError,
   DatasetError,
@@ -108,6 +113,7 @@ const CAUSES = [
   SampleError,
   WorkerError,
   ClosedError,
+  GpuError,
 ];
 
 /** An error as plain data, for a message between threads. */
