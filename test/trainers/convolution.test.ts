@@ -30,8 +30,17 @@ const SHAPES: Record<string, Shape> = {
   'transposed, anisotropic': { batch: 3, fine: 2, coarse: 4, shape: [3, 6, 4], kernel: [1, 2, 2], stride: [1, 2, 2], transposed: true },
 };
 
-describe.each(Object.entries(TILINGS))('with tiles for %s', (_, tiling) => {
-  describe.each(Object.entries(SHAPES))('%s', (_name, given) => {
+const SHARED = ['3D, odd sizes, stride 2', '2D', 'transposed'];
+const TESTS = [
+  ...Object.keys(SHAPES).map((name) => ['direct', name] as const),
+  ...SHARED.map((name) => ['shared', name] as const),
+  ['gpu', 'more channels than a tile has'] as const,
+];
+
+describe.each(TESTS)('with %s tiles', (tiles, name) => {
+  const tiling = TILINGS[tiles];
+  const given = SHAPES[name];
+  describe(name, () => {
     const { batch, shape, kernel, stride, transposed = false } = given;
     const padding = kernel.map((size) => (transposed ? 0 : (size - 1) >> 1)) as Triple;
     const geometry = { kernel, stride, padding };
@@ -75,7 +84,7 @@ test('long sums are made in parts, all of whose terms count', async () => {
   const geometry = { kernel: [3, 3, 3] as Triple, stride: [1, 1, 1] as Triple, padding: [1, 1, 1] as Triple };
   const parameters = new Parameters();
   const weight = parameters.gradientOf(parameters.add('weight', [3, 2, 3, 3, 3], 1));
-  const kernels = weightGradient({ name: 'test', fine, coarse, ...geometry, tiling: TILINGS.gpu }, { fine, coarse }, weight);
+  const kernels = weightGradient({ name: 'test', fine, coarse, ...geometry, tiling: TILINGS.direct }, { fine, coarse }, weight);
   expect(kernels.length).toBe(2);
   const x = reference.values(2, 2, fine.shape, (i) => Math.fround(noise(4)(i)));
   const y = reference.values(2, 3, fine.shape, (i) => Math.fround(noise(5)(i)));
@@ -101,7 +110,7 @@ test('works on some channels of a memory, and adds where it is told to', async (
   const weights = Float64Array.from({ length: 162 }, (_, i) => Math.fround(noise(6)(i)));
   const before = Float64Array.from({ length: 240 }, (_, i) => Math.fround(noise(7)(i)));
   const y = reference.values(2, 3, coarse.shape, (i) => Math.fround(noise(8)(i)));
-  const kernels = [scatter({ name: 'test', fine, coarse, ...geometry, tiling: TILINGS.gpu }, weight, null, { accumulate: true })];
+  const kernels = [scatter({ name: 'test', fine, coarse, ...geometry, tiling: TILINGS.direct }, weight, null, { accumulate: true })];
   const [found] = await runKernels(
     gpu,
     kernels,
