@@ -101,6 +101,11 @@ export class GpuError extends VoxfeedError {
   static override readonly code = 'VOXFEED_GPU';
 }
 
+/** A checkpoint of a training that cannot be used. */
+export class CheckpointError extends VoxfeedError {
+  static override readonly code = 'VOXFEED_CHECKPOINT';
+}
+
 const CAUSES = [
   OptionError,
   DatasetError,
@@ -114,6 +119,7 @@ const CAUSES = [
   WorkerError,
   ClosedError,
   GpuError,
+  CheckpointError,
 ];
 
 /** An error as plain data, for a message between threads. */
