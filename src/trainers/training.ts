@@ -16,6 +16,8 @@ export interface BatchSource {
 
 /** What a training is: plain JSON, kept in checkpoints. */
 export interface TrainingOptions {
+  /** Of the plans. */
+  configuration: string;
   network: Network;
   patchSize: number[];
   batch: number;
@@ -86,7 +88,7 @@ export class Training {
     sources: { training: BatchSource; validation: BatchSource | null },
     from: { dir: string; checkpoint: Checkpoint } | null = null,
   ): Promise<Training> {
-    const { scales, ...rest } = options;
+    const { scales, configuration: _, ...rest } = options;
     const tiling = gpu.software ? SOFTWARE_TILING : GPU_TILING;
     if (options.storage === 'f16' && !gpu.hasHalf) throw noHalf(gpu);
     const step = await TrainingStep.create(gpu, { ...rest, heads: Math.max(1, scales - 1), tiling });
