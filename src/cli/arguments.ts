@@ -39,6 +39,23 @@ export function parse(
   }
 }
 
+/** Splits a command line into one or more positional arguments and options. @throws UsageError */
+export function parseList(
+  words: string[],
+  positional: string,
+  options: Record<string, 'string' | 'boolean'>,
+): { given: string[]; values: Values } {
+  const known = Object.fromEntries(Object.entries(options).map(([name, type]) => [name, { type }]));
+  let parsed: ReturnType<typeof parseArgs>;
+  try {
+    parsed = parseArgs({ args: words, allowPositionals: true, options: known });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+  if (parsed.positionals.length === 0) throw new UsageError(`${positional} must be given, once or more`);
+  return { given: parsed.positionals, values: parsed.values as Values };
+}
+
 export function text(values: Values, name: string): string | undefined {
   return values[name] as string | undefined;
 }
