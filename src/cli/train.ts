@@ -80,6 +80,12 @@ ${LOADER_USAGE}
         `the network of ${configuration.name} is none of nnU-Net's`,
         'Choose a configuration with a PlainConvUNet',
       );
+    if (configuration.previousStage !== null)
+      throw new OptionError(
+        'config',
+        `${configuration.name} is the second stage of a cascade, which is not trained here`,
+        'Choose another configuration, or train in nnU-Net, fed by voxfeed',
+      );
     const options: TrainingOptions = before?.options ?? {
       configuration: configuration.name,
       network: configuration.network,
