@@ -96,6 +96,16 @@ export class ClosedError extends VoxfeedError {
   static override readonly code = 'VOXFEED_CLOSED';
 }
 
+/** A GPU, or what it needs, that is missing, too small, or failed. */
+export class GpuError extends VoxfeedError {
+  static override readonly code = 'VOXFEED_GPU';
+}
+
+/** A checkpoint of a training that cannot be used. */
+export class CheckpointError extends VoxfeedError {
+  static override readonly code = 'VOXFEED_CHECKPOINT';
+}
+
 const CAUSES = [
   OptionError,
   DatasetError,
@@ -108,6 +118,8 @@ const CAUSES = [
   SampleError,
   WorkerError,
   ClosedError,
+  GpuError,
+  CheckpointError,
 ];
 
 /** An error as plain data, for a message between threads. */

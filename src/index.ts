@@ -14,9 +14,11 @@ export type { Epoch } from './epochs.ts';
 export {
   CaseError,
   CasesError,
+  CheckpointError,
   ClosedError,
   DatasetError,
   FileError,
+  GpuError,
   MemoryError,
   OptionError,
   PlansError,
@@ -39,6 +41,7 @@ export type { PlannerName } from './planning/planners.ts';
 export type { Plans } from './planning/plans.ts';
 export { type Configuration, readPlans, resolveConfiguration } from './planning/plans-file.ts';
 export { storeConfiguration } from './planning/store-configuration.ts';
+export { type PredictOptions, Predictor } from './prediction/predictor.ts';
 export { type FingerprintOptions, fingerprint } from './preprocessing/fingerprint-dataset.ts';
 export { type PlanDatasetOptions, type PlanReport, planDataset } from './preprocessing/plan-dataset.ts';
 export { type PreprocessOptions, type PreprocessReport, preprocess } from './preprocessing/preprocess.ts';
@@ -55,3 +58,6 @@ export type { SlotPlan } from './sampling/slot-plan.ts';
 export { connect, SharedLoader, type SharedStream, share } from './share.ts';
 export type { MemoryReport } from './shared-memory/layout.ts';
 export type { LoaderState, ResumeOptions } from './state.ts';
+export { type Checkpoint, readCheckpoint } from './trainers/checkpoint.ts';
+export { Trainer } from './trainers/trainer.ts';
+export type { EpochReport, TrainingOptions } from './trainers/training.ts';

@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Has a configuration of its own: `npm run test:package`.
-    exclude: ['test/packaging/**'],
+    // Have configurations of their own: `npm run test:package`, `npm run test:trainer`.
+    exclude: ['test/packaging/**', 'test/trainers/**'],
     // Loaders start threads of their own: separate processes, and no more of them than small machines have cores.
     pool: 'forks',
     maxWorkers: 2,

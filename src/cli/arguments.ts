@@ -41,6 +41,23 @@ export function parse(
   }
 }
 
+/** Splits a command line into one or more positional arguments and options. @throws UsageError */
+export function parseList(
+  words: string[],
+  positional: string,
+  options: Record<string, 'string' | 'boolean'>,
+): { given: string[]; values: Values } {
+  const known = Object.fromEntries(Object.entries(options).map(([name, type]) => [name, { type }]));
+  let parsed: ReturnType<typeof parseArgs>;
+  try {
+    parsed = parseArgs({ args: words, allowPositionals: true, options: known });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+  if (parsed.positionals.length === 0) throw new UsageError(`${positional} must be given, once or more`);
+  return { given: parsed.positionals, values: parsed.values as Values };
+}
+
 /** Without the options that were not given, so that defaults apply. */
 export function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as typeof options;

@@ -5,11 +5,13 @@ import { bench } from './bench.ts';
 import { demo } from './demo.ts';
 import { inspect } from './inspect.ts';
 import { plan } from './plan.ts';
+import { predict } from './predict.ts';
 import { preprocess } from './preprocess.ts';
 import { replay } from './replay.ts';
+import { train } from './train.ts';
 import { verify } from './verify.ts';
 
-const COMMANDS: Record<string, Command> = { plan, preprocess, verify, bench, inspect, replay, demo };
+const COMMANDS: Record<string, Command> = { plan, preprocess, verify, bench, inspect, replay, train, predict, demo };
 
 /** Runs one command line. Returns the exit status: 0 done, 1 it failed, 2 it was asked wrongly. */
 export async function run(words: readonly string[]): Promise<number> {

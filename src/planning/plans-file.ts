@@ -18,6 +18,8 @@ export interface Configuration {
   resampling: { data: ResamplingArguments; segmentation: ResamplingArguments };
   /** null for an architecture that is none of nnU-Net's U-Nets. */
   network: Network | null;
+  /** Whether the loss takes Dice over a whole batch, as one. */
+  batchDice: boolean;
   previousStage: string | null;
 }
 
@@ -114,6 +116,7 @@ export function resolveConfiguration(path: string, plans: Plans, name: string): 
       segmentation: resamplingFrom(entry.resampling_fn_seg_kwargs, [0, 1], 1, fail),
     },
     network: networkFrom(entry.architecture ?? oldArchitecture(entry)),
+    batchDice: entry.batch_dice === true,
     previousStage: typeof entry.previous_stage === 'string' ? entry.previous_stage : null,
   };
 }

@@ -30,13 +30,7 @@ const INT8_MAX = 127;
  * @throws CaseError naming the file: damaged, NaN or infinite voxels, unknown labels, shapes or geometry that disagree.
  */
 export async function readCase(raw: RawCase, labels: Labels): Promise<CroppedCase> {
-  const images: NiftiVolume[] = [];
-  for (const path of raw.images) {
-    const image = await readNifti(path);
-    if (images.length > 0) checkSamePlace(images[0], image);
-    checkFinite(image);
-    images.push(image);
-  }
+  const images = await readImages(raw.images);
   const [{ shape, spacing, affine }] = images;
   const segmentation = await readLabelFile(raw.label, labels, images[0]);
 
@@ -55,6 +49,18 @@ export async function readCase(raw: RawCase, labels: Labels): Promise<CroppedCas
     cropBox: box,
     affine,
   };
+}
+
+/** The channels of one case: finite values on one grid. @throws CaseError, FileError naming the file */
+export async function readImages(paths: readonly string[]): Promise<NiftiVolume[]> {
+  const images: NiftiVolume[] = [];
+  for (const path of paths) {
+    const image = await readNifti(path);
+    if (images.length > 0) checkSamePlace(images[0], image);
+    checkFinite(image);
+    images.push(image);
+  }
+  return images;
 }
 
 /** The label alone, as it is in the file. */

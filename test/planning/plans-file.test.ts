@@ -37,6 +37,7 @@ describe('plans', () => {
             segmentation: { is_seg: true, order: 1, order_z: 0, force_separate_z: null },
           },
           network,
+          batchDice: back.configurations[name].batch_dice,
           previousStage: null,
         });
       }

@@ -1,0 +1,142 @@
+/**
+ * The trainer on this machine's GPU, one command:
+ *
+ *     npm run bench:trainer -- [--raw DIR] [--epochs N] [--iterations N] [--peer PYTHON] [--patch Z,Y,X] [--batch N] [--features F,…]
+ *                              [--steps N] [--out DIR]
+ *
+ * 1. One training step of a 3D network as nnU-Net plans it for one channel at 128x128x128, batch 2 (or `--patch`, `--batch`,
+ *    `--features`): milliseconds, float32 and with feature maps in float16. With `--peer`, the Python of a virtual environment
+ *    with torch, nnunetv2 and dynamic_network_architectures, the same network makes the same step there: float32, TF32 and AMP.
+ *    Each side warms up, then runs alone; the peer's process begins when ours gave the GPU back.
+ * 2. With `--raw`, a data set in nnU-Net's raw layout (the hippocampus data set: 40x56x40, batch 9): preprocesses it, trains
+ *    3d_fullres on fold 0 for `--epochs` of `--iterations` steps and predicts that fold's validation cases: milliseconds a step,
+ *    patches a second, the part of the time that the GPU waited, and the mean Dice.
+ *
+ * Prints one JSON object, with the environment.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { patchOf, voxels } from '../src/geometry.ts';
+import { environment } from '../src/observability/environment.ts';
+import type { Network } from '../src/planning/network.ts';
+import { Gpu } from '../src/trainers/device.ts';
+import { GPU_TILING, SOFTWARE_TILING, type Tiling } from '../src/trainers/product.ts';
+import { TrainingStep } from '../src/trainers/training-step.ts';
+
+const { values } = parseArgs({
+  options: {
+    raw: { type: 'string' },
+    epochs: { type: 'string', default: '10' },
+    iterations: { type: 'string', default: '250' },
+    peer: { type: 'string' },
+    patch: { type: 'string', default: '128,128,128' },
+    batch: { type: 'string', default: '2' },
+    features: { type: 'string', default: '32,64,128,256,320,320' },
+    steps: { type: 'string', default: '20' },
+    out: { type: 'string' },
+    tile: { type: 'string' },
+  },
+});
+const list = (text: string): number[] => text.split(',').map(Number);
+const out = values.out ?? mkdtempSync(join(tmpdir(), 'voxfeed-bench-'));
+const steps = Number(values.steps);
+const WARM_UP = 3;
+
+const features = list(values.features);
+const three = (size: number): number[] => [size, size, size];
+const network: Network = {
+  kind: 'plain',
+  features,
+  strides: features.map((_, stage) => three(stage === 0 ? 1 : 2)),
+  kernels: features.map(() => three(3)),
+  encoder: features.map(() => 2),
+  decoder: features.slice(1).map(() => 2),
+};
+const shape = { network, patchSize: list(values.patch), batch: Number(values.batch), channels: 1, classes: 3 };
+// Deep supervision as planned: every scale but the coarsest has weight.
+const heads = Math.max(1, features.length - 2);
+
+const report: Record<string, unknown> = { environment: environment() };
+const ours = await measureStep();
+const peer = values.peer === undefined ? null : measurePeer(values.peer);
+report.step = { patch: shape.patchSize, batch: shape.batch, voxfeed: ours, peer, ratio: peer && ratios(ours, peer) };
+if (values.raw !== undefined) report.training = trainAndPredict(values.raw);
+console.log(JSON.stringify(report, null, 2));
+
+/** Milliseconds a step, by how feature maps are stored. */
+async function measureStep(): Promise<Record<string, number | string>> {
+  const gpu = await Gpu.open();
+  const found: Record<string, number | string> = { gpu: gpu.name };
+  const tiling: Tiling = values.tile ? JSON.parse(values.tile) : gpu.software ? SOFTWARE_TILING : GPU_TILING;
+  for (const storage of gpu.hasHalf ? (['f32', 'f16'] as const) : (['f32'] as const)) {
+    const step = await TrainingStep.create(gpu, { ...shape, heads, storage, tiling, batchDice: false, ignore: null });
+    step.load(step.unet.parameters.initial(0), null);
+    const image = new Float32Array(shape.batch * voxels(patchOf(shape.patchSize))).map((_, i) => Math.sin(i));
+    const targets = step.unet.logits.map((logits) => new Int16Array(shape.batch * voxels(logits.shape)).map((_, i) => i % 3));
+    const run = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i++) {
+        step.upload(image, targets);
+        step.train(0.01);
+        if (i % 2 === 1) await gpu.done();
+      }
+      await step.results();
+    };
+    await run(WARM_UP);
+    const started = performance.now();
+    await run(steps);
+    found[`${storage}_ms`] = (performance.now() - started) / steps;
+    found[`${storage}_memory_bytes`] = step.bytes;
+    step.destroy();
+  }
+  gpu.close();
+  return found;
+}
+
+function measurePeer(python: string): Record<string, number | string> {
+  const path = join(out, 'step.json');
+  writeFileSync(path, JSON.stringify({ ...shape, heads, steps, warmUp: WARM_UP }));
+  const script = join(import.meta.dirname, 'peers/pytorch_step.py');
+  return JSON.parse(execFileSync(python, [script, path], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }));
+}
+
+/** How many times as long as the peer we take. */
+function ratios(ours: Record<string, number | string>, peer: Record<string, number | string>): Record<string, number> {
+  const entries = Object.entries(peer).filter(([name, value]) => name.endsWith('_ms') && typeof value === 'number');
+  return Object.fromEntries(entries.map(([name, value]) => [`f32_to_${name.replace('_ms', '')}`, Number(ours.f32_ms) / Number(value)]));
+}
+
+function trainAndPredict(raw: string) {
+  const main = join(import.meta.dirname, '../src/cli/main.ts');
+  const voxfeed = (...words: string[]): string =>
+    execFileSync(process.execPath, [main, ...words], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 2 ** 28 });
+  const [store, model, labels] = ['store', 'model', 'labels'].map((name) => join(out, name));
+  voxfeed('preprocess', raw, store);
+  const sizes = ['--epochs', values.epochs, '--iterations', values.iterations];
+  const lines = voxfeed('train', store, '--config', '3d_fullres', '--fold', '0', ...sizes, '--out', model, '--json');
+  const epochs = lines
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const { file_ending } = JSON.parse(readFileSync(join(raw, 'dataset.json'), 'utf8'));
+  const [{ val }] = JSON.parse(readFileSync(join(store, 'splits_final.json'), 'utf8'));
+  const images = val.map((id: string) => join(raw, 'imagesTr', `${id}_0000${file_ending}`));
+  const { mean, picture } = JSON.parse(
+    voxfeed('predict', ...images, '--model', model, '--out', labels, '--truth', join(raw, 'labelsTr'), '--json'),
+  );
+  // The first epoch compiles and fills caches.
+  const timed = epochs.length > 1 ? epochs.slice(1) : epochs;
+  const average = (name: string): number => timed.reduce((sum, epoch) => sum + epoch[name], 0) / timed.length;
+  return {
+    epochs: epochs.length,
+    iterations: Number(values.iterations),
+    ms_per_step: average('stepMs'),
+    patches_per_second: average('patchesPerSecond'),
+    wait_fraction: average('waitFraction'),
+    losses: epochs.map(({ loss }) => loss),
+    dice: mean,
+    picture,
+  };
+}

@@ -1,0 +1,147 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { isAnnotated, type LabelClass } from '../dataset/labels.ts';
+import { readNifti } from '../dataset/nifti.ts';
+import { CaseError, fileError } from '../errors.ts';
+import { drawContactSheet, type SheetSample } from '../observability/contact-sheet.ts';
+import { writeLabels } from '../prediction/label-file.ts';
+import { Predictor } from '../prediction/predictor.ts';
+import { writeAtomic } from '../preprocessing/atomic-file.ts';
+import { type Command, parseList, text, UsageError } from './arguments.ts';
+import { ProgressLine } from './progress.ts';
+
+export const predict: Command = {
+  usage: `usage: voxfeed predict IMAGE… --model DIR [--out DIR] [--truth DIR] [--mirror] [--json]
+
+Labels images with a network that \`voxfeed train\` trained: a sliding window with Gaussian weights. An IMAGE is the first
+channel's file of a case (CASE_0000.nii.gz; the other channels lie beside it), or a folder with those of many. Labels are
+written as CASE.nii.gz in the image's own geometry.
+
+  --model DIR         the folder that \`voxfeed train --out\` wrote
+  --out DIR           where labels go; default predictions
+  --truth DIR         labels by hand, under the same names: prints Dice, and draws both in comparison.png
+  --mirror            predict mirrored windows, too: better and up to eight times as slow
+  --json              print the report as JSON, and nothing else, on standard output`,
+
+  async run(words) {
+    const { given, values } = parseList(words, 'IMAGE', {
+      model: 'string',
+      out: 'string',
+      truth: 'string',
+      mirror: 'boolean',
+      json: 'boolean',
+    });
+    const model = text(values, 'model');
+    if (model === undefined) throw new UsageError('--model DIR must be given');
+    const out = text(values, 'out') ?? 'predictions';
+    const truthDir = text(values, 'truth');
+    using predictor = await Predictor.open(model);
+    const { channels, ending, labels } = predictor.description;
+    const classes = labels.classes.filter((entry) => !isAnnotated(entry));
+    const cases = (await Promise.all(given.map((path) => findCases(path, ending, channels.length)))).flat();
+    await mkdir(out, { recursive: true }).catch((error) => {
+      throw fileError(out, error);
+    });
+    const progress = new ProgressLine();
+    const report: { case: string; path: string; dice: Record<string, number | null> | null }[] = [];
+    const pictures: SheetSample[] = [];
+    for (const { id, images } of cases) {
+      const found = await predictor.predict(images, {
+        mirror: values.mirror === true,
+        onWindow: (done, total) => progress.show(id, done, total),
+      });
+      const path = join(out, `${id}${ending}`);
+      await writeLabels(path, found, images[0]);
+      let dice: Record<string, number | null> | null = null;
+      if (truthDir !== undefined) {
+        const truth = await readTruth(join(truthDir, `${id}${ending}`), found.length);
+        dice = diceOf(found, truth, classes);
+        const { data: image, shape } = await readNifti(images[0]);
+        const scores = Object.values(dice).map((value) => value?.toFixed(2) ?? '-');
+        pictures.push({ image, shape, target: truth, forced: false, caption: `${id}: truth` });
+        pictures.push({ image, shape, target: found, forced: false, caption: `${id}: prediction, Dice ${scores.join(' ')}` });
+      }
+      report.push({ case: id, path, dice });
+      if (!values.json) process.stdout.write(`${path}${dice === null ? '' : ` ${showDice(dice)}`}\n`);
+    }
+    const mean =
+      truthDir === undefined
+        ? null
+        : meanDice(
+            report.map(({ dice }) => dice ?? {}),
+            classes,
+          );
+    let picture: string | null = null;
+    if (mean !== null) {
+      picture = join(out, 'comparison.png');
+      await writeAtomic(picture, [drawContactSheet(`${model}: truth and prediction`, pictures.slice(0, MOST_PICTURES), classes)]);
+    }
+    if (values.json) process.stdout.write(`${JSON.stringify({ cases: report, mean, picture }, null, 2)}\n`);
+    else if (mean !== null) process.stdout.write(`mean of ${cases.length} cases: ${showDice(mean)}\n${picture}\n`);
+  },
+};
+
+/** Of both kinds together: a picture of more is too large to look at. */
+const MOST_PICTURES = 16;
+
+/** The files of a case, or of all cases in a folder. */
+async function findCases(path: string, ending: string, channels: number): Promise<{ id: string; images: string[] }[]> {
+  const first = `_0000${ending}`;
+  let names: string[] | null;
+  try {
+    names = await readdir(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOTDIR') throw fileError(path, error);
+    names = null;
+  }
+  const caseOf = (file: string): { id: string; images: string[] } => {
+    const name = basename(file);
+    if (!name.endsWith(first)) {
+      if (channels === 1 && name.endsWith(ending)) return { id: name.slice(0, -ending.length), images: [file] };
+      throw new CaseError(file, `its name does not end in ${first}`, 'Give the file of the first channel, CASE_0000');
+    }
+    const id = name.slice(0, -first.length);
+    return { id, images: Array.from({ length: channels }, (_, i) => join(dirname(file), `${id}_${String(i).padStart(4, '0')}${ending}`)) };
+  };
+  if (names === null) return [caseOf(path)];
+  const found = names.filter((name) => name.endsWith(first)).sort();
+  if (found.length === 0) throw new CaseError(path, `no file in it ends in ${first}`, 'Name the images as nnU-Net does, CASE_0000');
+  return found.map((name) => caseOf(join(path, name)));
+}
+
+async function readTruth(path: string, length: number): Promise<Int16Array> {
+  const { data } = await readNifti(path);
+  if (data.length !== length)
+    throw new CaseError(path, `it has ${data.length} voxels, its image ${length}`, 'Give the labels of the same images');
+  return Int16Array.from(data);
+}
+
+/** Of each class; null where neither has it. */
+function diceOf(found: Int16Array, truth: Int16Array, classes: readonly LabelClass[]): Record<string, number | null> {
+  return Object.fromEntries(
+    classes.map(({ name, labels: [label] }) => {
+      let both = 0;
+      let either = 0;
+      for (let i = 0; i < found.length; i++) {
+        either += Number(found[i] === label) + Number(truth[i] === label);
+        both += Number(found[i] === label && truth[i] === label);
+      }
+      return [name, either === 0 ? null : (2 * both) / either];
+    }),
+  );
+}
+
+function meanDice(all: readonly Record<string, number | null>[], classes: readonly LabelClass[]): Record<string, number | null> {
+  return Object.fromEntries(
+    classes.map(({ name }) => {
+      const known = all.flatMap((dice) => dice[name] ?? []);
+      return [name, known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length];
+    }),
+  );
+}
+
+function showDice(dice: Record<string, number | null>): string {
+  return Object.entries(dice)
+    .map(([name, value]) => `${name} ${value?.toFixed(3) ?? '-'}`)
+    .join(', ');
+}
