@@ -60,4 +60,4 @@ export type { MemoryReport } from './shared-memory/layout.ts';
 export type { LoaderState, ResumeOptions } from './state.ts';
 export { type Checkpoint, readCheckpoint } from './trainers/checkpoint.ts';
 export { Trainer } from './trainers/trainer.ts';
-export type { EpochReport, TrainingOptions } from './trainers/training.ts';
+export type { EpochReport, TrainingOptions } from './trainers/training-options.ts';

@@ -8,7 +8,7 @@ import { PatchLoader } from '../loader.ts';
 import { storeConfiguration } from '../planning/store-configuration.ts';
 import { CHECKPOINT_FILE, readCheckpoint } from '../trainers/checkpoint.ts';
 import { Trainer } from '../trainers/trainer.ts';
-import { DEFAULTS, type EpochReport, type TrainingOptions } from '../trainers/training.ts';
+import { DEFAULTS, type EpochReport, type TrainingOptions } from '../trainers/training-options.ts';
 import { type Command, LOADER_ARGUMENTS, LOADER_USAGE, loaderOptions, number, parse, positive, text, UsageError } from './arguments.ts';
 import { ProgressLine } from './progress.ts';
 

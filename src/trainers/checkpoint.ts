@@ -6,7 +6,7 @@ import { writeAtomic } from '../preprocessing/atomic-file.ts';
 import type { LoaderState } from '../state.ts';
 import type { Parameter } from './parameters.ts';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
-import type { EpochReport, TrainingOptions } from './training.ts';
+import type { EpochReport, TrainingOptions } from './training-options.ts';
 
 export const CHECKPOINT_FILE = 'checkpoint.json';
 

@@ -6,7 +6,7 @@ import type { PatchLoader } from '../loader.ts';
 import { share } from '../share.ts';
 import { keepReplacedCode, workerFile } from '../worker-file.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import type { EpochReport, TrainingOptions } from './training.ts';
+import type { EpochReport, TrainingOptions } from './training-options.ts';
 
 /** What the trainer's thread is started with. */
 export interface TrainerWorkerData {

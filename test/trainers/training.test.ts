@@ -6,7 +6,7 @@ import { PatchLoader } from '../../src/loader.ts';
 import { storeConfiguration } from '../../src/planning/store-configuration.ts';
 import { type Checkpoint, readCheckpoint } from '../../src/trainers/checkpoint.ts';
 import { Trainer } from '../../src/trainers/trainer.ts';
-import { DEFAULTS, type EpochReport, type TrainingOptions } from '../../src/trainers/training.ts';
+import { DEFAULTS, type EpochReport, type TrainingOptions } from '../../src/trainers/training-options.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 import { tinyStore } from '../fixtures/tiny-training.ts';
 
