@@ -107,6 +107,21 @@ describe('voxfeed replay', () => {
     expect(answer.status).toBe(status);
   });
 
+  it('makes samples of a configuration of a mixed stream, and of validation', async () => {
+    const splits = [{ train: ['a', 'b'], val: ['c'] }];
+    writeFileSync(join(store.dir, 'splits_final.json'), JSON.stringify(splits));
+    const mixed = ['--sample', '4', '--configs', '3d_fullres:2', '--fold', '0', '--validation', '--json'];
+    const { status, stderr, stdout } = voxfeed('replay', 'store', ...mixed, '--config', '3d_fullres', '--out', 'validated');
+    expect([status, stderr]).toEqual([0, '']);
+    await using loader = await PatchLoader.create({ store, fold: 0, validation: true, workers: 1 });
+    (await loader.validation.next()).dispose();
+    using batch = await loader.validation.next();
+    expect(JSON.parse(stdout).plan).toEqual(JSON.parse(JSON.stringify(batch.plans[1])));
+    expect(voxfeed('replay', 'store', ...mixed, '--config', '2d', '--out', 'none').stderr).toMatch(
+      /config: the stream has no configuration 2d/,
+    );
+  });
+
   it('and the others take what says how samples are drawn', () => {
     const words = ['--oversample', '0:1,2:0', '--class-weights', 'organ=2', '--case-weights', 'a=0,b=0', '--realised'];
     const drawn = voxfeed('replay', 'store', '--sample', '0', '--json', '--out', 'drawn', ...words);
