@@ -1,8 +1,8 @@
 /**
  * The trainer on this machine's GPU, one command:
  *
- *     npm run bench:trainer -- [--raw DIR] [--epochs N] [--iterations N] [--peer PYTHON] [--patch Z,Y,X] [--batch N] [--features F,…]
- *                              [--steps N] [--out DIR]
+ *     npm run bench:trainer -- [--raw DIR] [--epochs N] [--iterations N] [--val-iterations N] [--peer PYTHON]
+ *                              [--patch Z,Y,X] [--batch N] [--features F,…] [--steps N] [--out DIR]
  *
  * 1. One training step of a 3D network as nnU-Net plans it for one channel at 128x128x128, batch 2 (or `--patch`, `--batch`,
  *    `--features`): milliseconds, float32 and with feature maps in float16. With `--peer`, the Python of a virtual environment
@@ -31,6 +31,7 @@ const { values } = parseArgs({
     raw: { type: 'string' },
     epochs: { type: 'string', default: '10' },
     iterations: { type: 'string', default: '250' },
+    'val-iterations': { type: 'string', default: '50' },
     peer: { type: 'string' },
     patch: { type: 'string', default: '128,128,128' },
     batch: { type: 'string', default: '2' },
@@ -114,7 +115,7 @@ function trainAndPredict(raw: string) {
     execFileSync(process.execPath, [main, ...words], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 2 ** 28 });
   const [store, model, labels] = ['store', 'model', 'labels'].map((name) => join(out, name));
   voxfeed('preprocess', raw, store);
-  const sizes = ['--epochs', values.epochs, '--iterations', values.iterations];
+  const sizes = ['--epochs', values.epochs, '--iterations', values.iterations, '--val-iterations', values['val-iterations']];
   const lines = voxfeed('train', store, '--config', '3d_fullres', '--fold', '0', ...sizes, '--out', model, '--json');
   const epochs = lines
     .trim()
