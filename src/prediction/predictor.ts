@@ -1,11 +1,10 @@
 import { join } from 'node:path';
 import { type DatasetDescription, readDatasetJson } from '../dataset/dataset-json.ts';
 import { CaseError, CheckpointError } from '../errors.ts';
-import { boxShape, patchOf } from '../geometry.ts';
+import { patchOf, voxels } from '../geometry.ts';
 import { type Configuration, readPlans, resolveConfiguration } from '../planning/plans-file.ts';
-import { cropVolume, markLabelsOutside, nonzeroRegion } from '../preprocessing/crop.ts';
 import { normalise } from '../preprocessing/normalise.ts';
-import { type CroppedCase, readImages } from '../preprocessing/read-case.ts';
+import { type CroppedCase, cropImages, readImages } from '../preprocessing/read-case.ts';
 import { resampleCase, transposeCase } from '../preprocessing/resample-case.ts';
 import { CHECKPOINT_FILE, type Checkpoint, readCheckpoint, readNumbers } from '../trainers/checkpoint.ts';
 import { Gpu } from '../trainers/device.ts';
@@ -96,24 +95,8 @@ export class Predictor implements Disposable {
         'Give one file a channel',
       );
     const images = await readImages(paths);
-    const [{ shape, spacing, affine }] = images;
     const { transpose, normalisation, resampling } = this.#configuration;
-    const { marks, box } = nonzeroRegion(
-      images.map(({ data }) => data),
-      shape,
-    );
-    const segmentation = new Int8Array(marks.length);
-    markLabelsOutside(segmentation, marks);
-    const cropped: CroppedCase = {
-      id: paths[0],
-      channels: images.map(({ data }) => cropVolume(data, shape, box)),
-      segmentation: cropVolume(segmentation, shape, box),
-      shape: boxShape(box),
-      spacing,
-      shapeBeforeCrop: shape,
-      cropBox: box,
-      affine,
-    };
+    const cropped = cropImages(paths[0], images, new Int8Array(voxels(images[0].shape)));
     const volumes = transposeCase(cropped, transpose);
     const origin: Origin = { spacing: volumes.spacing, shapeBeforeCrop: volumes.shapeBeforeCrop, cropBox: volumes.cropBox, transpose };
     for (const [i, channel] of volumes.channels.entries()) {

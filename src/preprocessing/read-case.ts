@@ -26,21 +26,30 @@ const GEOMETRY_TOLERANCE = 0.1;
 const INT8_MAX = 127;
 
 /**
- * Reads and checks one raw case and crops it. One file at a time, and each volume leaves when its cropped one is there.
+ * Reads and checks one raw case and crops it, one file at a time.
  * @throws CaseError naming the file: damaged, NaN or infinite voxels, unknown labels, shapes or geometry that disagree.
  */
 export async function readCase(raw: RawCase, labels: Labels): Promise<CroppedCase> {
   const images = await readImages(raw.images);
-  const [{ shape, spacing, affine }] = images;
   const segmentation = await readLabelFile(raw.label, labels, images[0]);
 
+  return cropImages(raw.id, images, segmentation);
+}
+
+/**
+ * Crops a case to its nonzero region and marks labels outside of it. `images` is emptied: each volume leaves when its cropped one is
+ * there.
+ * @param segmentation on the images' grid
+ */
+export function cropImages(id: string, images: NiftiVolume[], segmentation: Int8Array | Int16Array): CroppedCase {
+  const [{ shape, spacing, affine }] = images;
   const channels = images.map(({ data }) => data);
   images.length = 0;
   const { marks, box } = nonzeroRegion(channels, shape);
   markLabelsOutside(segmentation, marks);
   for (const [i, channel] of channels.entries()) channels[i] = cropVolume(channel, shape, box);
   return {
-    id: raw.id,
+    id,
     channels,
     segmentation: cropVolume(segmentation, shape, box),
     shape: boxShape(box),

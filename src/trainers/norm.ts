@@ -1,15 +1,13 @@
 import { voxels } from '../geometry.ts';
-import { elementwise, type Kernel, kernel, read, write } from './kernel.ts';
+import { elementwise, type Kernel, read, write } from './kernel.ts';
 import { type Maps, type Memory, memory, place } from './memory.ts';
 import type { Parameter } from './parameters.ts';
+import { CHUNK, reduction, THREADS } from './reduction.ts';
 
 /** Added to the variance (nnU-Net's `norm_op_kwargs`). */
 const EPSILON = '1e-5';
 /** Slope of leaky ReLU below 0, PyTorch's default. */
 const SLOPE = '0.01';
-const THREADS = 64;
-/** Voxels that one workgroup sums up. */
-const CHUNK = 16384;
 
 /** An instance norm followed by leaky ReLU: what it reads and makes. */
 export interface Norm {
@@ -34,14 +32,12 @@ export function normalise({ name, input, output, weight, bias, statistics }: Nor
   const partial = memory(`${name} partial statistics`, 2 * batch * channels * chunks);
   return [
     // Sums of differences to the chunk's first voxel: no digits cancel, whatever the mean is.
-    kernel({
+    reduction({
       name: `${name} statistics`,
       bindings: [read('input', input.memory), write('partial', partial)],
-      threads: THREADS,
       groups: batch * channels * chunks,
-      declarations: `var<workgroup> sums: array<vec2f, ${THREADS}>;`,
-      workgroupBytes: 8 * THREADS,
-      body: `
+      type: 'vec2f',
+      each: `
   let map = GROUP / ${chunks}u;
   let first = GROUP % ${chunks}u * ${CHUNK}u;
   let end = min(first + ${CHUNK}u, ${area}u);
@@ -51,15 +47,10 @@ export function normalise({ name, input, output, weight, bias, statistics }: Nor
   for (var i = first + THREAD; i < end; i += ${THREADS}u) {
     let difference = f32(input[base + i]) - shift;
     sum += vec2f(difference, difference * difference);
-  }
-  sums[THREAD] = sum;
-  workgroupBarrier();
-  if (THREAD == 0u) {
-    for (var i = 1u; i < ${THREADS}u; i++) { sum += sums[i]; }
-    let count = f32(end - first);
-    partial[2u * GROUP] = shift + sum.x / count;
-    partial[2u * GROUP + 1u] = max(sum.y - sum.x * sum.x / count, 0.0);
   }`,
+      write: `let count = f32(end - first);
+    partial[2u * GROUP] = shift + sum.x / count;
+    partial[2u * GROUP + 1u] = max(sum.y - sum.x * sum.x / count, 0.0);`,
     }),
     // Joins chunks by the rule of Chan, Golub and LeVeque (1979).
     elementwise(
@@ -118,14 +109,12 @@ export function normaliseGradient(
   let given = outputGradient[${place(outputGradient, sample, channel, voxel)}];
   let gradient = select(${SLOPE} * given, given, before > 0.0);`;
   return [
-    kernel({
+    reduction({
       name: `${name} gradient sums`,
       bindings: [...common, write('partial', partial)],
-      threads: THREADS,
       groups: batch * channels * chunks,
-      declarations: `var<workgroup> sums: array<vec2f, ${THREADS}>;`,
-      workgroupBytes: 8 * THREADS,
-      body: `
+      type: 'vec2f',
+      each: `
   let map = GROUP / ${chunks}u;
   let first = GROUP % ${chunks}u * ${CHUNK}u;
   let end = min(first + ${CHUNK}u, ${area}u);
@@ -135,14 +124,9 @@ export function normaliseGradient(
   for (var voxel = first + THREAD; voxel < end; voxel += ${THREADS}u) {
     ${both('sample', 'channel', 'voxel')}
     sum += vec2f(gradient, gradient * normal);
-  }
-  sums[THREAD] = sum;
-  workgroupBarrier();
-  if (THREAD == 0u) {
-    for (var i = 1u; i < ${THREADS}u; i++) { sum += sums[i]; }
-    partial[2u * GROUP] = sum.x;
-    partial[2u * GROUP + 1u] = sum.y;
   }`,
+      write: `partial[2u * GROUP] = sum.x;
+    partial[2u * GROUP + 1u] = sum.y;`,
     }),
     elementwise(
       `${name} join gradient sums`,
@@ -186,26 +170,19 @@ export function biasGradient(name: string, outputGradient: Maps, gradient: Param
   const chunks = Math.ceil(area / CHUNK);
   const partial = memory(`${name} partial bias gradient`, batch * channels * chunks);
   return [
-    kernel({
+    reduction({
       name: `${name} bias gradient`,
       bindings: [read('outputGradient', outputGradient.memory), write('partial', partial)],
-      threads: THREADS,
       groups: batch * channels * chunks,
-      declarations: `var<workgroup> sums: array<f32, ${THREADS}>;`,
-      workgroupBytes: 4 * THREADS,
-      body: `
+      type: 'f32',
+      each: `
   let map = GROUP / ${chunks}u;
   let first = GROUP % ${chunks}u * ${CHUNK}u;
   let end = min(first + ${CHUNK}u, ${area}u);
   let base = ${place(outputGradient, `(map / ${channels}u)`, `map % ${channels}u`, '0u')};
   var sum = 0.0;
-  for (var i = first + THREAD; i < end; i += ${THREADS}u) { sum += outputGradient[base + i]; }
-  sums[THREAD] = sum;
-  workgroupBarrier();
-  if (THREAD == 0u) {
-    for (var i = 1u; i < ${THREADS}u; i++) { sum += sums[i]; }
-    partial[GROUP] = sum;
-  }`,
+  for (var i = first + THREAD; i < end; i += ${THREADS}u) { sum += outputGradient[base + i]; }`,
+      write: `partial[GROUP] = sum;`,
     }),
     elementwise(
       `${name} join bias gradient`,

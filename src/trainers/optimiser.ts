@@ -1,6 +1,7 @@
 import { elementwise, type Kernel, kernel, read, write } from './kernel.ts';
 import type { StepRecord } from './loss.ts';
 import { type Memory, memory } from './memory.ts';
+import { CHUNK, reduction, THREADS } from './reduction.ts';
 
 /** nnU-Net's `nnUNetTrainer`: SGD with Nesterov momentum, weight decay, gradients clipped to this norm. */
 export const RECIPE = { learningRate: 1e-2, momentum: 0.99, weightDecay: 3e-5, clip: 12, power: 0.9 } as const;
@@ -9,9 +10,6 @@ export const RECIPE = { learningRate: 1e-2, momentum: 0.99, weightDecay: 3e-5, c
 export function learningRate(epoch: number, epochs: number, initial: number = RECIPE.learningRate): number {
   return initial * (1 - epoch / epochs) ** RECIPE.power;
 }
-
-const THREADS = 64;
-const CHUNK = 16384;
 
 /** Kernels that clip the gradients to their norm and take the step, on the first `length` elements. The norm goes to the history. */
 export function optimise(
@@ -23,23 +21,16 @@ export function optimise(
   const partial = memory('partial gradient norm', chunks);
   const factor = memory('clipping', 1);
   return [
-    kernel({
+    reduction({
       name: 'partial gradient norm',
       bindings: [read('gradients', gradients), write('partial', partial)],
-      threads: THREADS,
       groups: chunks,
-      declarations: `var<workgroup> sums: array<f32, ${THREADS}>;`,
-      workgroupBytes: 4 * THREADS,
-      body: `
+      type: 'f32',
+      each: `
   let end = min((GROUP + 1u) * ${CHUNK}u, ${length}u);
   var sum = 0.0;
-  for (var i = GROUP * ${CHUNK}u + THREAD; i < end; i += ${THREADS}u) { sum = fma(gradients[i], gradients[i], sum); }
-  sums[THREAD] = sum;
-  workgroupBarrier();
-  if (THREAD == 0u) {
-    for (var i = 1u; i < ${THREADS}u; i++) { sum += sums[i]; }
-    partial[GROUP] = sum;
-  }`,
+  for (var i = GROUP * ${CHUNK}u + THREAD; i < end; i += ${THREADS}u) { sum = fma(gradients[i], gradients[i], sum); }`,
+      write: `partial[GROUP] = sum;`,
     }),
     // As torch.nn.utils.clip_grad_norm_.
     kernel({

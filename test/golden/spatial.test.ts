@@ -52,9 +52,8 @@ function warpGolden({ params, inputs }: GoldenCase, placement: Placement): { ima
   return out;
 }
 
-describe('golden spatial', () => {
-  if (!has('spatial/manifest.json')) return it.skip('the folder does not have it');
-  for (const golden of manifest('spatial')) {
+describe.skipIf(!has('spatial/manifest.json'))('golden spatial', () => {
+  for (const golden of has('spatial/manifest.json') ? manifest('spatial') : []) {
     const { params, outputs, tolerance } = golden;
 
     it(`${golden.name}: matrix`, () => {

@@ -1,23 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { countParameters, estimateMemory, type MemoryInput } from '../../src/planning/memory.ts';
 import type { Network } from '../../src/planning/network.ts';
-import { PROSTATE_STRIDES } from '../fixtures/networks.ts';
+import { flatNetwork, PROSTATE_STRIDES } from '../fixtures/networks.ts';
 
-/** Two stages of one convolution of 4 and 8 channels, and a decoder of one. */
-const TINY: Network = {
-  kind: 'plain',
-  features: [4, 8],
-  strides: [
-    [1, 1],
-    [2, 2],
-  ],
-  kernels: [
-    [3, 3],
-    [3, 3],
-  ],
-  encoder: [1, 1],
-  decoder: [1],
-};
+const TINY = flatNetwork([4, 8]);
 const input: MemoryInput = { network: TINY, patch: [8, 8], batch: 3, inputChannels: 1, outputChannels: 2 };
 
 const threes = (count: number, axes: number) => Array.from({ length: count }, () => new Array<number>(axes).fill(3));

@@ -6,6 +6,7 @@ import { kernel, write } from '../../src/trainers/kernel.ts';
 import { memory, shareBuffers } from '../../src/trainers/memory.ts';
 import { Program } from '../../src/trainers/program.ts';
 import { TrainingStep } from '../../src/trainers/training-step.ts';
+import { flatNetwork } from '../fixtures/networks.ts';
 import { openGpu, TILINGS } from './gpu.ts';
 
 const gpu = await openGpu();
@@ -64,20 +65,7 @@ test('buffers are shared by what is never needed at once', () => {
 });
 
 test('memory stays flat over 200 steps', async () => {
-  const network = {
-    kind: 'plain' as const,
-    features: [2, 3],
-    strides: [
-      [1, 1],
-      [2, 2],
-    ],
-    kernels: [
-      [3, 3],
-      [3, 3],
-    ],
-    encoder: [1, 1],
-    decoder: [1],
-  };
+  const network = flatNetwork([2, 3]);
   const options = {
     network,
     patchSize: [8, 8],

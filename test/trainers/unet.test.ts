@@ -3,26 +3,14 @@ import { patchOf, voxels } from '../../src/geometry.ts';
 import type { Network } from '../../src/planning/network.ts';
 import { TrainingStep } from '../../src/trainers/training-step.ts';
 import { Unet } from '../../src/trainers/unet.ts';
+import { flatNetwork } from '../fixtures/networks.ts';
 import { expectClose, noise, openGpu, TILINGS } from './gpu.ts';
 import * as reference from './reference/operations.ts';
 import { ReferenceUnet } from './reference/unet.ts';
 
 const gpu = await openGpu();
 
-const flat: Network = {
-  kind: 'plain',
-  features: [3, 4],
-  strides: [
-    [1, 1],
-    [2, 2],
-  ],
-  kernels: [
-    [3, 3],
-    [3, 3],
-  ],
-  encoder: [1, 1],
-  decoder: [1],
-};
+const flat = flatNetwork([3, 4]);
 const deep: Network = {
   kind: 'plain',
   features: [2, 3, 4],
