@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PipelineStep } from '../../src/augmentation/transforms/index.ts';
-import type { Store } from '../../src/dataset/store.ts';
-import type { Triple } from '../../src/geometry.ts';
-import type { LoaderOptions } from '../../src/options.ts';
+import type { Triple } from '../../src/common/geometry.ts';
+import type { LoaderOptions } from '../../src/loader/options/options.ts';
+import type { Store } from '../../src/store/store.ts';
 import { writePrevious } from '../fixtures/previous-stage.ts';
 import { makeStore } from '../fixtures/store.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Digest } from '../../src/dataset/hash.ts';
-import { PatchLoader } from '../../src/loader.ts';
+import { Digest } from '../../src/common/hash.ts';
+import { PatchLoader } from '../../src/loader/loader.ts';
 import { type RecordedLoader, recordedLoaders } from './loaders.ts';
 
 /**
