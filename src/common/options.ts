@@ -8,8 +8,10 @@ import { OptionError } from './errors.ts';
 export interface Option {
   /** What it may be, see `schemas.ts`. A refusal says what is wrong, and what to do. */
   readonly schema: v.GenericSchema;
-  /** What it is where it is left out. Without, leaving it out means something that `help` says. */
+  /** What it is where it is left out. */
   readonly default?: unknown;
+  /** What leaving it out means, in words, where that depends on something. */
+  readonly otherwise?: string;
   /** One or two sentences, for `--help` and the reference page. */
   readonly help: string;
   /** On the command line: '--seed N'. Without, the option is for programs only. */
@@ -54,20 +56,30 @@ export function checkOptions<T extends OptionTable>(
   given: object,
   { path = '', besides = [], owner }: OptionsPath = {},
 ): Checked<T> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw new OptionError(path.replace(/\.$/, '') || 'options', `${shown(given)} are no options`, 'Give an object with options by name');
-  for (const name of Object.keys(given)) {
-    if (Object.hasOwn(table, name) || besides.includes(name)) continue;
-    const what = owner === undefined ? 'there is no such option' : `${owner} has no such option`;
-    const names = [...besides, ...Object.keys(table)].map((known) => `\`${known}\``).join(', ');
-    throw new OptionError(path + name, what, `The options are ${names}: correct the name or leave it out`);
-  }
+  refuseUnknown(given, [...besides, ...Object.keys(table)], path, owner);
   const values = given as Record<string, unknown>;
   const checked = Object.entries(table).map(([name, option]) => [
     name,
     values[name] === undefined ? option.default : checkValue(option.schema, values[name], path + name),
   ]);
   return Object.fromEntries(checked) as Checked<T>;
+}
+
+/** @throws OptionError unless it is an object with no other than the known names. */
+export function refuseUnknown(given: object, known: readonly string[], path = '', owner?: string): void {
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw new OptionError(path.replace(/\.$/, '') || 'options', `${shown(given)} are no options`, 'Give an object with options by name');
+  for (const name of Object.keys(given)) {
+    if (known.includes(name)) continue;
+    const what = owner === undefined ? 'there is no such option' : `${owner} has no such option`;
+    const names = known.map((known) => `\`${known}\``).join(', ');
+    throw new OptionError(path + name, what, `The options are ${names}: correct the name or leave it out`);
+  }
+}
+
+/** Without the options that are undefined, so that defaults apply. */
+export function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as typeof options;
 }
 
 /** @throws OptionError whose `where` is `where`, and the place within the value */
