@@ -5,7 +5,7 @@ import { warpImage } from '../../src/augmentation/warp/image.ts';
 import { warpLabels } from '../../src/augmentation/warp/labels.ts';
 import type { ImageSampling, LabelSampling, Placement } from '../../src/augmentation/warp/placement.ts';
 import { TorchGrid } from '../../src/augmentation/warp/torch-grid.ts';
-import { patchOf, type Triple, voxels } from '../../src/geometry.ts';
+import { patchOf, type Triple, voxels } from '../../src/common/geometry.ts';
 import { expectClose, type GoldenCase, has, manifest, readArray, type Tolerance } from './golden.ts';
 
 const EXACT: Tolerance = { kind: 'exact' };
