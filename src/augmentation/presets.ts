@@ -4,7 +4,7 @@ import type { PipelineStep } from './transforms/index.ts';
 import type { SpatialStep } from './transforms/spatial/spatial.ts';
 
 /**
- * Pipelines by name: those of nnU-Net's trainers (augmentation sheet, sections 1, 9 and 10).
+ * Pipelines by name: those of nnU-Net's trainers (docs/nnunet.md#default-pipeline, docs/nnunet.md#trainer-variants).
  *
  * 'none': patches as they are stored. 'validation': nothing but what a network needs, also nnUNetTrainerNoDA's training.
  * 'default': nnUNetTrainer's. 'noMirroring', 'onlyMirror01', 'noDummy2d' (…_noDummy2DDA), 'order0' (…_DASegOrd0): its variants.
@@ -45,7 +45,7 @@ const ANISOTROPIC = 3;
 const ELONGATED = 1.5;
 const DEGREE = Math.PI / 180;
 
-/** What nnU-Net's trainer derives from the shape of a patch (sampling sheet, section 5). Radians. */
+/** What nnU-Net's trainer derives from the shape of a patch (docs/nnunet.md#initial-patch-size). Radians. */
 export function trainerSpatial(patchSize: readonly number[]): { rotation: [number, number]; dummy2d: boolean; mirrorAxes: Axis[] } {
   const largest = Math.max(...patchSize);
   const turn = (degrees: number): [number, number] => [-degrees * DEGREE, degrees * DEGREE];

@@ -103,7 +103,7 @@ export function checkPlanOptions(options: PlanOptions): { plannerName: PlannerNa
   return { plannerName, gpuMemoryGb };
 }
 
-/** Coarsens the spacing until a patch covers a quarter of the median volume (planning sheet, section 8). */
+/** Coarsens the spacing until a patch covers a quarter of the median volume (docs/nnunet.md#low-resolution-and-cascade). */
 function planLowres(
   fullres: PlannedConfiguration,
   fullresSpacing: Triple,

@@ -3,7 +3,7 @@ export const PLANNERS = ['default', 'resenc', 'resenc-m', 'resenc-l', 'resenc-xl
 
 export type PlannerName = (typeof PLANNERS)[number];
 
-/** What one of nnU-Net's planners assumes (planning sheet, section 7; `*_planner*.py`). */
+/** What one of nnU-Net's planners assumes (docs/nnunet.md#patch-and-batch). */
 export interface Planner {
   /** Of the class, as plans record it in `experiment_planner_used`. */
   className: string;

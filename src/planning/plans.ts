@@ -11,7 +11,7 @@ export interface ResamplingArguments {
   force_separate_z: boolean | null;
 }
 
-/** One entry of "configurations" in a plans file, in nnU-Net's own words (planning sheet, section 10). */
+/** One entry of "configurations" in a plans file, in nnU-Net's own words (docs/nnunet.md#plans-file). */
 export interface PlansConfiguration {
   data_identifier: string;
   preprocessor_name: string;

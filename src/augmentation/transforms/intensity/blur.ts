@@ -6,7 +6,7 @@ import type { Axis, Step, Transform } from '../../transform.ts';
 import { checkFlag } from '../check-flag.ts';
 import { checkOptions } from '../check-options.ts';
 
-/** Gaussian blur (batchgeneratorsv2's `GaussianBlurTransform`; augmentation sheet, section 4). */
+/** Gaussian blur (batchgeneratorsv2's `GaussianBlurTransform`; docs/nnunet.md#intensity). */
 export interface BlurStep extends Step {
   readonly transform: 'blur';
   /** Standard deviation of the Gaussian, in voxels. 0 to 1/6 changes nothing. Default [0.5, 1]. */
@@ -74,7 +74,7 @@ function tapBytes(length: number): number {
   return Math.ceil((length * 4) / 16) * 16;
 }
 
-/** Weights of sum 1: of 6 sigma + 0.5 voxels, rounded to an odd number (augmentation sheet, section 4). */
+/** Weights of sum 1: of 6 sigma + 0.5 voxels, rounded to an odd number (docs/nnunet.md#intensity). */
 export function gaussian(sigma: number): Float32Array {
   const width = 6 * sigma + 0.5;
   const rounded = roundHalfEven(width);

@@ -3,7 +3,7 @@ import { checkProbability, checkRange, drawChannels, drawFactor, type Range } fr
 import type { Step, Transform } from '../../transform.ts';
 import { checkOptions } from '../check-options.ts';
 
-/** Multiplies channels by a factor (batchgeneratorsv2's `MultiplicativeBrightnessTransform`; augmentation sheet, section 4). */
+/** Multiplies channels by a factor (batchgeneratorsv2's `MultiplicativeBrightnessTransform`; docs/nnunet.md#intensity). */
 export interface BrightnessStep extends Step {
   readonly transform: 'brightness';
   /** Drawn for each channel, half of the time from its part below 1, half from that above. Default [0.75, 1.25]. */

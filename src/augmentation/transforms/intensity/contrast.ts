@@ -4,7 +4,7 @@ import type { Step, Transform } from '../../transform.ts';
 import { checkFlag } from '../check-flag.ts';
 import { checkOptions } from '../check-options.ts';
 
-/** Draws voxels away from the mean of their channel, or towards it (batchgeneratorsv2's `ContrastTransform`; sheet, section 4). */
+/** Draws voxels away from the mean of their channel, or towards it (batchgeneratorsv2's `ContrastTransform`; docs/nnunet.md#intensity). */
 export interface ContrastStep extends Step {
   readonly transform: 'contrast';
   /** Drawn for each channel, half of the time from its part below 1, half from that above. Default [0.75, 1.25]. */

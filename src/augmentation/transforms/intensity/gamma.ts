@@ -5,8 +5,8 @@ import { checkFlag } from '../check-flag.ts';
 import { checkOptions } from '../check-options.ts';
 
 /**
- * Raises voxels, as a part of their channel's range, to a power (batchgeneratorsv2's `GammaTransform`; augmentation sheet,
- * section 4). A channel with NaN becomes NaN.
+ * Raises voxels, as a part of their channel's range, to a power (batchgeneratorsv2's `GammaTransform`;
+ * docs/nnunet.md#intensity). A channel with NaN becomes NaN.
  */
 export interface GammaStep extends Step {
   readonly transform: 'gamma';

@@ -9,7 +9,7 @@ import { checkOptions } from '../check-options.ts';
 
 /**
  * Shrinks channels, taking the nearest voxels, and enlarges them again, interpolating linearly (batchgeneratorsv2's
- * `SimulateLowResolutionTransform`; augmentation sheet, section 4).
+ * `SimulateLowResolutionTransform`; docs/nnunet.md#intensity).
  */
 export interface LowResolutionStep extends Step {
   readonly transform: 'lowResolution';

@@ -3,7 +3,7 @@ import { checkProbability, checkRange, drawChannels, drawRange, type Range } fro
 import type { Step, Transform } from '../../transform.ts';
 import { checkOptions } from '../check-options.ts';
 
-/** Adds independent normal numbers to the voxels (batchgeneratorsv2's `GaussianNoiseTransform`; augmentation sheet, section 4). */
+/** Adds independent normal numbers to the voxels (batchgeneratorsv2's `GaussianNoiseTransform`; docs/nnunet.md#intensity). */
 export interface NoiseStep extends Step {
   readonly transform: 'noise';
   /**

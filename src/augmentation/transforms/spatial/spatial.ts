@@ -4,7 +4,7 @@ import { checkProbability, checkRange, drawRange, type Range } from '../../range
 import type { Step, Transform } from '../../transform.ts';
 import { checkNumber, checkOptions } from '../check-options.ts';
 
-/** Rotation, scaling and elastic deformation about the centre, with the crop to the final patch (augmentation sheet, section 3). */
+/** Rotation, scaling and elastic deformation about the centre, with the crop to the final patch (docs/nnunet.md#spatial). */
 export interface SpatialStep extends Step {
   readonly transform: 'spatial';
   /** How often a patch is rotated. Default 0.2. */
