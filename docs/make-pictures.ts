@@ -41,7 +41,9 @@ mkdirSync(OUT, { recursive: true });
 const store = await openStore(dir);
 console.log(await writeContactSheet({ store, seed: 7, augmentation: 'default' }, 1, join(OUT, 'batch.png')));
 for (const steps of pictures) {
-  const rows = (await Promise.all(steps.map((step) => augmentationPairs({ store, seed: 7, patchSize: PATCH, augmentation: [step] })))).flat();
+  const rows = (
+    await Promise.all(steps.map((step) => augmentationPairs({ store, seed: 7, patchSize: PATCH, augmentation: [step] })))
+  ).flat();
   if (rows.length === 0) continue;
   const shown = rows.map((row) => ({ ...row, pairs: row.pairs.slice(0, SHOWN) }));
   const path = join(OUT, `${steps[0].transform}.png`);

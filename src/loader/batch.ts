@@ -44,6 +44,7 @@ export class Batch implements Disposable {
   readonly #onDispose: () => void;
   #held = true;
 
+  /** @internal */
   constructor(ring: Ring, ticket: BatchTicket, onDispose: () => void = () => {}) {
     const { channels, cascadeChannels = 0, configurations } = ring.layout;
     const { config, batchSize, patchSize, targets, targetChannels } = configurations[ticket.configuration];

@@ -22,6 +22,7 @@ export class Store {
   readonly #locations = new Map<number, Uint32Array[]>();
   #cachedBytes = 0;
 
+  /** @internal */
   constructor(dir: string, index: StoreIndex, hash: string, checksum: Checksum) {
     this.#checksum = checksum;
     this.dir = dir;
