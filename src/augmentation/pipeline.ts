@@ -11,7 +11,9 @@ import { type SpatialParameters, type SpatialStep, spatialAxes } from './transfo
 export interface Operation {
   /** Its place in the pipeline. */
   step: number;
+  /** Its name, such as 'gamma'. */
   transform: string;
+  /** What was drawn, plain data: see the transform's file. */
   parameters: unknown;
 }
 

@@ -25,6 +25,7 @@ export const PRESETS = [
   'da5SegOrder0',
 ] as const;
 
+/** A pipeline by name, see `PRESETS`. */
 export type PresetName = (typeof PRESETS)[number];
 
 /** What a preset depends on besides its name. */
@@ -55,7 +56,17 @@ export function trainerSpatial(patchSize: readonly number[]): { rotation: [numbe
   return { rotation: turn(dummy2d ? 180 : 30), dummy2d, mirrorAxes: [0, 1, 2] };
 }
 
-/** The steps of a preset: a list of plain objects, to be changed at will. @throws OptionError if there is no such preset */
+/**
+ * The steps of a preset: a list of plain objects, to be changed at will.
+ * @throws OptionError if there is no such preset
+ * @example
+ * ```ts
+ * const steps = presetSteps('default', { patchSize: [128, 128, 128] })
+ *   .filter(({ transform }) => transform !== 'lowResolution')
+ *   .map((step) => (step.transform === 'spatial' ? { ...step, elasticProbability: 0.1 } : step));
+ * await using loader = await PatchLoader.create({ store, augmentation: steps });
+ * ```
+ */
 export function presetSteps(name: PresetName, context: PresetContext): PipelineStep[] {
   if (!PRESETS.includes(name))
     throw new OptionError(

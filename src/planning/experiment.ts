@@ -11,6 +11,7 @@ import { type Plans, type PlansConfiguration, writeConfiguration } from './plans
 import { median } from './statistics.ts';
 import { resampledShape, targetSpacing, transpose, transposition } from './target-spacing.ts';
 
+/** What to plan for. */
 export interface PlanOptions {
   /** Default 'default', nnU-Net's ExperimentPlanner. */
   planner?: PlannerName;
@@ -22,16 +23,20 @@ export interface PlanOptions {
 export interface ExperimentPlan {
   /** In nnU-Net's schema. */
   plans: Plans;
+  /** What was planned for. */
   gpuMemoryGb: number;
   /** In the order in which they were planned. */
   decisions: Decision[];
 }
 
+/** One configuration and how it came about. Axes are the plans': the coarsest first; 2D leaves it out. */
 export interface Decision extends PlannedConfiguration {
   name: '2d' | '3d_fullres' | '3d_lowres';
+  /** Millimetres. */
   spacing: number[];
   /** After resampling. */
   median: number[];
+  /** GPU memory of one training step. */
   memory: MemoryEstimate;
 }
 

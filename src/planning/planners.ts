@@ -1,6 +1,7 @@
 /** The planners of nnU-Net by the names of `--planner`. */
 export const PLANNERS = ['default', 'resenc', 'resenc-m', 'resenc-l', 'resenc-xl'] as const;
 
+/** One of nnU-Net's planners, as `--planner` names it. */
 export type PlannerName = (typeof PLANNERS)[number];
 
 /** What one of nnU-Net's planners assumes (docs/nnunet.md#patch-and-batch). */

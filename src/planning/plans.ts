@@ -36,6 +36,7 @@ export interface PlansConfiguration {
 /** A configuration that takes everything it does not say from another one. */
 export type InheritingConfiguration = Partial<PlansConfiguration> & { inherits_from: string };
 
+/** A network in nnU-Net's own words: a class and its arguments. */
 export interface Architecture {
   network_class_name: string;
   arch_kwargs: {

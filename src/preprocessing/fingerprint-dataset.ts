@@ -8,6 +8,7 @@ import { FINGERPRINT_CACHE, readFingerprint } from './fingerprint-cache.ts';
 import { makeFolder, removeEmpty } from './output-folder.ts';
 import { checkWorkers, type RunOptions } from './run-options.ts';
 
+/** Where to keep what is found, and what the run may take. */
 export interface FingerprintOptions extends RunOptions {
   /** Keep the fingerprint of each case in this folder, so that an interrupted run goes on where it stopped. */
   outDir?: string;

@@ -25,6 +25,7 @@ const BESIDE = [FINGERPRINT_FILE, DATASET_FILE, ADVICE_FILE, SPLITS_FILE, INDEX_
 /** Planning again replaces these; what a user added under other names stays. */
 const OWN = ['2d', '3d_lowres', '3d_fullres', '3d_cascade_fullres'];
 
+/** What to plan for, and what the run may take. */
 export interface PlanDatasetOptions extends RunOptions, PlanOptions {
   /** Write fingerprint, plans and advice into this folder, and go on there after an interruption. */
   outDir?: string;
@@ -41,7 +42,14 @@ export interface PlanReport extends ExperimentPlan {
 
 /**
  * Fingerprint, plans and oversampling advice of a raw data set.
+ * @param rawDir in nnU-Net's raw layout
  * @throws OptionError, DatasetError, CaseError, CasesError, MemoryError, FileError
+ * @example
+ * ```ts
+ * const { decisions, oversampling } = await planDataset('Dataset004_Hippocampus', { planner: 'resenc-l', outDir: 'plans' });
+ * for (const { name, patch, batch } of decisions) console.log(name, patch, batch);
+ * for (const { configuration, advice } of oversampling) console.log(configuration, advice.recommended, advice.reason);
+ * ```
  */
 export async function planDataset(rawDir: string, options: PlanDatasetOptions = {}): Promise<PlanReport> {
   const workers = checkWorkers(options.workers);

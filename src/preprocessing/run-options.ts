@@ -5,6 +5,7 @@ import { OptionError } from '../common/errors.ts';
 export interface Progress {
   /** Reading cases, measuring labels, writing cases. */
   phase: 'fingerprint' | 'coverage' | 'preprocess';
+  /** Cases of this phase. */
   done: number;
   total: number;
   /** Of `done`: what an earlier run had finished. */
@@ -17,6 +18,7 @@ export interface RunOptions {
   workers?: number;
   /** Cases that together would take more bytes wait for one another; one that would alone is refused. Default: half of the machine's. */
   maxMemoryBytes?: number;
+  /** Called at the start of each phase and after each case. */
   onProgress?: (progress: Progress) => void;
 }
 

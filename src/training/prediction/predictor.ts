@@ -14,14 +14,17 @@ import { Unet } from '../network/unet.ts';
 import { labelsOf, type Origin } from './export.ts';
 import { slidingWindow } from './sliding-window.ts';
 
+/** How an image is labelled. */
 export interface PredictOptions {
   /** Also predict every window mirrored along all axes, and take the mean: up to eight times the work. Default false. */
   mirror?: boolean;
+  /** Called after each window. */
   onWindow?: (done: number, total: number) => void;
 }
 
 /** A trained network, ready to label images. */
 export class Predictor implements Disposable {
+  /** The data set that it was trained on. */
   readonly description: DatasetDescription;
   readonly #configuration: Configuration;
   readonly #checkpoint: Checkpoint;
@@ -118,6 +121,7 @@ export class Predictor implements Disposable {
     return this.#program.readFloats(this.#unet.logits[0].memory);
   }
 
+  /** Gives the GPU back. */
   close(): void {
     this.#gpu.close();
   }
