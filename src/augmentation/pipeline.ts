@@ -12,7 +12,9 @@ import { type CompleteSpatialStep, type SpatialParameters, type SpatialStep, spa
 export interface Operation {
   /** Its place in the pipeline. */
   step: number;
+  /** Its name, such as 'gamma'. */
   transform: string;
+  /** What was drawn, plain data: see the transform's file. */
   parameters: unknown;
 }
 

@@ -3,10 +3,12 @@ import type { Checked, Given, OptionTable } from '../common/options.ts';
 import type { Draws } from '../common/random.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 
+/** An axis in array order: z, y, x. */
 export type Axis = 0 | 1 | 2;
 
 /** What parameters may depend on, besides the options of their step. */
 export interface PatchContext {
+  /** Of the image, a cascade's included once it has them. */
   channels: number;
   /** The patch the network sees, [z, y, x]; a 2D patch has 1 along axis 0. */
   shape: Triple;

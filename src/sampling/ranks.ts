@@ -17,7 +17,7 @@ export function wholeBatch(batchSize: number): RankShare {
 }
 
 /**
- * nnU-Net's split of a batch (sampling sheet, section 3.3): as equal as possible, the lower ranks have one more. Its oversampling
+ * nnU-Net's split of a batch (docs/nnunet.md#ranks): as equal as possible, the lower ranks have one more. Its oversampling
  * fraction of a rank needs no code: none before the forced part of the whole batch, all behind it and what the whole batch's rule forces
  * in between, the same rule with that fraction forces the very samples that one process would (`test/sampling/ranks.test.ts`).
  * @throws OptionError if there is no such rank, or a rank would have no sample

@@ -34,7 +34,7 @@ export interface Positions {
 }
 
 /**
- * Where a loader stands: plain JSON, a few hundred bytes, valid on any machine that has the same store. What shapes the stream is
+ * Where a loader stands: plain JSON, about a kilobyte, valid on any machine that has the same store. What shapes the stream is
  * at the top, of a mixed stream that of its first configuration.
  */
 export interface LoaderState extends Shaping {
@@ -42,6 +42,7 @@ export interface LoaderState extends Shaping {
   version: 1;
   /** The batch that comes next, counted from 0. */
   nextBatch: number;
+  /** Of the store's contents, see `Store.hash`. */
   storeHash: string;
   /** What batches are tagged with. */
   config: string;

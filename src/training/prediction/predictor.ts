@@ -27,6 +27,7 @@ export interface PredictOptions extends Given<typeof PREDICT_OPTIONS> {}
 
 /** A trained network, ready to label images. */
 export class Predictor implements Disposable {
+  /** The data set that it was trained on. */
   readonly description: DatasetDescription;
   readonly #configuration: Configuration;
   readonly #checkpoint: Checkpoint;
@@ -124,6 +125,7 @@ export class Predictor implements Disposable {
     return this.#program.readFloats(this.#unet.logits[0].memory);
   }
 
+  /** Gives the GPU back. */
   close(): void {
     this.#gpu.close();
   }

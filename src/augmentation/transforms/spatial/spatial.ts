@@ -50,7 +50,7 @@ const OPTIONS = {
   nnunetCompat: { schema: flag(), default: false, help: 'decide labels bit for bit as nnU-Net does; slow' },
 } as const satisfies OptionTable;
 
-/** Rotation, scaling and elastic deformation about the centre, with the crop to the final patch (augmentation sheet, section 3). */
+/** Rotation, scaling and elastic deformation about the centre, with the crop to the final patch (docs/nnunet.md#spatial). */
 export interface SpatialStep extends StepOf<'spatial', typeof OPTIONS> {}
 
 /** The same with nothing left open. */
