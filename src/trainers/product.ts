@@ -17,21 +17,23 @@ export interface Tiling {
   /** Elements of a workgroup's part of the result. */
   area: number;
   mostRows: number;
+  /** Where there are few rows: workgroup memory has `depth` terms of every column. */
+  mostColumns: number;
   depth: number;
   perThread: number;
   /** Whether threads share what they load, through workgroup memory. If not, a group has but one row of threads. */
   shared: boolean;
 }
 
-export const GPU_TILING: Tiling = { area: 4096, mostRows: 64, depth: 16, perThread: 4, shared: true };
+export const GPU_TILING: Tiling = { area: 4096, mostRows: 64, mostColumns: 256, depth: 16, perThread: 4, shared: true };
 /** On a CPU, caches are what is shared. Barriers cost much there, and shaders with barriers take seconds to compile. */
-export const SOFTWARE_TILING: Tiling = { area: 1024, mostRows: 4, depth: 1, perThread: 4, shared: false };
+export const SOFTWARE_TILING: Tiling = { area: 1024, mostRows: 4, mostColumns: 256, depth: 1, perThread: 4, shared: false };
 
 /** A tile that wastes little on a result of these sizes. */
-export function tileFor({ area, mostRows, depth, perThread, shared }: Tiling, rows: number, columns: number): Tile {
+export function tileFor({ area, mostRows, mostColumns, depth, perThread, shared }: Tiling, rows: number, columns: number): Tile {
   const within = (size: number, most: number): number => Math.min(most, 2 ** Math.ceil(Math.log2(Math.max(size, perThread))));
   const tileRows = within(rows, mostRows);
-  const tileColumns = within(columns, area / tileRows);
+  const tileColumns = within(columns, Math.min(area / tileRows, mostColumns));
   return { rows: tileRows, columns: tileColumns, depth, perThread, shared };
 }
 
