@@ -1,3 +1,5 @@
+import { completeSteps } from '../../augmentation/steps.ts';
+import type { Step } from '../../augmentation/transform.ts';
 import { OptionError, StateError } from '../../common/errors.ts';
 import { storeConfiguration } from '../../planning/store-configuration.ts';
 import type { Weight } from '../../sampling/mix.ts';
@@ -204,16 +206,23 @@ export function checkState({ common, training, validation, fold, mixed }: Resolv
   for (const name of ['augmentation', 'exposure'] as const) {
     const asked = validation.configurations.map((entry) => entry[name]);
     const before = state.validation[name] ?? asked;
-    if (JSON.stringify(asked) !== JSON.stringify(before)) refuse(`validation.${name}`, before, asked);
+    if (before.length !== asked.length || asked.some((value, i) => !same(name, before[i], value)))
+      refuse(`validation.${name}`, before, asked);
   }
 }
 
 /** @throws StateError for the first that differs. */
 function compare(saved: Partial<Shaping>, asked: Partial<Record<keyof Shaping, unknown>>, path = ''): void {
   for (const name of SHAPING) {
-    if (asked[name] !== undefined && JSON.stringify(asked[name]) !== JSON.stringify(saved[name]))
-      refuse(path + name, saved[name], asked[name]);
+    if (asked[name] !== undefined && !same(name, saved[name], asked[name])) refuse(path + name, saved[name], asked[name]);
   }
+}
+
+/** Whether two values of an option make the same stream: of two pipelines one may say what the other leaves to the defaults. */
+function same(name: keyof Shaping, saved: unknown, asked: unknown): boolean {
+  const plain = (value: unknown): string | undefined =>
+    JSON.stringify(name === 'augmentation' ? completeSteps(value as readonly Step[]) : value);
+  return plain(saved) === plain(asked);
 }
 
 function refuse(name: string, saved: unknown, asked: unknown): never {
