@@ -31,6 +31,7 @@ export const PLAN_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
+/** What to plan for. */
 export interface PlanOptions extends Given<typeof PLAN_OPTIONS> {}
 
 /** Plans, and how each of their configurations came about. */

@@ -39,6 +39,7 @@ export const PLAN_DATASET_OPTIONS = {
   ...RUN_OPTIONS,
 } as const satisfies OptionTable;
 
+/** What to plan for, and what the run may take. */
 export interface PlanDatasetOptions extends Given<typeof PLAN_DATASET_OPTIONS> {}
 
 /** Everything that planning finds out. */

@@ -33,6 +33,7 @@ export const PREPROCESS_OPTIONS = {
   ...RUN_OPTIONS,
 } as const satisfies OptionTable;
 
+/** Which plans to follow, and what the run may take. */
 export interface PreprocessOptions extends Given<typeof PREPROCESS_OPTIONS> {}
 
 /** What a run of `preprocess` left behind. */

@@ -23,6 +23,7 @@ export const PREDICT_OPTIONS = {
   onWindow: { schema: callback<(done: number, total: number) => void>(), help: 'told whenever a window is done' },
 } as const satisfies OptionTable;
 
+/** How an image is labelled. */
 export interface PredictOptions extends Given<typeof PREDICT_OPTIONS> {}
 
 /** A trained network, ready to label images. */
