@@ -160,11 +160,11 @@ export class SharedLoader implements AsyncDisposable, AsyncIterable<Batch> {
   readonly #connection: Connection;
   readonly #streams: SharedStream[];
 
-  /** Reaches the loader behind a port made by `share`. */
+  /** Reaches the loader behind a port made by `share`. @throws ClosedError if the port was cut */
   static async connect(port: MessagePort): Promise<SharedLoader> {
     const service = wrap<BatchService>(nodeEndpoint(port));
-    const { buffer, layout, epochLengths } = await service.describe();
     const connection = new Connection(port, service);
+    const { buffer, layout, epochLengths } = await connection.ask(() => service.describe());
     return new SharedLoader(
       connection,
       epochLengths.map((length, number) => new PortStream(connection, new Ring(buffer, layout, number), number, length)),
@@ -201,12 +201,14 @@ export class SharedLoader implements AsyncDisposable, AsyncIterable<Batch> {
     return epochs(this.training, this.#streams[1] ?? null, end);
   }
 
+  /** As `PatchLoader.state`. @throws ClosedError */
   state(): Promise<LoaderState> {
-    return this.#connection.service.state();
+    return this.#connection.ask(() => this.#connection.service.state());
   }
 
+  /** As `PatchLoader.metrics`. @throws ClosedError */
   metrics(): Promise<LoaderMetrics> {
-    return this.#connection.service.metrics();
+    return this.#connection.ask(() => this.#connection.service.metrics());
   }
 
   /** Lets go of the loader; batches that are still held are disposed. */
@@ -223,7 +225,7 @@ function loaderClosed(): ClosedError {
   return new ClosedError('shared loader', 'the loader it belongs to is closed', 'Share a new loader');
 }
 
-/** Reaches the loader behind a port made by `share`. */
+/** Reaches the loader behind a port made by `share`. @throws ClosedError if the port was cut */
 export function connect(port: MessagePort): Promise<SharedLoader> {
   return SharedLoader.connect(port);
 }
