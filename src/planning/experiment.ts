@@ -1,13 +1,13 @@
 import { OptionError } from '../common/errors.ts';
 import { type Triple, triple, voxels } from '../common/geometry.ts';
 import { roundHalfEven } from '../common/round.ts';
+import { type Plans, type PlansConfiguration, writeConfiguration } from '../plans/plans.ts';
 import type { DatasetDescription } from '../raw/dataset-json.ts';
 import { isAnnotated } from '../raw/labels.ts';
 import { type ConfigurationInput, type PlannedConfiguration, planConfiguration } from './configuration.ts';
 import type { DatasetFingerprint } from './fingerprint.ts';
 import { estimateMemory, type MemoryEstimate } from './memory.ts';
 import { PLANNER, PLANNERS, type PlannerName } from './planners.ts';
-import { type Plans, type PlansConfiguration, writeConfiguration } from './plans.ts';
 import { median } from './statistics.ts';
 import { resampledShape, targetSpacing, transpose, transposition } from './target-spacing.ts';
 

@@ -1,6 +1,6 @@
 import type { Triple } from '../common/geometry.ts';
-import type { Configuration } from '../planning/plans-file.ts';
 import { resampledShape, transpose } from '../planning/target-spacing.ts';
+import type { Configuration } from '../plans/plans-file.ts';
 import type { Labels } from '../raw/labels.ts';
 
 /** What patches are drawn from: the axis order and spacing that a case is brought to, and the patch. */

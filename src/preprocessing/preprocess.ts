@@ -2,14 +2,15 @@ import { join } from 'node:path';
 import { OptionError, PlansError, StoreError } from '../common/errors.ts';
 import { patchOf, type Triple } from '../common/geometry.ts';
 import { adviseOversampling, type OversamplingAdvice } from '../planning/oversampling-advice.ts';
-import type { Plans } from '../planning/plans.ts';
-import { type Configuration, defaultConfiguration, readPlans, resolveConfiguration, sharesVoxels } from '../planning/plans-file.ts';
+import type { Plans } from '../plans/plans.ts';
+import { type Configuration, defaultConfiguration, readPlans, resolveConfiguration, sharesVoxels } from '../plans/plans-file.ts';
 import { readDatasetJson } from '../raw/dataset-json.ts';
 import { openRawDataset, type RawDataset } from '../raw/raw-dataset.ts';
+import { DATASET_FILE, plansFile } from '../store/file-names.ts';
 import { CasePool } from './case-pool.ts';
 import type { StoreOptions } from './grid.ts';
 import { checkFolder } from './output-folder.ts';
-import { DATASET_FILE, findPlans, makePlans, plansFile } from './plan-dataset.ts';
+import { findPlans, makePlans } from './plan-dataset.ts';
 import { checkWorkers, type RunOptions } from './run-options.ts';
 import { writeStore } from './write-store.ts';
 

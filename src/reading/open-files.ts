@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { fileError, StoreError } from '../common/errors.ts';
 import { show, type Triple, voxels } from '../common/geometry.ts';
 import { DTYPES, NPY_HEADER_BYTES, parseNpyHeader } from '../formats/npy.ts';
-import { caseFiles } from '../store/case-files.ts';
+import { caseFiles } from '../store/file-names.ts';
 import type { PreviousArray } from '../store/previous-stage.ts';
 
 /** Node counts the bytes of one read in 31 bits. */

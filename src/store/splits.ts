@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatasetError, fileError, OptionError } from '../common/errors.ts';
 import { xxh64 } from '../common/hash.ts';
+import { SPLITS_FILE } from './file-names.ts';
 
 /** One fold of a cross-validation: ids of cases. */
 export interface Split {
@@ -9,7 +10,6 @@ export interface Split {
   val: string[];
 }
 
-export const SPLITS_FILE = 'splits_final.json';
 const CORRECT = 'Correct it, or remove it: five folds are made then';
 
 /** The cases of one fold, as positions in the list of cases, ascending. */

@@ -39,8 +39,6 @@ export interface StoreIndex {
   xxh64: string;
 }
 
-export const INDEX_FILE = 'voxfeed.json';
-
 /** What the index says of a case. */
 export function listCase(checksum: Checksum, { id, shape, spacing, classes, files, coverage }: Omit<Sidecar, 'xxh64'>): StoredCase {
   const locations = classes.map((entry) => entry.locations);

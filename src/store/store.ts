@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { fileError, StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 import { type Checksum, hasher } from '../common/hash.ts';
+import type { Plans } from '../plans/plans.ts';
+import { readPlans } from '../plans/plans-file.ts';
 import type { LabelClass } from '../raw/labels.ts';
-import { caseFiles } from './case-files.ts';
+import { caseFiles, INDEX_FILE } from './file-names.ts';
 import { decodeSidecar, type Sidecar } from './sidecar.ts';
-import { contentHash, INDEX_FILE, parseIndex, type StoredCase, type StoreIndex } from './store-index.ts';
+import { contentHash, parseIndex, type StoredCase, type StoreIndex } from './store-index.ts';
 
 /** Class locations kept in memory are bounded by this many bytes; they are read again where needed. */
 const LOCATIONS_CACHE_BYTES = 256 * 1024 * 1024;
@@ -18,15 +20,24 @@ export class Store {
   readonly index: StoreIndex;
   /** Of all that a stream is made from: voxels, labels, class locations, and what the labels mean. Plans are not among it. */
   readonly hash: string;
+  /** Parsed once, when the store was opened; why they could not be is told when they are asked for. */
+  readonly #plans: Plans | Error | null;
   readonly #checksum: Checksum;
   readonly #locations = new Map<number, Uint32Array[]>();
   #cachedBytes = 0;
 
-  constructor(dir: string, index: StoreIndex, hash: string, checksum: Checksum) {
+  constructor(dir: string, index: StoreIndex, plans: Plans | Error | null, checksum: Checksum) {
     this.#checksum = checksum;
+    this.#plans = plans;
     this.dir = dir;
     this.index = index;
-    this.hash = hash;
+    this.hash = contentHash(checksum, index);
+  }
+
+  /** The plans that lie in its folder; null for a store without. @throws PlansError, FileError if they cannot be read */
+  get plans(): Plans | null {
+    if (this.#plans instanceof Error) throw this.#plans;
+    return this.#plans;
   }
 
   get cases(): readonly StoredCase[] {
@@ -128,8 +139,9 @@ export async function openStore(dir: string): Promise<Store> {
   }
   const index = parseIndex(path, text);
   await Promise.all(index.cases.map((entry) => checkFiles(dir, entry)));
-  const checksum = await hasher();
-  return new Store(dir, index, contentHash(checksum, index), checksum);
+  // Damaged plans are no concern of those who give patch and batch size themselves.
+  const plans = index.plans === null ? null : await readPlans(join(dir, index.plans)).catch((error: Error) => error);
+  return new Store(dir, index, plans, await hasher());
 }
 
 async function checkFiles(dir: string, entry: StoredCase): Promise<void> {

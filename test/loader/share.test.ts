@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ClosedError, connect, PatchLoader, type SharedLoader, share } from '../../src/index.ts';
-import { caseFiles } from '../../src/store/case-files.ts';
+import { caseFiles } from '../../src/store/file-names.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
 import { makeStore } from '../fixtures/store.ts';
 import { streamHashes, undisturbedHashes } from '../fixtures/stream.ts';

@@ -8,8 +8,7 @@ import type { PipelineStep } from '../../augmentation/transforms/index.ts';
 import { machineMemory } from '../../common/bytes.ts';
 import { OptionError } from '../../common/errors.ts';
 import { patchOf, type Triple } from '../../common/geometry.ts';
-import type { Normalisation } from '../../planning/normalisation.ts';
-import { storeConfiguration } from '../../planning/store-configuration.ts';
+import type { Normalisation } from '../../plans/normalisation.ts';
 import { isAnnotated } from '../../raw/labels.ts';
 import { PAD_MODES, type PadMode } from '../../reading/pad.ts';
 import type { Exposure } from '../../sampling/exposure.ts';
@@ -17,6 +16,7 @@ import type { Weight } from '../../sampling/mix.ts';
 import { type ResolvedSampling, resolveSampling, SAMPLING_OPTIONS, type SamplingChoices } from '../../sampling/options.ts';
 import type { PreviousStage } from '../../store/previous-stage.ts';
 import type { Store } from '../../store/store.ts';
+import { storeConfiguration } from '../../store/store-configuration.ts';
 
 /** What a `PatchLoader` is made from. */
 export interface LoaderOptions extends SamplingChoices {

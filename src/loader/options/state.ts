@@ -1,9 +1,9 @@
 import { OptionError, StateError } from '../../common/errors.ts';
-import { storeConfiguration } from '../../planning/store-configuration.ts';
 import type { Weight } from '../../sampling/mix.ts';
 import { SAMPLING_DEFAULTS, SAMPLING_SHAPING } from '../../sampling/options.ts';
-import { SPLITS_FILE } from '../../store/splits.ts';
+import { SPLITS_FILE } from '../../store/file-names.ts';
 import type { Store } from '../../store/store.ts';
+import { storeConfiguration } from '../../store/store-configuration.ts';
 import { CONFIG_OPTIONS, type LoaderOptions, type ResolvedOptions } from './options.ts';
 import type { EpochLengths, ResolvedConfiguration, ResolvedStreams, SavedConfiguration } from './streams.ts';
 

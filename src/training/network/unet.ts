@@ -1,6 +1,6 @@
 import { PlansError } from '../../common/errors.ts';
 import { patchOf, show, type Triple, triple } from '../../common/geometry.ts';
-import type { Network } from '../../planning/network.ts';
+import type { Network } from '../../plans/network.ts';
 import type { Kernel } from '../gpu/kernel.ts';
 import { type Maps, type Memory, maps, type ScalarType, slice } from '../gpu/memory.ts';
 import type { Tiling } from '../gpu/product.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { CaseError, CheckpointError } from '../../common/errors.ts';
 import { patchOf, voxels } from '../../common/geometry.ts';
-import { type Configuration, readPlans, resolveConfiguration } from '../../planning/plans-file.ts';
+import { type Configuration, readPlans, resolveConfiguration } from '../../plans/plans-file.ts';
 import { normalise } from '../../preprocessing/normalise.ts';
 import { resampleCase, transposeCase } from '../../preprocessing/resample-case.ts';
 import { type DatasetDescription, readDatasetJson } from '../../raw/dataset-json.ts';
