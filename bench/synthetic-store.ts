@@ -2,9 +2,9 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Triple, voxels } from '../src/common/geometry.ts';
 import { Draws, STAGE } from '../src/common/random.ts';
+import { type StoreCase, writeStore } from '../src/index.ts';
 import { INDEX_FILE } from '../src/store/file-names.ts';
 import { openStore, type Store } from '../src/store/store.ts';
-import { type CaseContent, writeStore } from '../test/fixtures/write-store.ts';
 
 /** What made-up volumes may be besides noise in one channel. */
 export interface SyntheticOptions {
@@ -27,11 +27,11 @@ export async function syntheticStore(
     channels: Array.from({ length: channels }, (_, channel) => `noise ${channel}`),
     labels: { background: 0, one: 1, two: 2, three: 3 },
     cases: syntheticCases(cases, shape, channels, masked),
-    options: { normalisation: Array(channels).fill({ scheme: 'zscore', masked }) },
+    normalisation: Array(channels).fill({ scheme: 'zscore', masked }),
   });
 }
 
-function* syntheticCases(cases: number, shape: Triple, channels: number, masked: boolean): Generator<CaseContent> {
+function* syntheticCases(cases: number, shape: Triple, channels: number, masked: boolean): Generator<StoreCase> {
   for (let number = 0; number < cases; number++) {
     const image = new Float32Array(channels * voxels(shape));
     for (let channel = 0; channel < channels; channel++)

@@ -44,6 +44,7 @@ describe('the public surface', () => {
       'share',
       'storeConfiguration',
       'verifyStore',
+      'writeStore',
     ]);
   });
 });

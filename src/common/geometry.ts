@@ -33,6 +33,11 @@ export function show(numbers: readonly number[]): string {
   return `[${numbers.join(', ')}]`;
 }
 
+/** "voxel [1, 2, 3] (z, y, x)", for messages. @param flat in C order */
+export function showVoxel(flat: number, [, height, width]: Triple): string {
+  return `voxel ${show([Math.floor(flat / (height * width)), Math.floor(flat / width) % height, flat % width])} (z, y, x)`;
+}
+
 /** A patch size in three axes: a 2D patch has 1 along axis 0. */
 export function patchOf(size: readonly number[]): Triple {
   return (size.length === 2 ? [1, ...size] : [...size]) as Triple;

@@ -1,6 +1,7 @@
-import type { Triple } from '../common/geometry.ts';
+import { patchOf, type Triple } from '../common/geometry.ts';
 import { resampledShape, transpose } from '../planning/target-spacing.ts';
-import type { Configuration } from '../plans/plans-file.ts';
+import type { Plans } from '../plans/plans.ts';
+import { type Configuration, resolveConfiguration, sharesVoxels } from '../plans/plans-file.ts';
 import type { Labels } from '../raw/labels.ts';
 
 /** What patches are drawn from: the axis order and spacing that a case is brought to, and the patch. */
@@ -26,4 +27,18 @@ export function gridShape(grid: Pick<Grid, 'transpose' | 'spacing'>, shape: Trip
 /** A configuration's spacing in three axes: a 2D one leaves axis 0 as it is. */
 export function targetOf(spacing: readonly number[], own: Triple): Triple {
   return (spacing.length === 2 ? [own[0], ...spacing] : [...spacing]) as Triple;
+}
+
+/** The patch sizes of all configurations that can draw from what is written for this one. */
+export function patchesOn(configuration: Configuration, path: string, plans: Plans): Triple[] {
+  const sizes = Object.keys(plans.configurations).flatMap((name) => {
+    try {
+      const other = resolveConfiguration(path, plans, name);
+      return sharesVoxels(configuration, other) ? [other.patchSize] : [];
+    } catch {
+      // Whatever is wrong with a configuration that nobody asked for is no concern here.
+      return [];
+    }
+  });
+  return [...new Map(sizes.map((size) => [size.join(), patchOf(size)])).values()];
 }

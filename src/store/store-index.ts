@@ -1,7 +1,7 @@
 import { StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 import type { Checksum } from '../common/hash.ts';
-import type { Labels } from '../raw/labels.ts';
+import { isWide, type Labels } from '../raw/labels.ts';
 import type { Coverage, Sidecar, StoredFile } from './sidecar.ts';
 
 /** One case as the store's index lists it. */
@@ -37,6 +37,10 @@ export interface StoreIndex {
   files: Record<string, StoredFile>;
   /** Of all the rest. */
   xxh64: string;
+}
+
+export function labelDtype(labels: Labels): StoreIndex['labelDtype'] {
+  return isWide(labels) ? 'int16' : 'int8';
 }
 
 /** What the index says of a case. */
