@@ -62,5 +62,7 @@ export type { StoredCase, StoreIndex } from './store/store-index.ts';
 export { type Damage, type VerifyReport, verifyStore } from './store/verify.ts';
 export { type Checkpoint, readCheckpoint } from './training/checkpoint.ts';
 export { type PredictOptions, Predictor } from './training/prediction/predictor.ts';
+export { train } from './training/train.ts';
+export type { TrainOptions, TrainReport, TrainStart } from './training/train-options.ts';
 export { Trainer } from './training/trainer.ts';
 export type { EpochReport, TrainingOptions } from './training/training-options.ts';

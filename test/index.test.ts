@@ -43,6 +43,7 @@ describe('the public surface', () => {
       'resolveConfiguration',
       'share',
       'storeConfiguration',
+      'train',
       'verifyStore',
       'writeStore',
     ]);

@@ -1,15 +1,21 @@
-import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { showBytes } from '../common/bytes.ts';
-import { CheckpointError, fileError, OptionError } from '../common/errors.ts';
-import { PatchLoader } from '../loader/loader.ts';
-import { isAnnotated, type LabelClass, type Labels } from '../raw/labels.ts';
-import { readFold } from '../store/splits.ts';
-import { storeConfiguration } from '../store/store-configuration.ts';
-import { CHECKPOINT_FILE, readCheckpoint } from '../training/checkpoint.ts';
-import { Trainer } from '../training/trainer.ts';
-import { DEFAULTS, type EpochReport, type TrainingOptions } from '../training/training-options.ts';
-import { type Command, LOADER_ARGUMENTS, LOADER_USAGE, loaderOptions, number, parse, positive, text, UsageError } from './arguments.ts';
+import { isAnnotated, type LabelClass } from '../raw/labels.ts';
+import { CHECKPOINT_FILE } from '../training/checkpoint.ts';
+import { train as trainNetwork } from '../training/train.ts';
+import { DEFAULTS, type EpochReport } from '../training/training-options.ts';
+import {
+  type Command,
+  LOADER_ARGUMENTS,
+  LOADER_USAGE,
+  loaderOptions,
+  number,
+  parse,
+  positive,
+  text,
+  UsageError,
+  given as withoutUndefined,
+} from './arguments.ts';
 import { ProgressLine } from './progress.ts';
 
 export const train: Command = {
@@ -42,116 +48,44 @@ ${LOADER_USAGE}
       continue: 'boolean',
       json: 'boolean',
     });
-    const rate = number(values, 'learning-rate') ?? DEFAULTS.learningRate;
-    if (!(rate > 0)) throw new UsageError(`--learning-rate must be above 0, not ${rate}`);
-    const epochs = values.epochs === undefined ? null : positive(values, 'epochs', 1);
-    const iterations = positive(values, 'iterations', DEFAULTS.iterations);
-    const validationIterations = positive(values, 'val-iterations', DEFAULTS.validationIterations);
-    const saveEvery = positive(values, 'save-every', 1);
-    const out = text(values, 'out') ?? 'model';
-    const before = await readCheckpoint(out);
-    if (values.continue && before === null)
-      throw new CheckpointError(out, `there is no ${CHECKPOINT_FILE} to continue from`, 'Leave --continue out to begin');
-    if (!values.continue && before !== null)
-      throw new CheckpointError(
-        out,
-        `it holds a training of ${before.epoch} epochs`,
-        'Go on with --continue, or choose another folder for --out',
-      );
-
+    const rate = number(values, 'learning-rate');
+    if (rate !== undefined && !(rate > 0)) throw new UsageError(`--learning-rate must be above 0, not ${rate}`);
+    const whole = (name: string): number | undefined => (values[name] === undefined ? undefined : positive(values, name, 1));
+    const own = {
+      epochs: whole('epochs'),
+      iterations: whole('iterations'),
+      validationIterations: whole('val-iterations'),
+      learningRate: rate,
+      half: values.half as boolean | undefined,
+      saveEvery: whole('save-every'),
+      continue: values.continue as boolean | undefined,
+    };
     for (const name of ['configs', 'validation'])
       if (values[name] !== undefined)
         throw new UsageError(`--${name} is not for training: it takes one configuration, and validates by itself`);
-    const base = await loaderOptions(given[0], values);
-    const configuration = storeConfiguration(base.store, base.config);
-    if (configuration.network === null)
-      throw new OptionError(
-        'config',
-        `the network of ${configuration.name} is none of nnU-Net's`,
-        'Choose a configuration with a PlainConvUNet',
-      );
-    if (configuration.previousStage !== null)
-      throw new OptionError(
-        'config',
-        `${configuration.name} is the second stage of a cascade, which is not trained here`,
-        'Choose another configuration, or train in nnU-Net, fed by voxfeed',
-      );
-    await using loader = await PatchLoader.create({
-      augmentation: 'default',
-      ...base,
-      deepSupervision: true,
-      validation: true,
-      ...(before
-        ? { state: before.batches }
-        : { fold: base.fold ?? 0, epochs: { training: iterations, validation: validationIterations } }),
-    });
-    const { labels, channels } = base.store.index;
-    const [{ patchSize, batchSize, targets }] = loader.shared().layout.configurations;
-    const options: TrainingOptions = before?.options ?? {
-      configuration: configuration.name,
-      network: configuration.network,
-      patchSize: [...patchSize],
-      batch: batchSize,
-      channels: channels.length,
-      classes: classesOf(labels),
-      ignore: labels.ignore,
-      batchDice: configuration.batchDice,
-      scales: targets.length,
-      storage: values.half ? 'f16' : DEFAULTS.storage,
-      epochs: epochs ?? DEFAULTS.epochs,
-      iterations,
-      validationIterations,
-      learningRate: rate,
-      seed: loader.state().seed,
-    };
-    if (epochs !== null) options.epochs = epochs;
-
+    // Targets are those of the planned network, whatever is asked for.
+    const { store, epochs: _, deepSupervision: __, ...loader } = await loaderOptions(given[0], values);
     const say = (line: string): void => void (values.json ? process.stderr : process.stdout).write(`${line}\n`);
-    const from = before && { dir: out, checkpoint: before };
-    await using trainer = await Trainer.create(options, loader, from);
-    say(
-      `${trainer.gpu}${trainer.software ? ' (software)' : ''}: ${options.configuration}, patch ${patchSize.join('x')}, batch ${options.batch}, ${showBytes(trainer.bytes)} of GPU memory`,
-    );
-    const { training, validation } = await readFold(base.store, loader.state().fold);
-    say(`${training.length} cases to train on, ${validation.length} to validate on, epochs ${trainer.epochs} to ${options.epochs - 1}`);
-    await copyModelFiles(base.store.dir, base.store.index.plans, out);
     const progress = new ProgressLine();
-    while (trainer.epochs < options.epochs) {
-      const watch = setInterval(() => progress.show(`epoch ${trainer.epochs}`, trainer.steps, options.iterations), 250);
-      const report = await trainer.epoch().finally(() => clearInterval(watch));
-      progress.show(`epoch ${report.epoch}`, options.iterations, options.iterations);
-      process.stdout.write(`${values.json ? JSON.stringify(report) : showEpoch(report, labels.classes)}\n`);
-      if (trainer.epochs % saveEvery === 0 || trainer.epochs === options.epochs) await trainer.save(out);
-    }
-    say(`${join(out, CHECKPOINT_FILE)}`);
+    const { dir } = await trainNetwork(store, {
+      ...loader,
+      ...withoutUndefined(own),
+      out: text(values, 'out') ?? 'model',
+      onStart({ gpu, software, bytes, configuration, patchSize, batchSize, training, validation, epoch, epochs }) {
+        say(
+          `${gpu}${software ? ' (software)' : ''}: ${configuration}, patch ${patchSize.join('x')}, batch ${batchSize}, ${showBytes(bytes)} of GPU memory`,
+        );
+        say(`${training} cases to train on, ${validation} to validate on, epochs ${epoch} to ${epochs - 1}`);
+      },
+      onProgress: ({ epoch, step, steps }) => progress.show(`epoch ${epoch}`, step, steps),
+      onEpoch(report) {
+        progress.show(`epoch ${report.epoch}`, report.losses.length, report.losses.length);
+        process.stdout.write(`${values.json ? JSON.stringify(report) : showEpoch(report, store.classes)}\n`);
+      },
+    });
+    say(join(dir, CHECKPOINT_FILE));
   },
 };
-
-/** Background and every label, which must be numbered 0, 1, 2, …; regions are not trained here. @throws OptionError */
-function classesOf({ values, classes }: Labels): number {
-  if (classes.some((entry) => !isAnnotated(entry) && entry.labels.length > 1))
-    throw new OptionError('store', 'its labels are regions, and this trainer learns labels only', 'Train in nnU-Net, fed by voxfeed');
-  if (values.some((value, i) => value !== i))
-    throw new OptionError(
-      'store',
-      `its labels are ${values.join(', ')}, not 0, 1, 2 and so on`,
-      'Number them so in dataset.json and the label files',
-    );
-  return values.length;
-}
-
-/** What prediction needs beside the checkpoint: as in nnU-Net's results folders. */
-async function copyModelFiles(store: string, plans: string | null, out: string): Promise<void> {
-  const copies = [['dataset.json', 'dataset.json'], ...(plans === null ? [] : [[plans, 'plans.json']])];
-  for (const [from, to] of copies) {
-    try {
-      await mkdir(out, { recursive: true });
-      await copyFile(join(store, from), join(out, to));
-    } catch (error) {
-      throw fileError(join(out, to), error);
-    }
-  }
-}
 
 export function showEpoch(report: EpochReport, classes: readonly LabelClass[]): string {
   const { epoch, loss, validationLoss, pseudoDice, patchesPerSecond, stepMs, waitFraction, boundBy } = report;
