@@ -5,7 +5,7 @@ import { CaseError, fileError } from '../common/errors.ts';
 import { writeLabels } from '../formats/label-file.ts';
 import { readNifti } from '../formats/nifti.ts';
 import { drawContactSheet, type SheetSample } from '../pictures/contact-sheet.ts';
-import { isAnnotated, type LabelClass } from '../raw/labels.ts';
+import { foregroundOf, type LabelClass } from '../raw/labels.ts';
 import { Predictor } from '../training/prediction/predictor.ts';
 import { type Command, parseList, text, UsageError } from './arguments.ts';
 import { ProgressLine } from './progress.ts';
@@ -37,7 +37,7 @@ written as CASE.nii.gz in the image's own geometry.
     const truthDir = text(values, 'truth');
     using predictor = await Predictor.open(model);
     const { channels, ending, labels } = predictor.description;
-    const classes = labels.classes.filter((entry) => !isAnnotated(entry));
+    const classes = foregroundOf(labels.classes);
     const cases = (await Promise.all(given.map((path) => findCases(path, ending, channels.length)))).flat();
     await mkdir(out, { recursive: true }).catch((error) => {
       throw fileError(out, error);

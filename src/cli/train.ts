@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { showBytes } from '../common/bytes.ts';
-import { isAnnotated, type LabelClass } from '../raw/labels.ts';
+import { foregroundOf, type LabelClass } from '../raw/labels.ts';
 import { CHECKPOINT_FILE } from '../training/checkpoint.ts';
 import { train as trainNetwork } from '../training/train.ts';
 import { DEFAULTS, type EpochReport } from '../training/training-options.ts';
@@ -89,7 +89,7 @@ ${LOADER_USAGE}
 
 export function showEpoch(report: EpochReport, classes: readonly LabelClass[]): string {
   const { epoch, loss, validationLoss, pseudoDice, patchesPerSecond, stepMs, waitFraction, boundBy } = report;
-  const named = classes.filter((entry) => !isAnnotated(entry));
+  const named = foregroundOf(classes);
   const dice = pseudoDice?.map((value, i) => `${named[i]?.name ?? i + 1} ${value === null ? '-' : value.toFixed(3)}`).join(' ');
   return [
     `epoch ${epoch}: loss ${loss.toFixed(4)}`,

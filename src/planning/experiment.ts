@@ -3,7 +3,7 @@ import { type Triple, triple, voxels } from '../common/geometry.ts';
 import { roundHalfEven } from '../common/round.ts';
 import { type Plans, type PlansConfiguration, writeConfiguration } from '../plans/plans.ts';
 import type { DatasetDescription } from '../raw/dataset-json.ts';
-import { isAnnotated } from '../raw/labels.ts';
+import { foregroundOf } from '../raw/labels.ts';
 import { type ConfigurationInput, type PlannedConfiguration, planConfiguration } from './configuration.ts';
 import type { DatasetFingerprint } from './fingerprint.ts';
 import { estimateMemory, type MemoryEstimate } from './memory.ts';
@@ -131,7 +131,7 @@ function planLowres(
 
 /** Of the trained network: regions, or labels with background. */
 function outputChannels({ labels }: DatasetDescription): number {
-  const regions = labels.classes.filter((entry) => !isAnnotated(entry));
+  const regions = foregroundOf(labels.classes);
   return regions.some(({ labels }) => labels.length > 1) ? regions.length : labels.values.length;
 }
 

@@ -28,6 +28,11 @@ export function isAnnotated(candidate: LabelClass): boolean {
   return candidate.labels[0] === OUTSIDE;
 }
 
+/** What can be found in an image: all classes but the annotated voxels. */
+export function foregroundOf(classes: readonly LabelClass[]): LabelClass[] {
+  return classes.filter((entry) => !isAnnotated(entry));
+}
+
 /** Whether one byte a voxel is too little for them. */
 export function isWide({ values, ignore }: Labels): boolean {
   return Math.max(...values, ignore ?? 0) > 127;

@@ -2,7 +2,7 @@ import { CaseError } from '../common/errors.ts';
 import { type Box, boxShape, show, showVoxel, type Triple } from '../common/geometry.ts';
 import { type NiftiVolume, readNifti } from '../formats/nifti.ts';
 import { cropVolume, markLabelsOutside, nonzeroRegion } from './crop.ts';
-import { isAnnotated, isWide, type Labels } from './labels.ts';
+import { foregroundOf, isWide, type Labels } from './labels.ts';
 import type { RawCase } from './raw-dataset.ts';
 
 /** One case, checked and cropped to its nonzero region. Everything in array order [z, y, x]. */
@@ -138,7 +138,7 @@ function toLabels(label: NiftiVolume, labels: Labels): Int8Array | Int16Array {
   const segmentation = isWide(labels) ? new Int16Array(data.length) : new Int8Array(data.length);
   for (let i = 0; i < data.length; i++) {
     if (!known.has(data[i])) {
-      const names = classes.filter((entry) => !isAnnotated(entry)).map(({ name, labels }) => `${name} ${labels.join('+')}`);
+      const names = foregroundOf(classes).map(({ name, labels }) => `${name} ${labels.join('+')}`);
       throw new CaseError(
         label.path,
         `the label value ${data[i]} at ${showVoxel(i, shape)} is not in dataset.json`,

@@ -4,7 +4,7 @@ import { CheckpointError, fileError, OptionError } from '../common/errors.ts';
 import { PatchLoader } from '../loader/loader.ts';
 import type { Network } from '../plans/network.ts';
 import type { Configuration } from '../plans/plans-file.ts';
-import { isAnnotated, type Labels } from '../raw/labels.ts';
+import { foregroundOf, type Labels } from '../raw/labels.ts';
 import { DATASET_FILE } from '../store/file-names.ts';
 import { readFold } from '../store/splits.ts';
 import type { Store } from '../store/store.ts';
@@ -143,7 +143,7 @@ function trainingOptions(
 
 /** Background and every label, which must be numbered 0, 1, 2, …; regions are not trained here. @throws OptionError */
 function classesOf({ values, classes }: Labels): number {
-  if (classes.some((entry) => !isAnnotated(entry) && entry.labels.length > 1))
+  if (foregroundOf(classes).some((entry) => entry.labels.length > 1))
     throw new OptionError('store', 'its labels are regions, and this trainer learns labels only', 'Train in nnU-Net, fed by voxfeed');
   if (values.some((value, i) => value !== i))
     throw new OptionError(

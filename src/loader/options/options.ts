@@ -9,7 +9,7 @@ import { machineMemory } from '../../common/bytes.ts';
 import { OptionError } from '../../common/errors.ts';
 import { patchOf, type Triple } from '../../common/geometry.ts';
 import type { Normalisation } from '../../plans/normalisation.ts';
-import { isAnnotated } from '../../raw/labels.ts';
+import { foregroundOf } from '../../raw/labels.ts';
 import { PAD_MODES, type PadMode } from '../../reading/pad.ts';
 import type { Exposure } from '../../sampling/exposure.ts';
 import type { Weight } from '../../sampling/mix.ts';
@@ -260,7 +260,7 @@ function targetScales({ store, config, deepSupervision = false }: LoaderOptions,
 /** The channels of region-based targets, as nnU-Net orders them. @throws OptionError */
 function regionLabels({ store, augmentation = 'none', regions }: LoaderOptions): number[][] | null {
   const { classes, ignore } = store.index.labels;
-  const named = classes.filter((entry) => !isAnnotated(entry));
+  const named = foregroundOf(classes);
   const has = named.some(({ labels }) => labels.length > 1);
   if (regions !== undefined && typeof regions !== 'boolean')
     throw new OptionError('regions', `${JSON.stringify(regions)} is neither true nor false`, 'Set it to true or false');
