@@ -34,6 +34,8 @@ export interface CheckedCase extends Required<Omit<StoreCase, 'image' | 'segment
   segmentation: Int8Array | Int16Array;
 }
 
+const FIELDS = ['id', 'shape', 'image', 'segmentation', 'spacing', 'affine'];
+
 /** @throws CaseError naming the case and what is wrong with it */
 export function checkCase(given: StoreCase, { channels, labels, spacing: planned, ids }: CaseExpectation): CheckedCase {
   const { id, shape, image, segmentation } = given;
@@ -42,6 +44,8 @@ export function checkCase(given: StoreCase, { channels, labels, spacing: planned
   };
   const numbers = (list: unknown, length: number, good: (value: number) => boolean): boolean =>
     Array.isArray(list) && list.length === length && list.every(good);
+  const unknown = Object.keys(given).find((name) => !FIELDS.includes(name));
+  if (unknown !== undefined) fail(`it has a field "${unknown}"`, `Its fields are ${FIELDS.join(', ')}: correct the name or leave it out`);
   checkId(id, ids, fail);
   if (!numbers(shape, 3, (size) => Number.isInteger(size) && size > 0))
     fail(`its shape is ${JSON.stringify(shape)}`, 'Give three whole numbers, [z, y, x]');
@@ -60,10 +64,10 @@ export function checkCase(given: StoreCase, { channels, labels, spacing: planned
   if (segmentation.length !== count)
     fail(`its segmentation has ${segmentation.length} voxels, ${show(shape)} are ${count}`, 'Give one label a voxel of the image');
   const known = new Set([OUTSIDE, ...labels.values, ...(labels.ignore === null ? [] : [labels.ignore])]);
-  const unknown = segmentation.findIndex((label) => !known.has(label));
-  if (unknown >= 0)
+  const strange = segmentation.findIndex((label) => !known.has(label));
+  if (strange >= 0)
     fail(
-      `its segmentation is ${segmentation[unknown]} at ${showVoxel(unknown, shape)}`,
+      `its segmentation is ${segmentation[strange]} at ${showVoxel(strange, shape)}`,
       `Labels are ${[...known].join(', ')}: correct it, or name it in \`labels\``,
     );
   const spacing = given.spacing ?? (planned === null ? [1, 1, 1] : targetOf(planned, [1, 1, 1]));

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileError, OptionError, StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 import { hasher } from '../common/hash.ts';
+import { refuseUnknown } from '../common/options.ts';
 import { measureCoverage } from '../planning/coverage.ts';
 import type { Normalisation } from '../plans/normalisation.ts';
 import type { Plans } from '../plans/plans.ts';
@@ -57,6 +58,7 @@ export interface StoreContent {
  * @throws OptionError, DatasetError (labels, splits), CaseError naming the case, PlansError, StoreError, FileError
  */
 export async function writeStore(dir: string, content: StoreContent): Promise<Store> {
+  refuseUnknown(content, ['name', 'channels', 'labels', 'cases', 'normalisation', 'splits', 'plans', 'config']);
   const labels = readLabels('labels', content.labels);
   const channels = checkChannels(content.channels);
   const configuration = configurationOf(content, channels);

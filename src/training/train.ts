@@ -1,7 +1,10 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError, fileError, OptionError } from '../common/errors.ts';
+import { checkOptions, given } from '../common/options.ts';
 import { PatchLoader } from '../loader/loader.ts';
+import type { LoaderOptions } from '../loader/options/options.ts';
+import type { ResumeOptions } from '../loader/options/state.ts';
 import type { Network } from '../plans/network.ts';
 import type { Configuration } from '../plans/plans-file.ts';
 import { foregroundOf, type Labels } from '../raw/labels.ts';
@@ -10,9 +13,9 @@ import { readFold } from '../store/splits.ts';
 import type { Store } from '../store/store.ts';
 import { storeConfiguration } from '../store/store-configuration.ts';
 import { CHECKPOINT_FILE, type Checkpoint, PLANS_COPY, readCheckpoint } from './checkpoint.ts';
-import { type Recipe, recipeOf, type TrainOptions, type TrainReport } from './train-options.ts';
+import { FEED_OPTIONS, TRAIN_OPTIONS, type TrainOptions, type TrainReport } from './train-table.ts';
 import { Trainer } from './trainer.ts';
-import type { EpochReport, TrainingOptions } from './training-options.ts';
+import { DEFAULTS, type EpochReport, type TrainingOptions } from './training-options.ts';
 
 /** How often `onProgress` is told, in milliseconds. */
 const PROGRESS_MS = 250;
@@ -32,9 +35,9 @@ const PROGRESS_MS = 250;
  * GpuError; and what `PatchLoader` and `onEpoch` throw
  */
 export async function train(store: Store, options: TrainOptions): Promise<TrainReport> {
+  const { out, saveEvery, onStart, onProgress, onEpoch } = checkOptions({ ...FEED_OPTIONS, ...TRAIN_OPTIONS }, options);
   const before = await checkpointOf(options);
   const recipe = recipeOf(options, before);
-  const { out, saveEvery = 1, onStart, onProgress, onEpoch } = options;
   const { configuration, network } = trainable(store, options.config);
   await using loader = await PatchLoader.create(loaderOptions(store, options, recipe, before));
   const training = trainingOptions(loader, store, { ...configuration, network }, recipe, before);
@@ -68,7 +71,7 @@ export async function train(store: Store, options: TrainOptions): Promise<TrainR
 
 /** The checkpoint to continue from, if that is asked for. One that is there is never overwritten unasked. */
 async function checkpointOf({ out, continue: goOn = false }: TrainOptions): Promise<Checkpoint | null> {
-  const before = typeof out === 'string' ? await readCheckpoint(out) : null;
+  const before = await readCheckpoint(out);
   if (goOn && before === null)
     throw new CheckpointError(out, `there is no ${CHECKPOINT_FILE} to continue from`, 'Leave --continue (`continue`) out to begin');
   if (!goOn && before !== null)
@@ -95,21 +98,39 @@ function trainable(store: Store, config: string | undefined): { configuration: C
   return { configuration, network };
 }
 
-function loaderOptions(store: Store, options: TrainOptions, recipe: Recipe, before: Checkpoint | null) {
-  const { out: _o, iterations: _i, validationIterations: _v, learningRate: _l, half: _h, saveEvery: _s, continue: _c, ...rest } = options;
-  const { epochs: _e, onStart: _os, onProgress: _op, onEpoch: _oe, ...loader } = rest;
-  const { iterations, validationIterations } = recipe;
+/** What a training decides, and a checkpoint keeps: a run that is continued takes it from there. */
+type Recipe = Pick<TrainingOptions, 'epochs' | 'iterations' | 'validationIterations' | 'learningRate' | 'storage'>;
+
+/** @throws OptionError for what was otherwise before. Only the end may be moved. */
+function recipeOf({ epochs, iterations, validationIterations, learningRate, half }: TrainOptions, before: Checkpoint | null): Recipe {
+  const storage = half === undefined ? undefined : half ? ('f16' as const) : ('f32' as const);
+  const asked = given({ iterations, validationIterations, learningRate, storage });
+  const saved = before?.options;
+  for (const [name, value] of Object.entries(asked))
+    if (saved !== undefined && saved[name as keyof Recipe] !== value)
+      throw new OptionError(
+        name === 'storage' ? 'half' : name,
+        `the checkpoint was trained with ${saved[name as keyof Recipe]}, not ${value}`,
+        'Leave it out when you continue, or begin in another folder',
+      );
+  return { ...DEFAULTS, ...saved, ...asked, ...given({ epochs }) };
+}
+
+function loaderOptions(store: Store, options: TrainOptions, { iterations, validationIterations }: Recipe, before: Checkpoint | null) {
+  const asked = Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(FEED_OPTIONS, name)));
   const validation = validationIterations > 0;
+  const beginning = {
+    fold: options.fold ?? 0,
+    epochs: { training: iterations, ...(validation && { validation: validationIterations }) },
+  };
   return {
-    augmentation: 'default' as const,
-    ...loader,
+    augmentation: 'default',
+    ...asked,
     store,
     deepSupervision: true,
     validation,
-    ...(before
-      ? { state: before.batches }
-      : { fold: options.fold ?? 0, epochs: { training: iterations, ...(validation && { validation: validationIterations }) } }),
-  };
+    ...(before ? { state: before.batches } : beginning),
+  } satisfies LoaderOptions | ResumeOptions;
 }
 
 function trainingOptions(

@@ -152,6 +152,7 @@ describe('a case that cannot be stored is refused by its name', () => {
     ['a spacing of 0', { spacing: [0, 1, 1] }, /case a: its spacing is \[0,1,1\]\. Give three numbers above 0/],
     ['half an affine', { affine: [[1, 0, 0, 0]] }, /case a: its affine is \[\[1,0,0,0\]\]\. Give four rows/],
     ['a path for an id', { id: '../a' }, /case \.\.\/a: its id makes no file name/],
+    ['a field that is none', { spacng: [1, 1, 1] } as never, /case a: it has a field "spacng"\. Its fields are id, shape/],
     ['no id', { id: '' }, /its id makes no file name/],
     ['an id that was there', { id: 'first' }, /case first: its id is that of another case/],
     ["an id that makes another's files", { id: 'first_seg' }, /case first_seg: the files of case first would have its names/],
@@ -164,6 +165,7 @@ describe('a case that cannot be stored is refused by its name', () => {
 
   it.each<[string, Partial<StoreContent>, RegExp]>([
     ['no cases', { cases: [] }, /cases: there is none/],
+    ['an option that is none', { split: [] } as never, /split: there is no such option/],
     ['no channels', { channels: [] }, /channels: \[\] is no list of names/],
     ['no labels', { labels: { background: 0 } }, /labels: "labels" names no foreground label/],
     ['a configuration without plans', { config: '2d' }, /config: there are no plans that say what 2d is/],

@@ -102,14 +102,14 @@ describe('train', () => {
   });
 
   it.each<[string, Record<string, unknown>, RegExp]>([
-    ['no folder', { out: '' }, /out: "" is no folder/],
-    ['half an epoch', { epochs: 0.5 }, /epochs: 0\.5 is not a whole number from 1/],
+    ['no folder', { out: '' }, /out: "" is not the path of a folder/],
+    ['half an epoch', { epochs: 0.5 }, /epochs: 0\.5 is not a whole number from 1 to/],
     ['no steps', { iterations: 0 }, /iterations: 0 is not a whole number from 1/],
     ['fewer than no validation steps', { validationIterations: -1 }, /validationIterations: -1 is not a whole number from 0/],
     ['a rate of 0', { learningRate: 0 }, /learningRate: 0 is not a number above 0/],
     ['a checkpoint every 0 epochs', { saveEvery: 0 }, /saveEvery: 0 is not a whole number from 1/],
-    ['several configurations', { configs: [{ config: '3d_fullres' }] }, /configs: it is not for training/],
-    ['a validation of its own', { validation: true }, /validation: it is not for training/],
+    ['several configurations', { configs: [{ config: '3d_fullres' }] }, /configs: there is no such option/],
+    ['a validation of its own', { validation: true }, /validation: there is no such option/],
     ['a fold that is not there', { fold: 9 }, /fold: .*splits_final\.json has no fold 9/],
     ['a configuration that is not there', { config: '2d' }, /there is no configuration "2d"/],
     ['nothing to continue', { continue: true }, /there is no checkpoint\.json to continue from/],
