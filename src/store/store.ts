@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
 import { fileError, StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 import { type Checksum, hasher } from '../common/hash.ts';
@@ -23,8 +24,7 @@ export class Store {
   /** Parsed once, when the store was opened; why they could not be is told when they are asked for. */
   readonly #plans: Plans | Error | null;
   readonly #checksum: Checksum;
-  readonly #locations = new Map<number, Uint32Array[]>();
-  #cachedBytes = 0;
+  readonly #locations = new LRUCache<number, Uint32Array[]>({ maxSize: LOCATIONS_CACHE_BYTES, sizeCalculation: bytesOf });
 
   constructor(dir: string, index: StoreIndex, plans: Plans | Error | null, checksum: Checksum) {
     this.#checksum = checksum;
@@ -67,24 +67,14 @@ export class Store {
   }
 
   /**
-   * Least recently used cases leave first. Reading is synchronous: a plan must be made in one go, and the file is
-   * small (40 kB a class) beside the voxels that the plan is about to read.
+   * Reading is synchronous: a plan must be made in one go, and the file is small (40 kB a class) beside the voxels that the plan is
+   * about to read.
    */
   #caseLocations(caseNumber: number): Uint32Array[] {
     const cached = this.#locations.get(caseNumber);
-    if (cached) {
-      this.#locations.delete(caseNumber);
-      this.#locations.set(caseNumber, cached);
-      return cached;
-    }
+    if (cached) return cached;
     const locations = this.#readLocations(caseNumber);
     this.#locations.set(caseNumber, locations);
-    this.#cachedBytes += bytesOf(locations);
-    for (const [oldest, entry] of this.#locations) {
-      if (this.#cachedBytes <= LOCATIONS_CACHE_BYTES || oldest === caseNumber) break;
-      this.#locations.delete(oldest);
-      this.#cachedBytes -= bytesOf(entry);
-    }
     return locations;
   }
 
@@ -116,8 +106,12 @@ export class Store {
   }
 }
 
+/** What the cache counts: at least 1, as it demands. */
 function bytesOf(locations: Uint32Array[]): number {
-  return locations.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return Math.max(
+    1,
+    locations.reduce((sum, { byteLength }) => sum + byteLength, 0),
+  );
 }
 
 /**
