@@ -1,9 +1,10 @@
+import type { Axis } from '../common/geometry.ts';
 import { type Box, boxShape, intersect, type Triple } from '../common/geometry.ts';
 import { AUGMENTATION_STAGES, Draws } from '../common/random.ts';
 import { affineMatrix } from './affine.ts';
 import { centred, mapping, shifted, touched } from './reading.ts';
 import { unfold } from './steps.ts';
-import type { Axis, CompleteStep, PatchContext, Step } from './transform.ts';
+import type { CompleteStep, PatchContext, Step } from './transform.ts';
 import { TRANSFORMS } from './transforms/index.ts';
 import type { OneHotStep } from './transforms/labels/one-hot.ts';
 import { type CompleteSpatialStep, type SpatialParameters, type SpatialStep, spatialAxes } from './transforms/spatial/spatial.ts';

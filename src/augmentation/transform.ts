@@ -1,9 +1,7 @@
-import type { Triple } from '../common/geometry.ts';
+import type { Axis, Triple } from '../common/geometry.ts';
 import type { Checked, Given, OptionTable } from '../common/options.ts';
 import type { Draws } from '../common/random.ts';
 import type { Kernels } from '../kernels/kernels.ts';
-
-export type Axis = 0 | 1 | 2;
 
 /** What parameters may depend on, besides the options of their step. */
 export interface PatchContext {

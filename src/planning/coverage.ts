@@ -1,4 +1,4 @@
-import { AXES, type Box, type Triple, triple, voxels } from '../common/geometry.ts';
+import { AXES, type Axis, type Box, type Triple, triple, voxels } from '../common/geometry.ts';
 import { startRange } from '../common/patch-box.ts';
 import { foregroundOf, isAnnotated, type LabelClass } from '../raw/labels.ts';
 import type { Coverage } from '../store/sidecar.ts';
@@ -102,7 +102,7 @@ function countPositions(sums: Uint32Array, box: Box, patch: Triple, positions: r
   const columns = box.upper[2] - box.lower[2] + 1;
   const plane = columns * (box.upper[1] - box.lower[1] + 1);
   /** Where a patch begins and ends inside the box, as offsets into the table; patches that miss the box are left out. */
-  const ends = (axis: 0 | 1 | 2, stride: number): [number, number][] =>
+  const ends = (axis: Axis, stride: number): [number, number][] =>
     positions[axis]
       .map((start): [number, number] => [Math.max(start, box.lower[axis]), Math.min(start + patch[axis], box.upper[axis])])
       .filter(([low, high]) => low < high)

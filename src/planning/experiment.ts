@@ -1,5 +1,5 @@
 import { readNumber } from '../common/flag-readers.ts';
-import { type Triple, triple, voxels } from '../common/geometry.ts';
+import { type Triple, transpose, triple, voxels } from '../common/geometry.ts';
 import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
 import { roundHalfEven } from '../common/round.ts';
 import { oneOf, positiveNumber } from '../common/schemas.ts';
@@ -11,7 +11,7 @@ import type { DatasetFingerprint } from './fingerprint.ts';
 import { estimateMemory, type MemoryEstimate } from './memory.ts';
 import { PLANNER, PLANNERS, type PlannerName } from './planners.ts';
 import { median } from './statistics.ts';
-import { resampledShape, targetSpacing, transpose, transposition } from './target-spacing.ts';
+import { resampledShape, targetSpacing, transposition } from './target-spacing.ts';
 
 export const PLAN_OPTIONS = {
   /** Default 'default', nnU-Net's ExperimentPlanner. */

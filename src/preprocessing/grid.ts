@@ -1,5 +1,5 @@
-import { patchOf, type Triple } from '../common/geometry.ts';
-import { resampledShape, transpose } from '../planning/target-spacing.ts';
+import { patchOf, type Triple, transpose } from '../common/geometry.ts';
+import { resampledShape } from '../planning/target-spacing.ts';
 import type { Plans } from '../plans/plans.ts';
 import { type Configuration, resolveConfiguration, sharesVoxels } from '../plans/plans-file.ts';
 import type { Labels } from '../raw/labels.ts';

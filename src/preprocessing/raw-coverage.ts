@@ -1,6 +1,5 @@
-import { type Box, boxShape } from '../common/geometry.ts';
+import { type Box, boxShape, transpose } from '../common/geometry.ts';
 import { measureCoverage } from '../planning/coverage.ts';
-import { transpose } from '../planning/target-spacing.ts';
 import { cropVolume } from '../raw/crop.ts';
 import type { Labels } from '../raw/labels.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';

@@ -1,4 +1,4 @@
-import { type Triple, triple, voxels } from '../../common/geometry.ts';
+import { type Axis, type Triple, triple, voxels } from '../../common/geometry.ts';
 import { roundHalfEven } from '../../common/round.ts';
 
 /** Neighbouring windows overlap by half (nnU-Net's `tile_step_size`). */
@@ -113,6 +113,6 @@ function subsets(axes: readonly number[]): number[][] {
   return Array.from({ length: 2 ** axes.length }, (_, bits) => axes.filter((_, i) => bits & (1 << i)));
 }
 
-function triple2(make: (axis: 0 | 1 | 2) => number[]): [number[], number[], number[]] {
+function triple2(make: (axis: Axis) => number[]): [number[], number[], number[]] {
   return [make(0), make(1), make(2)];
 }
