@@ -1,7 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Triple, voxels } from '../src/common/geometry.ts';
-import { Draws, STAGE } from '../src/common/random.ts';
+import { Draws, PURPOSE } from '../src/common/random.ts';
 import { type StoreCase, writeStore } from '../src/index.ts';
 import { INDEX_FILE } from '../src/store/file-names.ts';
 import { openStore, type Store } from '../src/store/store.ts';
@@ -70,7 +70,7 @@ export function ballLabels(shape: Triple, number: number): Int8Array {
   const segmentation = new Int8Array(voxels(shape));
   const radius = Math.floor(((voxels(shape) / 300) * (3 / (4 * Math.PI))) ** (1 / 3));
   for (const label of [1, 2, 3]) {
-    const draws = new Draws(1, number * 3 + label, STAGE.box);
+    const draws = new Draws(1, number * 3 + label, PURPOSE.box);
     const centre = shape.map((size) => draws.between(radius, size - 1 - radius));
     for (let z = -radius; z <= radius; z++) {
       for (let y = -radius; y <= radius; y++) {

@@ -31,7 +31,7 @@ export type CompleteStep<T extends OptionTable = Record<never, never>> = Readonl
  */
 export interface Transform<T extends OptionTable, P> {
   /** Which random numbers of the sample are this transform's, 0 to 63. Part of the stream: never reused, never changed. */
-  readonly stage: number;
+  readonly purpose: number;
   /** What steps may say, besides `STEP_OPTIONS`. */
   readonly options: T;
   /** The option with the steps that this one holds, if it holds any. */

@@ -5,7 +5,7 @@ import { type Configuration, resolveConfiguration, sharesVoxels } from '../plans
 import type { Labels } from '../raw/labels.ts';
 
 /** What patches are drawn from: the axis order and spacing that a case is brought to, and the patch. */
-export interface Grid {
+export interface PatchGrid {
   transpose: Triple;
   /** Millimetres; two entries where axis 0 keeps its own. */
   spacing: number[];
@@ -19,7 +19,7 @@ export interface StoreOptions extends Pick<Configuration, 'normalisation' | 'tra
 }
 
 /** The shape, in the grid's axis order, that a volume is resampled to. */
-export function gridShape(grid: Pick<Grid, 'transpose' | 'spacing'>, shape: Triple, spacing: Triple): Triple {
+export function gridShape(grid: Pick<PatchGrid, 'transpose' | 'spacing'>, shape: Triple, spacing: Triple): Triple {
   const own = transpose(spacing, grid.transpose);
   return resampledShape(transpose(shape, grid.transpose), own, targetOf(grid.spacing, own));
 }

@@ -12,7 +12,7 @@ import { noise } from '../../src/augmentation/transforms/intensity/noise.ts';
 import type { Axis } from '../../src/common/geometry.ts';
 import { patchOf } from '../../src/common/geometry.ts';
 import type { OptionTable } from '../../src/common/options.ts';
-import { AUGMENTATION_STAGES, Draws } from '../../src/common/random.ts';
+import { AUGMENTATION_PURPOSES, Draws } from '../../src/common/random.ts';
 import { complete, type Written } from '../fixtures/complete-step.ts';
 import { has, readJson } from './golden.ts';
 
@@ -75,7 +75,7 @@ function expectDistribution(values: number[], expected: Distribution): void {
 function drawMany<T extends OptionTable, P>(transform: Transform<T, P>, given: Written<T>, context: PatchContext): (P | null)[] {
   const step = complete(transform, given);
   return Array.from({ length: SAMPLES }, (_, i) =>
-    transform.draw(step, context, new Draws(2024, i, AUGMENTATION_STAGES + transform.stage)),
+    transform.draw(step, context, new Draws(2024, i, AUGMENTATION_PURPOSES + transform.purpose)),
   );
 }
 

@@ -75,7 +75,7 @@ export async function loadCustom(module: string): Promise<void> {
 }
 
 export const custom: Transform<typeof OPTIONS, { drawn: unknown }> = {
-  stage: 28,
+  purpose: 28,
   options: OPTIONS,
 
   makesForeground: () => true,

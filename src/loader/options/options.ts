@@ -28,7 +28,7 @@ interface Decided extends ResolvedSampling {
   patchSize: number[];
   /** The patch in three axes: a 2D patch has 1 along axis 0. */
   patch: Triple;
-  /** Of all ranks together; `share.count` of them are made here. */
+  /** Of all ranks together; `slots.count` of them are made here. */
   batchSize: number;
   workers: number;
   /** What is done to patches, step by step. */

@@ -28,7 +28,7 @@ export interface BlurParameters {
 const NO_BLUR = Float32Array.of(1);
 
 export const blur: Transform<typeof OPTIONS, BlurParameters> = {
-  stage: 3,
+  purpose: 3,
   options: OPTIONS,
   bearsMirroring: true,
 

@@ -18,7 +18,7 @@ export interface MirrorParameters {
 
 /** Where nothing before it minds, a patch is mirrored while it is read, and this has nothing left to do (see `PatchMaker`). */
 export const mirror: Transform<typeof OPTIONS, MirrorParameters> = {
-  stage: 1,
+  purpose: 1,
   options: OPTIONS,
 
   draw({ axes }, { axes: all }, draws) {

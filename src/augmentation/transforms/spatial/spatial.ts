@@ -71,7 +71,7 @@ export function spatialAxes(step: CompleteSpatialStep, axes: readonly Axis[]): r
 
 /** Drawn and planned like any other; carried out while the patch is read (see `PatchMaker`), so `apply` has nothing left to do. */
 export const spatial: Transform<typeof OPTIONS, SpatialParameters> = {
-  stage: 0,
+  purpose: 0,
   options: OPTIONS,
 
   draw(options, { axes: all }, draws) {
