@@ -55,7 +55,7 @@ describe('voxfeed train', () => {
     [['--out', 'elsewhere', '--continue'], 1, /there is no checkpoint\.json to continue from/],
     [['--out', 'elsewhere', '--fold', '9'], 1, /--fold: .*splits_final\.json has no fold 9/],
     [['--out', 'elsewhere', '--fold', 'x'], 2, /--fold: "x" is not a fold from 0 on/],
-    [['--out', 'elsewhere', '--configs', '3d_fullres'], 2, /--configs is not for training/],
+    [['--out', 'elsewhere', '--configs', '3d_fullres'], 2, /unknown option '--configs'/],
     [['--out', 'elsewhere', '--epochs', '0'], 2, /--epochs: 0 is not a whole number from 1/],
     [['--out', 'elsewhere', '--learning-rate', '0'], 2, /--learning-rate: 0 is not a number above 0/],
     [['--out', 'elsewhere', '--patch', '16,16,15', '--batch', '1'], 1, /cannot be halved as often.*multiple of \[2, 2, 2\]/],

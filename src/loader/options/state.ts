@@ -1,11 +1,11 @@
 import { completeSteps } from '../../augmentation/steps.ts';
 import type { Step } from '../../augmentation/transform.ts';
 import { OptionError, StateError } from '../../common/errors.ts';
-import { storeConfiguration } from '../../planning/store-configuration.ts';
 import type { Weight } from '../../sampling/mix.ts';
 import type { StreamOption } from '../../sampling/table.ts';
-import { SPLITS_FILE } from '../../store/splits.ts';
+import { SPLITS_FILE } from '../../store/file-names.ts';
 import type { Store } from '../../store/store.ts';
+import { storeConfiguration } from '../../store/store-configuration.ts';
 import { CONFIGURATION_OPTIONS } from './configuration-table.ts';
 import type { LoaderOptions, ResolvedOptions } from './options.ts';
 import type { EpochLengths, ResolvedConfiguration, ResolvedStreams, SavedConfiguration } from './streams.ts';

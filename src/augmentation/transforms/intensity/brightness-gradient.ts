@@ -25,7 +25,7 @@ export interface BrightnessGradientParameters {
 }
 
 export const brightnessGradient: Transform<typeof OPTIONS, BrightnessGradientParameters> = {
-  stage: 21,
+  purpose: 21,
   options: OPTIONS,
   bearsMirroring: true,
 

@@ -30,7 +30,7 @@ export interface LocalGammaParameters {
 const SMALLEST_RANGE = 1e-8;
 
 export const localGamma: Transform<typeof OPTIONS, LocalGammaParameters> = {
-  stage: 22,
+  purpose: 22,
   options: OPTIONS,
   bearsMirroring: true,
 

@@ -27,7 +27,7 @@ export interface BinaryOperatorsParameters {
 }
 
 export const binaryOperators: Transform<typeof OPTIONS, BinaryOperatorsParameters> = {
-  stage: 26,
+  purpose: 26,
   options: OPTIONS,
   invisible: true,
 

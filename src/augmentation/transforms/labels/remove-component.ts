@@ -26,7 +26,7 @@ export interface RemoveComponentParameters {
 }
 
 export const removeComponent: Transform<typeof OPTIONS, RemoveComponentParameters> = {
-  stage: 27,
+  purpose: 27,
   options: OPTIONS,
   invisible: true,
 

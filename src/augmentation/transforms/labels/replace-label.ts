@@ -15,7 +15,7 @@ const OPTIONS = {
 export interface ReplaceLabelStep extends StepOf<'replaceLabel', typeof OPTIONS> {}
 
 export const replaceLabel: Transform<typeof OPTIONS, Record<string, never>> = {
-  stage: 9,
+  purpose: 9,
   options: OPTIONS,
   bearsMirroring: true,
   invisible: true,

@@ -1,3 +1,4 @@
+import type { Axis } from '../../../common/geometry.ts';
 import type { OptionTable } from '../../../common/options.ts';
 import { flag, oneOf } from '../../../common/schemas.ts';
 import { drawElastic, type ElasticParameters } from '../../elastic.ts';
@@ -64,13 +65,13 @@ export interface SpatialParameters {
 }
 
 /** The axes it turns and scales: all of the patch, or those in the plane of its slices. */
-export function spatialAxes(step: CompleteSpatialStep, axes: readonly (0 | 1 | 2)[]): readonly (0 | 1 | 2)[] {
+export function spatialAxes(step: CompleteSpatialStep, axes: readonly Axis[]): readonly Axis[] {
   return step.dummy2d ? [1, 2] : axes;
 }
 
 /** Drawn and planned like any other; carried out while the patch is read (see `PatchMaker`), so `apply` has nothing left to do. */
 export const spatial: Transform<typeof OPTIONS, SpatialParameters> = {
-  stage: 0,
+  purpose: 0,
   options: OPTIONS,
 
   draw(options, { axes: all }, draws) {
