@@ -96,8 +96,8 @@ export function mirroredAxes(operations: readonly Operation[], mirrorStep: numbe
 export function needsCrop(steps: readonly Step[], constantPadding: boolean): boolean {
   const at = steps.findIndex(isSpatial);
   if (at < 0) return false;
-  const { elasticProbability = 0, image, labels, nnunetCompat } = steps[at] as SpatialStep;
-  return at > 0 || !constantPadding || elasticProbability > 0 || image === 'nearest' || labels === 'threshold' || nnunetCompat === true;
+  const { elasticProbability = 0, image, nnunetCompat } = steps[at] as SpatialStep;
+  return at > 0 || !constantPadding || elasticProbability > 0 || image === 'nearest' || nnunetCompat === true;
 }
 
 /**

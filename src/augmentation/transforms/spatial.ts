@@ -34,11 +34,11 @@ export interface SpatialStep extends Step {
   readonly dummy2d?: boolean;
   /** Between voxels of the image: 'linear' (default) or 'nearest'. */
   readonly image?: 'linear' | 'nearest';
-  /** 'linear': the label with the most linear weight (default); 'threshold': the highest that has at least half; or 'nearest'. */
-  readonly labels?: 'linear' | 'threshold' | 'nearest';
+  /** 'linear': the label with the most linear weight, in a tie the nearest (default); or 'nearest'. */
+  readonly labels?: 'linear' | 'nearest';
   /**
-   * Decide labels bit for bit as batchgeneratorsv2 0.3.5 does: weights rounded to float16, coordinates in float32, and the sizes of
-   * axes 0 and 2 exchanged where it looks what is outside. Slow: for comparisons. Default false.
+   * Decide labels bit for bit as batchgeneratorsv2 0.3.6 does: coordinates and weights in float32, scores rounded to float16, which
+   * makes ties of near ties. Slow: for comparisons. Default false.
    */
   readonly nnunetCompat?: boolean;
 }
@@ -99,7 +99,7 @@ export const spatial: Transform<SpatialStep, SpatialParameters> = {
       if (typeof complete[name] !== 'boolean')
         throw new OptionError(`${path}.${name}`, `${JSON.stringify(complete[name])} is neither true nor false`, 'Set it to true or false');
     checkChoice(`${path}.image`, complete.image, ['linear', 'nearest']);
-    checkChoice(`${path}.labels`, complete.labels, ['linear', 'threshold', 'nearest']);
+    checkChoice(`${path}.labels`, complete.labels, ['linear', 'nearest']);
   },
 
   draw(step, { axes: all }, draws) {
