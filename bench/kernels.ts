@@ -8,10 +8,10 @@ import { affineMatrix } from '../src/augmentation/affine.ts';
 import { mapping } from '../src/augmentation/reading.ts';
 import type { Sample, Step, Workspace } from '../src/augmentation/transform.ts';
 import { TRANSFORMS } from '../src/augmentation/transforms/index.ts';
-import { type Triple, voxels } from '../src/geometry.ts';
+import { type Triple, voxels } from '../src/common/geometry.ts';
 import { bindKernels, KERNEL_BYTES } from '../src/kernels/kernels.ts';
 import { warpTile } from '../src/kernels/spatial.ts';
-import { environment } from '../src/observability/environment.ts';
+import { environment } from '../src/measuring/environment.ts';
 import { ballLabels, noiseImage } from './synthetic-store.ts';
 
 const { values } = parseArgs({ options: { runs: { type: 'string', default: '15' }, json: { type: 'boolean', default: false } } });

@@ -13,10 +13,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Triple } from '../src/geometry.ts';
-import { PatchLoader } from '../src/loader.ts';
-import { environment } from '../src/observability/environment.ts';
-import { measureThroughput, type ThroughputReport } from '../src/observability/throughput.ts';
+import type { Triple } from '../src/common/geometry.ts';
+import { PatchLoader } from '../src/loader/loader.ts';
+import { environment } from '../src/measuring/environment.ts';
+import { measureThroughput, type ThroughputReport } from '../src/measuring/throughput.ts';
 import { syntheticStore } from './synthetic-store.ts';
 
 interface Configuration {

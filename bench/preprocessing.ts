@@ -11,7 +11,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { environment } from '../src/observability/environment.ts';
+import { environment } from '../src/measuring/environment.ts';
 import { planDataset } from '../src/preprocessing/plan-dataset.ts';
 import { preprocess } from '../src/preprocessing/preprocess.ts';
 

@@ -6,7 +6,7 @@
  * Shape and spacing are varied a little from case to case. `--thick-axis` turns the volume, so that the coarse axis is another.
  */
 import { parseArgs } from 'node:util';
-import { type Triple, triple, voxels } from '../src/geometry.ts';
+import { type Triple, triple, voxels } from '../src/common/geometry.ts';
 import { makeRawDataset, numbers, type RawCaseContent } from '../test/fixtures/raw-dataset.ts';
 
 export interface SyntheticCt {

@@ -1,9 +1,9 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { openStore, type Store } from '../src/dataset/store.ts';
-import { INDEX_FILE } from '../src/dataset/store-index.ts';
-import { type Triple, voxels } from '../src/geometry.ts';
-import { Draws, STAGE } from '../src/random.ts';
+import { type Triple, voxels } from '../src/common/geometry.ts';
+import { Draws, STAGE } from '../src/common/random.ts';
+import { openStore, type Store } from '../src/store/store.ts';
+import { INDEX_FILE } from '../src/store/store-index.ts';
 import { type CaseContent, writeStore } from '../test/fixtures/write-store.ts';
 
 /** What made-up volumes may be besides noise in one channel. */

@@ -19,12 +19,12 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { patchOf, voxels } from '../src/geometry.ts';
-import { environment } from '../src/observability/environment.ts';
+import { patchOf, voxels } from '../src/common/geometry.ts';
+import { environment } from '../src/measuring/environment.ts';
 import type { Network } from '../src/planning/network.ts';
-import { Gpu } from '../src/trainers/device.ts';
-import { GPU_TILING, SOFTWARE_TILING, type Tiling } from '../src/trainers/product.ts';
-import { TrainingStep } from '../src/trainers/training-step.ts';
+import { Gpu } from '../src/training/gpu/device.ts';
+import { GPU_TILING, SOFTWARE_TILING, type Tiling } from '../src/training/gpu/product.ts';
+import { TrainingStep } from '../src/training/training-step.ts';
 
 const { values } = parseArgs({
   options: {

@@ -2,9 +2,9 @@
  * Ends worker threads from outside while a real store streams: `node bench/worker-deaths.ts STORE_DIR [DEATHS] [BATCHES]`.
  * Prints the hash of the stream without and with deaths, and the memory at the start and at the end.
  */
-import { Digest } from '../src/dataset/hash.ts';
+import { Digest } from '../src/common/hash.ts';
 import { openStore, PatchLoader } from '../src/index.ts';
-import { environment } from '../src/observability/environment.ts';
+import { environment } from '../src/measuring/environment.ts';
 import { LiveWorkers } from '../test/fixtures/live-workers.ts';
 
 const [dir, deaths = 200, batches = 2000] = [process.argv[2], ...process.argv.slice(3).map(Number)] as [string, number?, number?];

@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // Have configurations of their own: `npm run test:package`, `npm run test:trainer`.
-    exclude: ['test/packaging/**', 'test/trainers/**'],
+    exclude: ['test/packaging/**', 'test/training/{gpu,network}/**', 'test/training/*.test.ts'],
     // Loaders start threads of their own: separate processes, and no more of them than small machines have cores.
     pool: 'forks',
     maxWorkers: 2,

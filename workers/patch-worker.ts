@@ -2,9 +2,9 @@ import { performance } from 'node:perf_hooks';
 import { workerData } from 'node:worker_threads';
 import { loadCustomSteps } from '../src/augmentation/options.ts';
 import { PatchMaker } from '../src/augmentation/patch-maker.ts';
-import { type OpenArray, type OpenCase, OpenFiles } from '../src/dataset/open-files.ts';
-import { ResidentCases } from '../src/dataset/resident-cases.ts';
-import { pack } from '../src/errors.ts';
+import { pack } from '../src/common/errors.ts';
+import { type OpenArray, type OpenCase, OpenFiles } from '../src/reading/open-files.ts';
+import { ResidentCases } from '../src/reading/resident-cases.ts';
 import type { PatchAnswer, PatchTask, PatchWorkerData, SlotTask } from '../src/scheduling/patch-task.ts';
 import { Ring, SLOT_STATE } from '../src/shared-memory/ring.ts';
 

@@ -1,11 +1,11 @@
-import { pack } from '../src/errors.ts';
+import { pack } from '../src/common/errors.ts';
 import { fingerprintCase } from '../src/planning/fingerprint.ts';
 import type { CaseAnswer, CaseTask } from '../src/preprocessing/case-task.ts';
 import { writeFingerprint } from '../src/preprocessing/fingerprint-cache.ts';
 import { preprocessCase } from '../src/preprocessing/preprocess-case.ts';
 import { coverRaw } from '../src/preprocessing/raw-coverage.ts';
-import { readCase } from '../src/preprocessing/read-case.ts';
 import { statSources } from '../src/preprocessing/sources.ts';
+import { readCase } from '../src/raw/read-case.ts';
 
 /** One case a call. Errors travel as data: a thrown error would lose its fields on the way. */
 export default async function run(task: CaseTask): Promise<CaseAnswer<unknown>> {

@@ -1,11 +1,11 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { expose } from 'comlink/dist/esm/comlink.mjs';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
-import { pack } from '../src/errors.ts';
-import { connect } from '../src/share.ts';
-import { Gpu } from '../src/trainers/device.ts';
-import type { Answer, TrainerService, TrainerWorkerData } from '../src/trainers/trainer.ts';
-import { Training } from '../src/trainers/training.ts';
+import { pack } from '../src/common/errors.ts';
+import { connect } from '../src/loader/share.ts';
+import { Gpu } from '../src/training/gpu/device.ts';
+import type { Answer, TrainerService, TrainerWorkerData } from '../src/training/trainer.ts';
+import { Training } from '../src/training/training.ts';
 
 // The GPU binding spins its event loop while it waits: here it keeps nobody from scheduling.
 

@@ -11,7 +11,7 @@ import type { Axis, Step } from '../../src/augmentation/transform.ts';
 import { warpImage } from '../../src/augmentation/warp/image.ts';
 import { warpLabels } from '../../src/augmentation/warp/labels.ts';
 import type { ImageSampling, LabelSampling, Placement } from '../../src/augmentation/warp/placement.ts';
-import { patchOf, type Triple, voxels } from '../../src/geometry.ts';
+import { patchOf, type Triple, voxels } from '../../src/common/geometry.ts';
 import { makePatch } from '../../test/fixtures/patch-maker.ts';
 
 interface Case {

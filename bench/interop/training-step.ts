@@ -4,13 +4,13 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { voxels } from '../../src/geometry.ts';
+import { voxels } from '../../src/common/geometry.ts';
+import { Draws } from '../../src/common/random.ts';
+import { encodeSafetensors } from '../../src/formats/safetensors.ts';
 import type { Network } from '../../src/planning/network.ts';
-import { Draws } from '../../src/random.ts';
-import { Gpu } from '../../src/trainers/device.ts';
-import { GPU_TILING, SOFTWARE_TILING } from '../../src/trainers/product.ts';
-import { encodeSafetensors } from '../../src/trainers/safetensors.ts';
-import { TrainingStep } from '../../src/trainers/training-step.ts';
+import { Gpu } from '../../src/training/gpu/device.ts';
+import { GPU_TILING, SOFTWARE_TILING } from '../../src/training/gpu/product.ts';
+import { TrainingStep } from '../../src/training/training-step.ts';
 
 const STEPS = 3;
 const [dir] = process.argv.slice(2);

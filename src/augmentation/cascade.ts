@@ -1,6 +1,6 @@
-import { OptionError } from '../errors.ts';
+import { OptionError } from '../common/errors.ts';
 import type { Step } from './transform.ts';
-import type { OneHotStep } from './transforms/one-hot.ts';
+import type { OneHotStep } from './transforms/labels/one-hot.ts';
 
 /**
  * Sees to it that a previous stage's labels reach the network: patches as they are stored get them too, a list of steps must say where.

@@ -1,6 +1,6 @@
-import { type Triple, triple } from '../geometry.ts';
+import { type Triple, triple } from '../common/geometry.ts';
 import type { Step } from './transform.ts';
-import { type SpatialStep, withDefaults } from './transforms/spatial.ts';
+import { type SpatialStep, withDefaults } from './transforms/spatial/spatial.ts';
 
 /**
  * How large a crop nnU-Net reads so that rotating and scaling finds voxels around a patch (sampling sheet, section 5). Its rule is kept

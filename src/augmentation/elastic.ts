@@ -1,5 +1,5 @@
-import type { Triple } from '../geometry.ts';
-import { type Draws, philox } from '../random.ts';
+import type { Triple } from '../common/geometry.ts';
+import { type Draws, philox } from '../common/random.ts';
 import { drawRange, type Range } from './ranges.ts';
 import type { Axis } from './transform.ts';
 

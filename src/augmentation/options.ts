@@ -1,4 +1,4 @@
-import { OptionError } from '../errors.ts';
+import { OptionError } from '../common/errors.ts';
 import { PRESETS, type PresetContext, type PresetName, presetSteps } from './presets.ts';
 import type { Step } from './transform.ts';
 import { loadCustom } from './transforms/custom.ts';

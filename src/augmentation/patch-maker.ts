@@ -1,10 +1,10 @@
-import type { OpenCase } from '../dataset/open-files.ts';
-import type { PadMode } from '../dataset/pad.ts';
-import { type PatchPlace, PatchReader } from '../dataset/read-patch.ts';
-import type { ResidentCase } from '../dataset/resident-cases.ts';
-import { type Box, type Triple, voxels } from '../geometry.ts';
+import { type Box, type Triple, voxels } from '../common/geometry.ts';
 import { bindKernels, type Kernels, type SharedMemory } from '../kernels/kernels.ts';
 import { FOUND } from '../kernels/spatial.ts';
+import type { OpenCase } from '../reading/open-files.ts';
+import type { PadMode } from '../reading/pad.ts';
+import { type PatchPlace, PatchReader } from '../reading/read-patch.ts';
+import type { ResidentCase } from '../reading/resident-cases.ts';
 import { ClassCounter } from './class-counter.ts';
 import { contextOf, earlyMirror, isSpatial, mirroredAxes, type Operation, type Pipeline, spatialOf } from './pipeline.ts';
 import { centred, shifted } from './reading.ts';
@@ -12,7 +12,7 @@ import type { ScratchPlan } from './scratch.ts';
 import { type Targets, TargetWriter } from './targets.ts';
 import type { Axis, Sample, Step } from './transform.ts';
 import { TRANSFORMS } from './transforms/index.ts';
-import type { SpatialStep } from './transforms/spatial.ts';
+import type { SpatialStep } from './transforms/spatial/spatial.ts';
 import { type Volume, Warper } from './warper.ts';
 
 /** How patches are made. Plain data: every worker gets a copy. */

@@ -1,11 +1,11 @@
-import { type Box, boxShape, intersect, type Triple } from '../geometry.ts';
-import { AUGMENTATION_STAGES, Draws } from '../random.ts';
+import { type Box, boxShape, intersect, type Triple } from '../common/geometry.ts';
+import { AUGMENTATION_STAGES, Draws } from '../common/random.ts';
 import { affineMatrix } from './affine.ts';
 import { centred, mapping, shifted, touched } from './reading.ts';
 import type { Axis, PatchContext, Step } from './transform.ts';
 import { TRANSFORMS } from './transforms/index.ts';
-import type { OneHotStep } from './transforms/one-hot.ts';
-import { type SpatialParameters, type SpatialStep, spatialAxes } from './transforms/spatial.ts';
+import type { OneHotStep } from './transforms/labels/one-hot.ts';
+import { type SpatialParameters, type SpatialStep, spatialAxes } from './transforms/spatial/spatial.ts';
 
 /** One step as it was drawn for a sample. Steps that were not drawn leave no trace. */
 export interface Operation {

@@ -1,7 +1,7 @@
-import { OptionError } from '../errors.ts';
+import { OptionError } from '../common/errors.ts';
 import type { Axis } from './transform.ts';
 import type { PipelineStep } from './transforms/index.ts';
-import type { SpatialStep } from './transforms/spatial.ts';
+import type { SpatialStep } from './transforms/spatial/spatial.ts';
 
 /**
  * Pipelines by name: those of nnU-Net's trainers (augmentation sheet, sections 1, 9 and 10).

@@ -1,5 +1,5 @@
-import { OptionError } from '../errors.ts';
-import type { Draws } from '../random.ts';
+import { OptionError } from '../common/errors.ts';
+import type { Draws } from '../common/random.ts';
 
 /** A number taken as it is, or [low, high] to draw from uniformly. */
 export type Range = number | readonly [number, number];

@@ -1,4 +1,4 @@
-import { type Box, type Triple, triple } from '../geometry.ts';
+import { type Box, type Triple, triple } from '../common/geometry.ts';
 import type { Matrix } from './affine.ts';
 import type { Axis } from './transform.ts';
 

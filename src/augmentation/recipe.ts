@@ -1,5 +1,5 @@
-import type { PadMode } from '../dataset/pad.ts';
-import type { Triple } from '../geometry.ts';
+import type { Triple } from '../common/geometry.ts';
+import type { PadMode } from '../reading/pad.ts';
 import { cropOf } from './crop-size.ts';
 import type { PatchRecipe } from './patch-maker.ts';
 import { needsCrop } from './pipeline.ts';

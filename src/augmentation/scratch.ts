@@ -1,6 +1,6 @@
-import { slabBytes } from '../dataset/read-patch.ts';
-import { type Triple, triple, voxels } from '../geometry.ts';
+import { type Triple, triple, voxels } from '../common/geometry.ts';
 import { WARP_BYTES, WARP_SCRATCH_BYTES } from '../kernels/spatial.ts';
+import { slabBytes } from '../reading/read-patch.ts';
 import { cascadeOf, contextOf, isSpatial, type Pipeline } from './pipeline.ts';
 import { TRANSFORMS } from './transforms/index.ts';
 

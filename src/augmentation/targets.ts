@@ -1,9 +1,9 @@
-import { OptionError } from '../errors.ts';
-import { type Triple, triple, voxels } from '../geometry.ts';
+import { OptionError } from '../common/errors.ts';
+import { type Triple, triple, voxels } from '../common/geometry.ts';
+import { roundHalfEven } from '../common/round.ts';
 import type { Kernels } from '../kernels/kernels.ts';
-import { roundHalfEven } from '../round.ts';
 import { nearestExact } from './nearest-exact.ts';
-import { writeRegions } from './transforms/regions.ts';
+import { writeRegions } from './transforms/labels/regions.ts';
 
 /** What a batch holds as targets. Plain data. */
 export interface Targets {

@@ -1,6 +1,6 @@
-import type { Triple } from '../geometry.ts';
+import type { Triple } from '../common/geometry.ts';
+import type { Draws } from '../common/random.ts';
 import type { Kernels } from '../kernels/kernels.ts';
-import type { Draws } from '../random.ts';
 
 export type Axis = 0 | 1 | 2;
 

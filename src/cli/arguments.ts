@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { PRESETS, type PresetName } from '../augmentation/presets.ts';
-import type { PadMode } from '../dataset/pad.ts';
-import { openStore } from '../dataset/store.ts';
-import { fileError } from '../errors.ts';
-import type { ConfigOptions, LoaderOptions } from '../options.ts';
+import { fileError } from '../common/errors.ts';
+import type { ConfigOptions, LoaderOptions } from '../loader/options/options.ts';
+import type { PadMode } from '../reading/pad.ts';
+import { openStore } from '../store/store.ts';
 import { SAMPLING_ARGUMENTS, SAMPLING_USAGE, samplingChoices } from './sampling-arguments.ts';
 import { number, text, UsageError, type Values } from './values.ts';
 

@@ -1,6 +1,6 @@
-import { showBytes } from '../bytes.ts';
-import { PatchLoader } from '../loader.ts';
-import { measureThroughput, type ThroughputReport } from '../observability/throughput.ts';
+import { showBytes } from '../common/bytes.ts';
+import { PatchLoader } from '../loader/loader.ts';
+import { measureThroughput, type ThroughputReport } from '../measuring/throughput.ts';
 import { type Command, LOADER_ARGUMENTS, LOADER_USAGE, loaderOptions, parse, positive } from './arguments.ts';
 import { ProgressLine } from './progress.ts';
 

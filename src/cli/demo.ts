@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DatasetError } from '../errors.ts';
-import { PatchLoader } from '../loader.ts';
-import { measureThroughput } from '../observability/throughput.ts';
+import { DatasetError } from '../common/errors.ts';
+import { PatchLoader } from '../loader/loader.ts';
+import { measureThroughput } from '../measuring/throughput.ts';
 import { preprocess } from '../preprocessing/preprocess.ts';
 import { type Command, LOADER_ARGUMENTS, LOADER_USAGE, loaderOptions, parse, positive, text } from './arguments.ts';
 import { showReport } from './bench.ts';

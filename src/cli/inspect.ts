@@ -1,12 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { fileError, OptionError } from '../errors.ts';
-import { PatchLoader } from '../loader.ts';
-import { augmentationPairs } from '../observability/augmentation-pairs.ts';
-import { drawAugmentationSheet } from '../observability/augmentation-sheet.ts';
-import { drawContactSheet, type SheetSample, sheetSamples } from '../observability/contact-sheet.ts';
-import type { LoaderOptions } from '../options.ts';
-import { writeAtomic } from '../preprocessing/atomic-file.ts';
+import { writeAtomic } from '../common/atomic-file.ts';
+import { fileError, OptionError } from '../common/errors.ts';
+import { PatchLoader } from '../loader/loader.ts';
+import type { LoaderOptions } from '../loader/options/options.ts';
+import { augmentationPairs } from '../pictures/augmentation-pairs.ts';
+import { drawAugmentationSheet } from '../pictures/augmentation-sheet.ts';
+import { drawContactSheet, type SheetSample, sheetSamples } from '../pictures/contact-sheet.ts';
 import { type Command, LOADER_ARGUMENTS, LOADER_USAGE, loaderOptions, parse, positive, text, UsageError } from './arguments.ts';
 
 export const inspect: Command = {

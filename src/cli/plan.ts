@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
-import { showPlan } from '../observability/plan-table.ts';
 import { PLANNERS, type PlannerName } from '../planning/planners.ts';
 import { planDataset } from '../preprocessing/plan-dataset.ts';
 import { type Command, gigabytes, given, number, parse, positive, text } from './arguments.ts';
+import { showPlan } from './plan-table.ts';
 import { ProgressLine, showProgress } from './progress.ts';
 
 export const plan: Command = {

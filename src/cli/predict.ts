@@ -1,12 +1,12 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { isAnnotated, type LabelClass } from '../dataset/labels.ts';
-import { readNifti } from '../dataset/nifti.ts';
-import { CaseError, fileError } from '../errors.ts';
-import { drawContactSheet, type SheetSample } from '../observability/contact-sheet.ts';
-import { writeLabels } from '../prediction/label-file.ts';
-import { Predictor } from '../prediction/predictor.ts';
-import { writeAtomic } from '../preprocessing/atomic-file.ts';
+import { writeAtomic } from '../common/atomic-file.ts';
+import { CaseError, fileError } from '../common/errors.ts';
+import { writeLabels } from '../formats/label-file.ts';
+import { readNifti } from '../formats/nifti.ts';
+import { drawContactSheet, type SheetSample } from '../pictures/contact-sheet.ts';
+import { isAnnotated, type LabelClass } from '../raw/labels.ts';
+import { Predictor } from '../training/prediction/predictor.ts';
 import { type Command, parseList, text, UsageError } from './arguments.ts';
 import { ProgressLine } from './progress.ts';
 

@@ -1,15 +1,15 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { encodeNifti } from '../dataset/nifti-writer.ts';
-import { patchAffine } from '../dataset/patch-affine.ts';
-import type { Sidecar } from '../dataset/sidecar.ts';
-import { fileError, OptionError } from '../errors.ts';
-import { type Box, boxShape } from '../geometry.ts';
-import { drawContactSheet, type SheetSample } from '../observability/contact-sheet.ts';
-import type { LoaderOptions } from '../options.ts';
-import { writeAtomic } from '../preprocessing/atomic-file.ts';
-import { type Replayed, replay as replaySample } from '../replay.ts';
-import type { LoaderState, ResumeOptions } from '../state.ts';
+import { writeAtomic } from '../common/atomic-file.ts';
+import { fileError, OptionError } from '../common/errors.ts';
+import { type Box, boxShape } from '../common/geometry.ts';
+import { encodeNifti } from '../formats/nifti-writer.ts';
+import type { LoaderOptions } from '../loader/options/options.ts';
+import type { LoaderState, ResumeOptions } from '../loader/options/state.ts';
+import { type Replayed, replay as replaySample } from '../loader/replay.ts';
+import { drawContactSheet, type SheetSample } from '../pictures/contact-sheet.ts';
+import { patchAffine } from '../store/patch-affine.ts';
+import type { Sidecar } from '../store/sidecar.ts';
 import { type Command, LOADER_ARGUMENTS, LOADER_USAGE, loaderOptions, number, parse, text, UsageError } from './arguments.ts';
 
 export const replay: Command = {

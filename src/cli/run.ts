@@ -1,5 +1,5 @@
-import { VoxfeedError } from '../errors.ts';
-import { version } from '../observability/environment.ts';
+import { VoxfeedError } from '../common/errors.ts';
+import { version } from '../measuring/environment.ts';
 import { type Command, UsageError } from './arguments.ts';
 import { bench } from './bench.ts';
 import { demo } from './demo.ts';

@@ -1,14 +1,14 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { showBytes } from '../bytes.ts';
-import { isAnnotated, type LabelClass, type Labels } from '../dataset/labels.ts';
-import { readFold } from '../dataset/splits.ts';
-import { CheckpointError, fileError, OptionError } from '../errors.ts';
-import { PatchLoader } from '../loader.ts';
+import { showBytes } from '../common/bytes.ts';
+import { CheckpointError, fileError, OptionError } from '../common/errors.ts';
+import { PatchLoader } from '../loader/loader.ts';
 import { storeConfiguration } from '../planning/store-configuration.ts';
-import { CHECKPOINT_FILE, readCheckpoint } from '../trainers/checkpoint.ts';
-import { Trainer } from '../trainers/trainer.ts';
-import { DEFAULTS, type EpochReport, type TrainingOptions } from '../trainers/training-options.ts';
+import { isAnnotated, type LabelClass, type Labels } from '../raw/labels.ts';
+import { readFold } from '../store/splits.ts';
+import { CHECKPOINT_FILE, readCheckpoint } from '../training/checkpoint.ts';
+import { Trainer } from '../training/trainer.ts';
+import { DEFAULTS, type EpochReport, type TrainingOptions } from '../training/training-options.ts';
 import { type Command, LOADER_ARGUMENTS, LOADER_USAGE, loaderOptions, number, parse, positive, text, UsageError } from './arguments.ts';
 import { ProgressLine } from './progress.ts';
 

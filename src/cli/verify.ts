@@ -1,5 +1,5 @@
-import { StoreError } from '../errors.ts';
-import { verifyStore } from '../preprocessing/verify.ts';
+import { StoreError } from '../common/errors.ts';
+import { verifyStore } from '../store/verify.ts';
 import { type Command, parse } from './arguments.ts';
 import { ProgressLine } from './progress.ts';
 

@@ -1,4 +1,4 @@
-import type { Triple } from '../geometry.ts';
+import type { Triple } from '../common/geometry.ts';
 
 export interface Statistics {
   mean: number;

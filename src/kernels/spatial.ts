@@ -1,4 +1,4 @@
-import type { Triple } from '../geometry.ts';
+import type { Triple } from '../common/geometry.ts';
 import type { Strided } from './strided.ts';
 
 /** What a kernel that writes labels found among them: bits of its result. */

@@ -1,6 +1,6 @@
-import { OptionError } from '../errors.ts';
-import { voxels } from '../geometry.ts';
-import { roundHalfEven } from '../round.ts';
+import { OptionError } from '../common/errors.ts';
+import { voxels } from '../common/geometry.ts';
+import { roundHalfEven } from '../common/round.ts';
 import { featureMapSize, type Network } from './network.ts';
 import { depthOf, FIRST_FEATURES, MOST_FEATURES, type Planner, REFERENCE_BATCH, SMALLEST_BATCH } from './planners.ts';
 import { planTopology, type Topology } from './topology.ts';

@@ -1,8 +1,8 @@
-import type { DatasetDescription } from '../dataset/dataset-json.ts';
-import { isAnnotated } from '../dataset/labels.ts';
-import { OptionError } from '../errors.ts';
-import { type Triple, triple, voxels } from '../geometry.ts';
-import { roundHalfEven } from '../round.ts';
+import { OptionError } from '../common/errors.ts';
+import { type Triple, triple, voxels } from '../common/geometry.ts';
+import { roundHalfEven } from '../common/round.ts';
+import type { DatasetDescription } from '../raw/dataset-json.ts';
+import { isAnnotated } from '../raw/labels.ts';
 import { type ConfigurationInput, type PlannedConfiguration, planConfiguration } from './configuration.ts';
 import type { DatasetFingerprint } from './fingerprint.ts';
 import { estimateMemory, type MemoryEstimate } from './memory.ts';

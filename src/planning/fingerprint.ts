@@ -1,5 +1,5 @@
-import { NumpyRandom } from '../dataset/numpy-random.ts';
-import { type Box, type Triple, voxels } from '../geometry.ts';
+import { type Box, type Triple, voxels } from '../common/geometry.ts';
+import { NumpyRandom } from '../common/numpy-random.ts';
 import { type Histogram, histogramOf, type IntensityProperties, intensityProperties, mergeHistograms } from './intensity.ts';
 import { median } from './statistics.ts';
 

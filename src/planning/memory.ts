@@ -1,4 +1,4 @@
-import { voxels } from '../geometry.ts';
+import { voxels } from '../common/geometry.ts';
 import { decoderConvolutions, type Network, projects, stageVoxels } from './network.ts';
 
 /** What a network is trained on. */

@@ -1,4 +1,4 @@
-import { voxels } from '../geometry.ts';
+import { voxels } from '../common/geometry.ts';
 
 /** A U-Net as plans describe it. Lists have one entry a stage, the finest first; axes are in array order. */
 export interface Network {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { fileError, PlansError } from '../errors.ts';
-import { show, type Triple } from '../geometry.ts';
+import { fileError, PlansError } from '../common/errors.ts';
+import { show, type Triple } from '../common/geometry.ts';
 import type { Network } from './network.ts';
 import { type Normalisation, normalisationOf, SCHEME_CLASS, type Scheme } from './normalisation.ts';
 import { type Architecture, architectureOf, networkFrom, type Plans, RESAMPLING, type ResamplingArguments } from './plans.ts';

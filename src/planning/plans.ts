@@ -1,4 +1,4 @@
-import type { Triple } from '../geometry.ts';
+import type { Triple } from '../common/geometry.ts';
 import type { IntensityProperties } from './intensity.ts';
 import type { Network } from './network.ts';
 import { isMasked, SCHEME_CLASS, schemeOf } from './normalisation.ts';

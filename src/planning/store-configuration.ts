@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Store } from '../dataset/store.ts';
-import { fileError, StoreError } from '../errors.ts';
-import { show } from '../geometry.ts';
+import { fileError, StoreError } from '../common/errors.ts';
+import { show } from '../common/geometry.ts';
+import type { Store } from '../store/store.ts';
 import { type Configuration, parsePlans, resolveConfiguration, sharesGrid, sharesVoxels, type Voxels } from './plans-file.ts';
 
 /**

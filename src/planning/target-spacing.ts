@@ -1,5 +1,5 @@
-import { AXES, type Triple, triple } from '../geometry.ts';
-import { roundHalfEven } from '../round.ts';
+import { AXES, type Triple, triple } from '../common/geometry.ts';
+import { roundHalfEven } from '../common/round.ts';
 import { median, quantile } from './statistics.ts';
 
 /** A data set is anisotropic if its coarsest spacing exceeds the others by more than this factor (`ANISO_THRESHOLD`). */

@@ -1,5 +1,5 @@
-import { readNiftiHead } from '../dataset/nifti.ts';
-import { voxels } from '../geometry.ts';
+import { voxels } from '../common/geometry.ts';
+import { readNiftiHead } from '../formats/nifti.ts';
 import type { CaseTask } from './case-task.ts';
 import { gridShape } from './grid.ts';
 

@@ -1,7 +1,7 @@
 import { Piscina } from 'piscina';
-import { machineMemory, showBytes } from '../bytes.ts';
-import { CasesError, FileError, MemoryError, OptionError, unpack, VoxfeedError, WorkerError } from '../errors.ts';
-import { keepReplacedCode, workerFile } from '../worker-file.ts';
+import { machineMemory, showBytes } from '../common/bytes.ts';
+import { CasesError, FileError, MemoryError, OptionError, unpack, VoxfeedError, WorkerError } from '../common/errors.ts';
+import { keepReplacedCode, workerFile } from '../common/worker-file.ts';
 import { caseBytes } from './case-memory.ts';
 import type { CaseAnswer, CaseTask } from './case-task.ts';
 

@@ -1,7 +1,7 @@
-import type { Labels } from '../dataset/labels.ts';
-import type { RawCase } from '../dataset/raw-dataset.ts';
-import type { PackedError } from '../errors.ts';
-import type { Box, Triple } from '../geometry.ts';
+import type { PackedError } from '../common/errors.ts';
+import type { Box, Triple } from '../common/geometry.ts';
+import type { Labels } from '../raw/labels.ts';
+import type { RawCase } from '../raw/raw-dataset.ts';
 import type { Grid, StoreOptions } from './grid.ts';
 
 /** What a preprocess worker is asked to do with one case. */

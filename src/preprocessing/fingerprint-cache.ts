@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Packr } from 'msgpackr';
-import type { RawCase } from '../dataset/raw-dataset.ts';
-import type { SourceFile } from '../dataset/sidecar.ts';
+import { writeAtomic } from '../common/atomic-file.ts';
 import type { CaseFingerprint } from '../planning/fingerprint.ts';
-import { writeAtomic } from './atomic-file.ts';
+import type { RawCase } from '../raw/raw-dataset.ts';
+import type { SourceFile } from '../store/sidecar.ts';
 import { sameSources, statSources } from './sources.ts';
 
 /** The folder beside the plans that lets an interrupted fingerprint go on: one small file a case. */

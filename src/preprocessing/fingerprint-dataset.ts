@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { xxh64 } from '../dataset/hash.ts';
-import { openRawDataset, type RawDataset } from '../dataset/raw-dataset.ts';
+import { xxh64 } from '../common/hash.ts';
 import { type CaseFingerprint, type DatasetFingerprint, samplesPerCase, summariseFingerprints } from '../planning/fingerprint.ts';
+import { openRawDataset, type RawDataset } from '../raw/raw-dataset.ts';
 import { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
 import { FINGERPRINT_CACHE, readFingerprint } from './fingerprint-cache.ts';

@@ -1,7 +1,7 @@
-import type { Labels } from '../dataset/labels.ts';
-import type { Triple } from '../geometry.ts';
+import type { Triple } from '../common/geometry.ts';
 import type { Configuration } from '../planning/plans-file.ts';
 import { resampledShape, transpose } from '../planning/target-spacing.ts';
+import type { Labels } from '../raw/labels.ts';
 
 /** What patches are drawn from: the axis order and spacing that a case is brought to, and the patch. */
 export interface Grid {

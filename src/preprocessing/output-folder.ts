@@ -1,11 +1,11 @@
 import { access, constants, mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { xxh64 } from '../dataset/hash.ts';
-import type { RawDataset } from '../dataset/raw-dataset.ts';
-import type { StoredFile } from '../dataset/sidecar.ts';
-import { INDEX_FILE } from '../dataset/store-index.ts';
-import { FileError, fileError, StoreError } from '../errors.ts';
-import { PARTIAL, writeAtomic } from './atomic-file.ts';
+import { PARTIAL, writeAtomic } from '../common/atomic-file.ts';
+import { FileError, fileError, StoreError } from '../common/errors.ts';
+import { xxh64 } from '../common/hash.ts';
+import type { RawDataset } from '../raw/raw-dataset.ts';
+import type { StoredFile } from '../store/sidecar.ts';
+import { INDEX_FILE } from '../store/store-index.ts';
 
 /**
  * Refuses at once what would only be found out after every case was read.

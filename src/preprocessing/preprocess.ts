@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { readDatasetJson } from '../dataset/dataset-json.ts';
-import { openRawDataset, type RawDataset } from '../dataset/raw-dataset.ts';
-import { OptionError, PlansError, StoreError } from '../errors.ts';
-import { patchOf, type Triple } from '../geometry.ts';
+import { OptionError, PlansError, StoreError } from '../common/errors.ts';
+import { patchOf, type Triple } from '../common/geometry.ts';
+import { adviseOversampling, type OversamplingAdvice } from '../planning/oversampling-advice.ts';
 import type { Plans } from '../planning/plans.ts';
 import { type Configuration, defaultConfiguration, readPlans, resolveConfiguration, sharesVoxels } from '../planning/plans-file.ts';
-import { adviseOversampling, type OversamplingAdvice } from '../sampling/oversampling-advice.ts';
+import { readDatasetJson } from '../raw/dataset-json.ts';
+import { openRawDataset, type RawDataset } from '../raw/raw-dataset.ts';
 import { CasePool } from './case-pool.ts';
 import type { StoreOptions } from './grid.ts';
 import { checkFolder } from './output-folder.ts';

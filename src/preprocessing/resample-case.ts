@@ -1,7 +1,7 @@
-import { type Triple, triple } from '../geometry.ts';
+import { type Triple, triple } from '../common/geometry.ts';
 import { transpose } from '../planning/target-spacing.ts';
+import type { CroppedCase } from '../raw/read-case.ts';
 import { gridShape, type StoreOptions, targetOf } from './grid.ts';
-import type { CroppedCase } from './read-case.ts';
 import { resampleImage, separateAxis } from './resampling/resample-image.ts';
 import { resampleLabels } from './resampling/resample-labels.ts';
 import { transposeVolume } from './transpose.ts';

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { OptionError } from '../errors.ts';
+import { OptionError } from '../common/errors.ts';
 
 /** How far a run over all cases is. */
 export interface Progress {

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { RawCase } from '../dataset/raw-dataset.ts';
-import type { SourceFile } from '../dataset/sidecar.ts';
-import { fileError } from '../errors.ts';
+import { fileError } from '../common/errors.ts';
+import type { RawCase } from '../raw/raw-dataset.ts';
+import type { SourceFile } from '../store/sidecar.ts';
 
 /** The raw files of a case as they are now. @throws FileError */
 export async function statSources(raw: RawCase): Promise<SourceFile[]> {

@@ -1,6 +1,6 @@
-import { NumpyRandom } from '../dataset/numpy-random.ts';
-import type { RawDataset } from '../dataset/raw-dataset.ts';
-import { readSplits, SPLITS_FILE, type Split } from '../dataset/splits.ts';
+import { NumpyRandom } from '../common/numpy-random.ts';
+import type { RawDataset } from '../raw/raw-dataset.ts';
+import { readSplits, SPLITS_FILE, type Split } from '../store/splits.ts';
 
 const FOLDS = 5;
 /** nnU-Net's seed (`crossval_split.py`). */

@@ -1,4 +1,4 @@
-import { type Triple, voxels } from '../geometry.ts';
+import { type Triple, voxels } from '../common/geometry.ts';
 import { transpose } from '../planning/target-spacing.ts';
 
 /** Reorders the axes of a volume: axis i of the result is axis `forward[i]` of the volume. Unchanged order: the volume itself. */

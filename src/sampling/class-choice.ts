@@ -1,5 +1,5 @@
-import { isAnnotated, type LabelClass } from '../dataset/labels.ts';
-import type { Draws } from '../random.ts';
+import type { Draws } from '../common/random.ts';
+import { isAnnotated, type LabelClass } from '../raw/labels.ts';
 import { WeightedChoice } from './weighted-choice.ts';
 
 /**

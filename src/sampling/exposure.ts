@@ -1,5 +1,5 @@
-import { isAnnotated, type LabelClass } from '../dataset/labels.ts';
-import { OptionError } from '../errors.ts';
+import { OptionError } from '../common/errors.ts';
+import { isAnnotated, type LabelClass } from '../raw/labels.ts';
 import { type ForcedPart, Forcing } from './forcing.ts';
 import type { SamplingOptions } from './slot-plan.ts';
 import { type Locatable, measureVisibility, type Visibility } from './visibility.ts';

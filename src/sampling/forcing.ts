@@ -1,4 +1,4 @@
-import { Draws, STAGE } from '../random.ts';
+import { Draws, STAGE } from '../common/random.ts';
 import type { WeightedChoice } from './weighted-choice.ts';
 
 /** A class that a part of all slots is forced onto. */

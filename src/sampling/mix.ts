@@ -1,4 +1,4 @@
-import { OptionError } from '../errors.ts';
+import { OptionError } from '../common/errors.ts';
 
 /** How often a configuration comes: so many batches of every round, or that from certain batches of the stream on. */
 export type Weight = number | readonly (readonly [batch: number, weight: number])[];

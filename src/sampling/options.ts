@@ -1,12 +1,12 @@
 import type { Pipeline } from '../augmentation/pipeline.ts';
-import { isAnnotated, type LabelClass } from '../dataset/labels.ts';
-import type { StoredCase } from '../dataset/store-index.ts';
-import { OptionError } from '../errors.ts';
-import { show, type Triple } from '../geometry.ts';
-import { streamSeed } from '../random.ts';
+import { OptionError } from '../common/errors.ts';
+import { show, type Triple } from '../common/geometry.ts';
+import { streamSeed } from '../common/random.ts';
+import { adviseOversampling } from '../planning/oversampling-advice.ts';
+import { isAnnotated, type LabelClass } from '../raw/labels.ts';
+import type { StoredCase } from '../store/store-index.ts';
 import { checkExposure, classNamed, type Exposure, forcingFor, inOrder } from './exposure.ts';
 import type { Schedule } from './oversampling.ts';
-import { adviseOversampling } from './oversampling-advice.ts';
 import { type RankOptions, type RankShare, resolveRanks } from './ranks.ts';
 import type { SamplingOptions } from './slot-plan.ts';
 import type { Locatable } from './visibility.ts';

@@ -1,5 +1,5 @@
-import { Draws, STAGE } from '../random.ts';
-import { roundHalfEven } from '../round.ts';
+import { Draws, STAGE } from '../common/random.ts';
+import { roundHalfEven } from '../common/round.ts';
 
 /** A fraction that changes over a training: [batch, fraction] pairs, batches ascending. Linear between two, constant around them. */
 export type Schedule = readonly (readonly [batch: number, fraction: number])[];

@@ -1,4 +1,4 @@
-import { OptionError } from '../errors.ts';
+import { OptionError } from '../common/errors.ts';
 
 /** The part of every batch that one process of a data-parallel training makes. */
 export interface RankShare {

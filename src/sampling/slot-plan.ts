@@ -1,11 +1,11 @@
 import { drawOperations, type Operation, type Pipeline, readingBox } from '../augmentation/pipeline.ts';
-import type { LabelClass } from '../dataset/labels.ts';
-import type { Box, Triple } from '../geometry.ts';
-import { Draws, STAGE, type Stage } from '../random.ts';
+import type { Box, Triple } from '../common/geometry.ts';
+import { boxAround, type PatchSizes, randomBox, startRange } from '../common/patch-box.ts';
+import { Draws, STAGE, type Stage } from '../common/random.ts';
+import type { LabelClass } from '../raw/labels.ts';
 import { chooseClass } from './class-choice.ts';
 import type { Forcing } from './forcing.ts';
 import { isForced, type Oversampling } from './oversampling.ts';
-import { boxAround, type PatchSizes, randomBox, startRange } from './patch-box.ts';
 import { type RankShare, wholeBatch } from './ranks.ts';
 import type { WeightedChoice } from './weighted-choice.ts';
 

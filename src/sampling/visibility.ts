@@ -1,8 +1,8 @@
 import { affineMatrix, IDENTITY, type Matrix } from '../augmentation/affine.ts';
 import { isSpatial, spatialOf } from '../augmentation/pipeline.ts';
 import { mapping } from '../augmentation/reading.ts';
-import { type SpatialStep, spatialAxes } from '../augmentation/transforms/spatial.ts';
-import { type Box, boxShape, type Triple, triple } from '../geometry.ts';
+import { type SpatialStep, spatialAxes } from '../augmentation/transforms/spatial/spatial.ts';
+import { type Box, boxShape, type Triple, triple } from '../common/geometry.ts';
 import { type ForcedPart, Forcing } from './forcing.ts';
 import { planSlot, type Samplable, type SamplingOptions, type SlotPlan } from './slot-plan.ts';
 

@@ -1,4 +1,4 @@
-import type { Draws } from '../random.ts';
+import type { Draws } from '../common/random.ts';
 
 /** Draws positions by weight: of equal weights the same as `below(count)`, and a weight of 0 is as if the position were not there. */
 export class WeightedChoice {

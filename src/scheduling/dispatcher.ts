@@ -1,5 +1,5 @@
-import { ClosedError, SampleError, unpack, VoxfeedError, WorkerError } from '../errors.ts';
-import { boxShape, show } from '../geometry.ts';
+import { ClosedError, SampleError, unpack, VoxfeedError, WorkerError } from '../common/errors.ts';
+import { boxShape, show } from '../common/geometry.ts';
 import type { SlotPlan } from '../sampling/slot-plan.ts';
 import { type Ring, SLOT_STATE } from '../shared-memory/ring.ts';
 import type { SlotTask } from './patch-task.ts';

@@ -1,10 +1,10 @@
 import type { PatchRecipe } from '../augmentation/patch-maker.ts';
-import type { CaseShape } from '../dataset/open-files.ts';
-import type { PreviousArray } from '../dataset/previous-stage.ts';
-import type { PackedError } from '../errors.ts';
+import type { PackedError } from '../common/errors.ts';
 import type { SharedMemory } from '../kernels/kernels.ts';
+import type { CaseShape } from '../reading/open-files.ts';
 import type { SlotPlan } from '../sampling/slot-plan.ts';
 import type { Layout } from '../shared-memory/layout.ts';
+import type { PreviousArray } from '../store/previous-stage.ts';
 
 /** What a patch worker gets once, when it starts. It is all a worker knows; a new one is as good as the one that died. */
 export interface PatchWorkerData {

@@ -1,6 +1,6 @@
 import { Piscina } from 'piscina';
-import { WorkerError } from '../errors.ts';
-import { keepReplacedCode } from '../worker-file.ts';
+import { WorkerError } from '../common/errors.ts';
+import { keepReplacedCode } from '../common/worker-file.ts';
 import type { PatchAnswer, PatchTask, PatchWorkerData } from './patch-task.ts';
 
 /** Tasks a worker has at once: one under way and one waiting in its port, so that it never idles for a round trip. */

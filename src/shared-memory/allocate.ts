@@ -1,5 +1,5 @@
-import { showBytes } from '../bytes.ts';
-import { MemoryError } from '../errors.ts';
+import { showBytes } from '../common/bytes.ts';
+import { MemoryError } from '../common/errors.ts';
 import { ADDRESSABLE, type Layout, type MemoryReport, WASM_PAGE } from './layout.ts';
 
 /** @throws MemoryError with the table of what was asked for. */

@@ -1,4 +1,4 @@
-import { type Triple, voxels } from '../geometry.ts';
+import { type Triple, voxels } from '../common/geometry.ts';
 import { KERNEL_BYTES } from '../kernels/kernels.ts';
 
 /** What a batch of one configuration holds. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { withPrevious } from '../../src/augmentation/cascade.ts';
 import type { Step } from '../../src/augmentation/transform.ts';
 import type { PipelineStep } from '../../src/augmentation/transforms/index.ts';
-import { type Box, type Triple, voxels } from '../../src/geometry.ts';
+import { type Box, type Triple, voxels } from '../../src/common/geometry.ts';
 import { makePatch } from '../fixtures/patch-maker.ts';
 import { numbers } from '../fixtures/raw-dataset.ts';
 

@@ -2,8 +2,8 @@ import { expect, it } from 'vitest';
 import { drawElastic, type ElasticParameters, elasticOffsets } from '../../src/augmentation/elastic.ts';
 import { ExactGrid } from '../../src/augmentation/warp/exact-grid.ts';
 import { gridOf } from '../../src/augmentation/warp/grid.ts';
-import type { Triple } from '../../src/geometry.ts';
-import { Draws } from '../../src/random.ts';
+import type { Triple } from '../../src/common/geometry.ts';
+import { Draws } from '../../src/common/random.ts';
 
 const SEED: ElasticParameters['seed'] = [1, 2, 3, 0xffffffff];
 const PATCH: Triple = [20, 24, 28];

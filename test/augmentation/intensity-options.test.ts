@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { PatchContext, Step, Transform } from '../../src/augmentation/transform.ts';
-import { blur } from '../../src/augmentation/transforms/blur.ts';
-import { brightness } from '../../src/augmentation/transforms/brightness.ts';
-import { contrast } from '../../src/augmentation/transforms/contrast.ts';
-import { gamma } from '../../src/augmentation/transforms/gamma.ts';
-import { lowResolution } from '../../src/augmentation/transforms/low-resolution.ts';
-import { noise } from '../../src/augmentation/transforms/noise.ts';
-import { OptionError } from '../../src/errors.ts';
-import { Draws } from '../../src/random.ts';
+import { blur } from '../../src/augmentation/transforms/intensity/blur.ts';
+import { brightness } from '../../src/augmentation/transforms/intensity/brightness.ts';
+import { contrast } from '../../src/augmentation/transforms/intensity/contrast.ts';
+import { gamma } from '../../src/augmentation/transforms/intensity/gamma.ts';
+import { lowResolution } from '../../src/augmentation/transforms/intensity/low-resolution.ts';
+import { noise } from '../../src/augmentation/transforms/intensity/noise.ts';
+import { OptionError } from '../../src/common/errors.ts';
+import { Draws } from '../../src/common/random.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each transform goes with its own steps and parameters
 const TRANSFORMS: Record<string, Transform<any, any>> = { noise, blur, brightness, contrast, lowResolution, gamma };

@@ -4,8 +4,8 @@ import { drawOperations, type Pipeline, readingBox } from '../../src/augmentatio
 import { presetSteps } from '../../src/augmentation/presets.ts';
 import type { Axis, Step } from '../../src/augmentation/transform.ts';
 import type { PipelineStep } from '../../src/augmentation/transforms/index.ts';
-import { type Box, patchOf, type Triple, triple, voxels } from '../../src/geometry.ts';
-import { Draws } from '../../src/random.ts';
+import { type Box, patchOf, type Triple, triple, voxels } from '../../src/common/geometry.ts';
+import { Draws } from '../../src/common/random.ts';
 import { makePatch } from '../fixtures/patch-maker.ts';
 
 const SHAPE: Triple = [21, 34, 27];

@@ -3,8 +3,8 @@ import { affineMatrix, IDENTITY } from '../../src/augmentation/affine.ts';
 import { warpImage } from '../../src/augmentation/warp/image.ts';
 import { warpLabels } from '../../src/augmentation/warp/labels.ts';
 import type { ImageSampling, LabelSampling, Padding, Placement } from '../../src/augmentation/warp/placement.ts';
-import { type Triple, voxels } from '../../src/geometry.ts';
-import { Draws } from '../../src/random.ts';
+import { type Triple, voxels } from '../../src/common/geometry.ts';
+import { Draws } from '../../src/common/random.ts';
 
 const ALL = [0, 1, 2] as const;
 const PLANE = [1, 2] as const;

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readNifti } from '../../src/dataset/nifti.ts';
-import { openStore, type Store } from '../../src/dataset/store.ts';
-import { PatchLoader } from '../../src/loader.ts';
+import { readNifti } from '../../src/formats/nifti.ts';
+import { PatchLoader } from '../../src/loader/loader.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
 import { commandLine } from '../fixtures/command-line.ts';
 import { writePlans } from '../fixtures/plans.ts';
 import { makeRawDataset, randomCase } from '../fixtures/raw-dataset.ts';

@@ -1,9 +1,9 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { SampleError, WorkerError } from '../../src/errors.ts';
-import { PatchLoader } from '../../src/loader.ts';
-import type { LoaderOptions } from '../../src/options.ts';
+import { SampleError, WorkerError } from '../../src/common/errors.ts';
+import { PatchLoader } from '../../src/loader/loader.ts';
+import type { LoaderOptions } from '../../src/loader/options/options.ts';
 import type { Faults } from '../fixtures/faulty-worker.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
 import { streamHashes, undisturbedHashes } from '../fixtures/stream.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PatchLoader } from '../../src/loader.ts';
+import { PatchLoader } from '../../src/loader/loader.ts';
 import { LiveWorkers } from '../fixtures/live-workers.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
 import { streamHashes, undisturbedHashes } from '../fixtures/stream.ts';

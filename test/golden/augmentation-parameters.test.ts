@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { drawOperations, type Pipeline, spatialOf } from '../../src/augmentation/pipeline.ts';
 import { presetSteps } from '../../src/augmentation/presets.ts';
 import type { Axis, PatchContext, Step, Transform } from '../../src/augmentation/transform.ts';
-import { blur } from '../../src/augmentation/transforms/blur.ts';
-import { brightness } from '../../src/augmentation/transforms/brightness.ts';
-import { contrast } from '../../src/augmentation/transforms/contrast.ts';
-import { type GammaStep, gamma } from '../../src/augmentation/transforms/gamma.ts';
-import { type LowResolutionStep, lowResolution } from '../../src/augmentation/transforms/low-resolution.ts';
-import { noise } from '../../src/augmentation/transforms/noise.ts';
-import { patchOf } from '../../src/geometry.ts';
-import { AUGMENTATION_STAGES, Draws } from '../../src/random.ts';
+import { blur } from '../../src/augmentation/transforms/intensity/blur.ts';
+import { brightness } from '../../src/augmentation/transforms/intensity/brightness.ts';
+import { contrast } from '../../src/augmentation/transforms/intensity/contrast.ts';
+import { type GammaStep, gamma } from '../../src/augmentation/transforms/intensity/gamma.ts';
+import { type LowResolutionStep, lowResolution } from '../../src/augmentation/transforms/intensity/low-resolution.ts';
+import { noise } from '../../src/augmentation/transforms/intensity/noise.ts';
+import { patchOf } from '../../src/common/geometry.ts';
+import { AUGMENTATION_STAGES, Draws } from '../../src/common/random.ts';
 import { has, readJson } from './golden.ts';
 
 /** A sample of the peer's numbers. */

@@ -1,6 +1,6 @@
 import { describe, it } from 'vitest';
-import { oneHot } from '../../src/augmentation/transforms/one-hot.ts';
-import { writeRegions } from '../../src/augmentation/transforms/regions.ts';
+import { oneHot } from '../../src/augmentation/transforms/labels/one-hot.ts';
+import { writeRegions } from '../../src/augmentation/transforms/labels/regions.ts';
 import { applyTo } from '../augmentation/transforms/apply-to.ts';
 import { expectClose, type GoldenCase, has, manifest, readArray } from './golden.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { cropSize, enlarged } from '../../src/augmentation/crop-size.ts';
 import { presetSteps, trainerSpatial } from '../../src/augmentation/presets.ts';
-import type { SpatialStep } from '../../src/augmentation/transforms/spatial.ts';
+import type { SpatialStep } from '../../src/augmentation/transforms/spatial/spatial.ts';
 import { has, readJson } from './golden.ts';
 
 const PATH = 'sampling/initial_patch_size.json';

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { sampleClassLocations } from '../../src/dataset/class-locations.ts';
-import { type Box, intersect, type Triple, voxels } from '../../src/geometry.ts';
+import { type Box, intersect, type Triple, voxels } from '../../src/common/geometry.ts';
 import { planSlot, type Samplable, type SlotPlan } from '../../src/sampling/slot-plan.ts';
+import { sampleClassLocations } from '../../src/store/class-locations.ts';
 import { has, readJson } from './golden.ts';
 
 interface Volume {

@@ -3,7 +3,7 @@ import { affineMatrix } from '../../src/augmentation/affine.ts';
 import { warpImage } from '../../src/augmentation/warp/image.ts';
 import { warpLabels } from '../../src/augmentation/warp/labels.ts';
 import type { Placement } from '../../src/augmentation/warp/placement.ts';
-import { type Triple, voxels } from '../../src/geometry.ts';
+import { type Triple, voxels } from '../../src/common/geometry.ts';
 import { expectClose, type GoldenCase, has, manifest, readArray, type Tolerance } from './golden.ts';
 import { recordedArithmetic } from './recorded-spatial.ts';
 

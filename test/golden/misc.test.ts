@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Step } from '../../src/augmentation/transform.ts';
-import { encodeNpyHeader } from '../../src/dataset/npy.ts';
-import { OpenFiles } from '../../src/dataset/open-files.ts';
-import type { PadMode } from '../../src/dataset/pad.ts';
-import { PatchReader } from '../../src/dataset/read-patch.ts';
-import { type Box, boxShape, patchOf, type Triple, voxels } from '../../src/geometry.ts';
+import { type Box, boxShape, patchOf, type Triple, voxels } from '../../src/common/geometry.ts';
+import { encodeNpyHeader } from '../../src/formats/npy.ts';
 import { KERNEL_BYTES } from '../../src/kernels/kernels.ts';
+import { OpenFiles } from '../../src/reading/open-files.ts';
+import type { PadMode } from '../../src/reading/pad.ts';
+import { PatchReader } from '../../src/reading/read-patch.ts';
 import { makePatch } from '../fixtures/patch-maker.ts';
 import { expectClose, type GoldenCase, has, manifest, readArray } from './golden.ts';
 

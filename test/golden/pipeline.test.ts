@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Triple } from '../../src/geometry.ts';
+import type { Triple } from '../../src/common/geometry.ts';
 import { makePatch } from '../fixtures/patch-maker.ts';
 import { expectClose, type GoldenCase, has, manifest, readArray } from './golden.ts';
 

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { DatasetDescription } from '../../src/dataset/dataset-json.ts';
 import { planConfiguration } from '../../src/planning/configuration.ts';
 import { planExperiment } from '../../src/planning/experiment.ts';
 import { featureMapSize, type Network } from '../../src/planning/network.ts';
@@ -7,6 +6,7 @@ import { PLANNER, PLANNERS, type PlannerName } from '../../src/planning/planners
 import { type PlansConfiguration, writeConfiguration } from '../../src/planning/plans.ts';
 import { targetSpacing } from '../../src/planning/target-spacing.ts';
 import { planTopology } from '../../src/planning/topology.ts';
+import type { DatasetDescription } from '../../src/raw/dataset-json.ts';
 import { has, readJson } from './golden.ts';
 
 function plannerOf(className: string): PlannerName {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { sampleClassLocations } from '../../src/dataset/class-locations.ts';
-import type { Triple } from '../../src/geometry.ts';
+import type { Triple } from '../../src/common/geometry.ts';
 import { histogramOf, type IntensityProperties, intensityProperties } from '../../src/planning/intensity.ts';
 import type { Normalisation } from '../../src/planning/normalisation.ts';
-import { cropVolume, markLabelsOutside, nonzeroRegion } from '../../src/preprocessing/crop.ts';
 import { normalise } from '../../src/preprocessing/normalise.ts';
+import { cropVolume, markLabelsOutside, nonzeroRegion } from '../../src/raw/crop.ts';
+import { sampleClassLocations } from '../../src/store/class-locations.ts';
 import { expectClose, type GoldenCase, has, manifest, readArray, readJson } from './golden.ts';
 
 const array = (file: string) => readArray(`preprocess/${file}`);

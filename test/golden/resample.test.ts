@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Triple } from '../../src/geometry.ts';
+import type { Triple } from '../../src/common/geometry.ts';
 import { resampledShape } from '../../src/planning/target-spacing.ts';
 import { resampleImage, separateAxis } from '../../src/preprocessing/resampling/resample-image.ts';
 import { resampleLabels } from '../../src/preprocessing/resampling/resample-labels.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { Triple } from '../../src/geometry.ts';
-import { Draws, STAGE } from '../../src/random.ts';
+import type { Triple } from '../../src/common/geometry.ts';
+import { allowedPadding, boxAround, randomBox, startRange } from '../../src/common/patch-box.ts';
+import { Draws, STAGE } from '../../src/common/random.ts';
 import { chooseClass } from '../../src/sampling/class-choice.ts';
 import { isLastPart } from '../../src/sampling/oversampling.ts';
-import { allowedPadding, boxAround, randomBox, startRange } from '../../src/sampling/patch-box.ts';
 import { has, readJson } from './golden.ts';
 
 /** A 2D patch is one slice thick. */

@@ -3,7 +3,7 @@ import type { Matrix } from '../../src/augmentation/affine.ts';
 import { warpImage } from '../../src/augmentation/warp/image.ts';
 import { warpLabels } from '../../src/augmentation/warp/labels.ts';
 import type { ImageSampling, LabelSampling, Placement } from '../../src/augmentation/warp/placement.ts';
-import { voxels } from '../../src/geometry.ts';
+import { voxels } from '../../src/common/geometry.ts';
 import { expectClose, type GoldenCase, has, manifest, readArray, type Tolerance } from './golden.ts';
 import { gridOf, placementOf, recordedArithmetic } from './recorded-spatial.ts';
 

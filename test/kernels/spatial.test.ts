@@ -5,10 +5,10 @@ import type { Axis } from '../../src/augmentation/transform.ts';
 import { warpImage } from '../../src/augmentation/warp/image.ts';
 import { warpLabels } from '../../src/augmentation/warp/labels.ts';
 import type { Placement } from '../../src/augmentation/warp/placement.ts';
-import { type Box, type Triple, triple, voxels } from '../../src/geometry.ts';
+import { type Box, type Triple, triple, voxels } from '../../src/common/geometry.ts';
+import { Draws } from '../../src/common/random.ts';
 import { bindKernels, KERNEL_BYTES } from '../../src/kernels/kernels.ts';
 import { FOUND, WARP_SCRATCH_BYTES, warpTile } from '../../src/kernels/spatial.ts';
-import { Draws } from '../../src/random.ts';
 
 const memory = new WebAssembly.Memory({ initial: 256, maximum: 256, shared: true });
 const buffer = memory.buffer as SharedArrayBuffer;

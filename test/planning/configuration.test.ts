@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { OptionError } from '../../src/errors.ts';
+import { OptionError } from '../../src/common/errors.ts';
 import { type ConfigurationInput, planConfiguration } from '../../src/planning/configuration.ts';
 import { featureMapSize } from '../../src/planning/network.ts';
 import { PLANNER, PLANNERS } from '../../src/planning/planners.ts';

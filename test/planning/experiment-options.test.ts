@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { OptionError } from '../../src/errors.ts';
+import { OptionError } from '../../src/common/errors.ts';
 import { planExperiment } from '../../src/planning/experiment.ts';
 import type { DatasetFingerprint } from '../../src/planning/fingerprint.ts';
 import type { PlannerName } from '../../src/planning/planners.ts';

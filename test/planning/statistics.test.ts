@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { roundHalfEven } from '../../src/common/round.ts';
 import { interpolate, median, percentile, quantile } from '../../src/planning/statistics.ts';
-import { roundHalfEven } from '../../src/round.ts';
 
 describe('percentiles', () => {
   it('are the ones of NumPy, linear between neighbours', () => {

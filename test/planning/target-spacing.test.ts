@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Triple } from '../../src/geometry.ts';
+import type { Triple } from '../../src/common/geometry.ts';
 import { resampledShape, targetSpacing, transpose, transposition } from '../../src/planning/target-spacing.ts';
 
 const FEW: Triple = [20, 256, 256];

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openStore } from '../../src/dataset/store.ts';
-import type { CasesError } from '../../src/errors.ts';
+import type { CasesError } from '../../src/common/errors.ts';
 import { fingerprint } from '../../src/preprocessing/fingerprint-dataset.ts';
 import { planDataset } from '../../src/preprocessing/plan-dataset.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
+import { openStore } from '../../src/store/store.ts';
 import { type NiftiContent, writeNifti } from '../fixtures/nifti-file.ts';
 import { imagePath, labelPath, makeRawDataset, type RawCaseContent, randomCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';

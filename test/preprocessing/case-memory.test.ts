@@ -1,14 +1,14 @@
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openRawDataset } from '../../src/dataset/raw-dataset.ts';
-import { openStore } from '../../src/dataset/store.ts';
-import type { Triple } from '../../src/geometry.ts';
+import type { Triple } from '../../src/common/geometry.ts';
 import { caseBytes } from '../../src/preprocessing/case-memory.ts';
 import type { CaseTask } from '../../src/preprocessing/case-task.ts';
 import { fingerprint } from '../../src/preprocessing/fingerprint-dataset.ts';
 import { planDataset } from '../../src/preprocessing/plan-dataset.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
+import { openRawDataset } from '../../src/raw/raw-dataset.ts';
+import { openStore } from '../../src/store/store.ts';
 import { writeNifti } from '../fixtures/nifti-file.ts';
 import { writePlans } from '../fixtures/plans.ts';
 import { imagePath, labelPath, makeRawDataset, randomCase } from '../fixtures/raw-dataset.ts';

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openStore } from '../../src/dataset/store.ts';
-import { PatchLoader } from '../../src/loader.ts';
+import { PatchLoader } from '../../src/loader/loader.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
+import { openStore } from '../../src/store/store.ts';
 import { makeRawDataset, randomCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openStore } from '../../src/dataset/store.ts';
 import { type PreprocessOptions, preprocess } from '../../src/preprocessing/preprocess.ts';
+import { openStore } from '../../src/store/store.ts';
 import { type PlansContent, writePlans } from '../fixtures/plans.ts';
 import { imagePath, makeRawDataset, type RawDatasetContent, randomCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';

@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openStore } from '../../src/dataset/store.ts';
 import type { Plans } from '../../src/planning/plans.ts';
 import { type PlanDatasetOptions, planDataset } from '../../src/preprocessing/plan-dataset.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import type { Progress } from '../../src/preprocessing/run-options.ts';
+import { openStore } from '../../src/store/store.ts';
 import { makeRawDataset, type RawDatasetContent, randomCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 import { contents, fileNames, identities, planFiles } from './store-files.ts';

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { decodeSidecar } from '../../src/dataset/sidecar.ts';
-import { openStore, type Store } from '../../src/dataset/store.ts';
-import type { Triple } from '../../src/geometry.ts';
+import type { Triple } from '../../src/common/geometry.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
+import { decodeSidecar } from '../../src/store/sidecar.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
 import { makeRawDataset, type RawCaseContent } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 import { readNpy } from './store-files.ts';

@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { decodeSidecar } from '../../src/dataset/sidecar.ts';
-import { openStore } from '../../src/dataset/store.ts';
 import { type PreprocessOptions, preprocess } from '../../src/preprocessing/preprocess.ts';
 import type { Progress } from '../../src/preprocessing/run-options.ts';
+import { decodeSidecar } from '../../src/store/sidecar.ts';
+import { openStore } from '../../src/store/store.ts';
 import { makeRawDataset, type RawCaseContent, type RawDatasetContent, randomCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 import { fileNames, planFiles, readNpy } from './store-files.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { AXES, type Triple, triple, voxels } from '../../src/geometry.ts';
+import { AXES, type Triple, triple, voxels } from '../../src/common/geometry.ts';
 import { resampledShape } from '../../src/planning/target-spacing.ts';
 import { type ImageResampling, resampleImage, separateAxis } from '../../src/preprocessing/resampling/resample-image.ts';
 import { resampleLabels } from '../../src/preprocessing/resampling/resample-labels.ts';

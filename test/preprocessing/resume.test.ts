@@ -13,8 +13,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openStore } from '../../src/dataset/store.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
+import { openStore } from '../../src/store/store.ts';
 import { killInWrite } from '../fixtures/kill.ts';
 import { imagePath, labelPath, makeRawDataset, randomCase, writeCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';

@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readSplits } from '../../src/dataset/splits.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import { fiveFolds } from '../../src/preprocessing/splits.ts';
+import { readSplits } from '../../src/store/splits.ts';
 import { writePlans } from '../fixtures/plans.ts';
 import { imagePath, labelPath, makeRawDataset, randomCase, writeCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';

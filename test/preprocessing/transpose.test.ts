@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Triple } from '../../src/geometry.ts';
+import type { Triple } from '../../src/common/geometry.ts';
 import { transposeVolume } from '../../src/preprocessing/transpose.ts';
 
 const ORDERS: Triple[] = [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { OptionError } from '../../src/errors.ts';
-import { Draws } from '../../src/random.ts';
+import { OptionError } from '../../src/common/errors.ts';
+import { Draws } from '../../src/common/random.ts';
 import { forcedParts } from '../../src/sampling/exposure.ts';
 import { Forcing } from '../../src/sampling/forcing.ts';
 import { WeightedChoice } from '../../src/sampling/weighted-choice.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { roundHalfEven } from '../../src/round.ts';
+import { roundHalfEven } from '../../src/common/round.ts';
 import { fractionAt, isForced, isLastPart, type Oversampling, realisedFraction, type Schedule } from '../../src/sampling/oversampling.ts';
 
 describe("Python's round", () => {

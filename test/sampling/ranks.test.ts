@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { OptionError } from '../../src/errors.ts';
-import { roundHalfEven } from '../../src/round.ts';
+import { OptionError } from '../../src/common/errors.ts';
+import { roundHalfEven } from '../../src/common/round.ts';
 import { isForced } from '../../src/sampling/oversampling.ts';
 import { type RankOptions, resolveRanks, shareOf } from '../../src/sampling/ranks.ts';
 

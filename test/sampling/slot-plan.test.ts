@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { LabelClass } from '../../src/dataset/labels.ts';
-import type { Triple } from '../../src/geometry.ts';
+import type { Triple } from '../../src/common/geometry.ts';
+import type { LabelClass } from '../../src/raw/labels.ts';
 import { planSlot, type Samplable, type SamplingOptions } from '../../src/sampling/slot-plan.ts';
 
 const patch: Triple = [8, 8, 8];

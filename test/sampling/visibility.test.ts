@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { recipeOf } from '../../src/augmentation/recipe.ts';
 import type { PipelineStep } from '../../src/augmentation/transforms/index.ts';
-import { sampleClassLocations } from '../../src/dataset/class-locations.ts';
-import { patchOf, type Triple, voxels } from '../../src/geometry.ts';
-import { measureCoverage } from '../../src/sampling/coverage.ts';
+import { patchOf, type Triple, voxels } from '../../src/common/geometry.ts';
+import { measureCoverage } from '../../src/planning/coverage.ts';
 import { Forcing } from '../../src/sampling/forcing.ts';
 import type { SamplingOptions } from '../../src/sampling/slot-plan.ts';
 import { planSlot } from '../../src/sampling/slot-plan.ts';
 import { type Locatable, measureVisibility } from '../../src/sampling/visibility.ts';
 import { WeightedChoice } from '../../src/sampling/weighted-choice.ts';
+import { sampleClassLocations } from '../../src/store/class-locations.ts';
 import { makePatch } from '../fixtures/patch-maker.ts';
 
 const SHAPES: Triple[] = [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Draws } from '../../src/random.ts';
+import { Draws } from '../../src/common/random.ts';
 import { chooseClass } from '../../src/sampling/class-choice.ts';
 import { WeightedChoice } from '../../src/sampling/weighted-choice.ts';
 

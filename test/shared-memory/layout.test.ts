@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MemoryError } from '../../src/errors.ts';
+import { MemoryError } from '../../src/common/errors.ts';
 import { allocate } from '../../src/shared-memory/allocate.ts';
 import { computeLayout, type EntryOptions, type LayoutOptions, reportMemory } from '../../src/shared-memory/layout.ts';
 import { Ring } from '../../src/shared-memory/ring.ts';

@@ -1,4 +1,4 @@
-import { OptionError } from '../../errors.ts';
+import { OptionError } from '../../common/errors.ts';
 
 /** @throws OptionError unless it is true or false. */
 export function checkFlag(where: string, value: unknown): void {

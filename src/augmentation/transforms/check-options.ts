@@ -1,4 +1,4 @@
-import { OptionError } from '../../errors.ts';
+import { OptionError } from '../../common/errors.ts';
 import { checkProbability, checkRange } from '../ranges.ts';
 import type { Step } from '../transform.ts';
 

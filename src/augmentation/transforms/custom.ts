@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { OptionError } from '../../errors.ts';
-import { type Triple, voxels } from '../../geometry.ts';
-import type { Draws } from '../../random.ts';
+import { OptionError } from '../../common/errors.ts';
+import { type Triple, voxels } from '../../common/geometry.ts';
+import type { Draws } from '../../common/random.ts';
 import type { Axis, PatchContext, Step, Transform } from '../transform.ts';
 import { checkOptions } from './check-options.ts';
 

@@ -1,27 +1,27 @@
 import type { Transform } from '../transform.ts';
-import { type AdditiveBrightnessStep, additiveBrightness } from './additive-brightness.ts';
-import { type BinaryOperatorsStep, binaryOperators } from './binary-operators.ts';
-import { type BlankRectanglesStep, blankRectangles } from './blank-rectangles.ts';
-import { type BlurStep, blur } from './blur.ts';
-import { type BrightnessStep, brightness } from './brightness.ts';
-import { type BrightnessGradientStep, brightnessGradient } from './brightness-gradient.ts';
-import { type ContrastStep, contrast } from './contrast.ts';
 import { type CustomStep, custom } from './custom.ts';
-import { type GammaStep, gamma } from './gamma.ts';
-import { type LocalGammaStep, localGamma } from './local-gamma.ts';
-import { type LowResolutionStep, lowResolution } from './low-resolution.ts';
-import { type MaskStep, mask } from './mask.ts';
-import { type MedianStep, median } from './median.ts';
-import { type MirrorStep, mirror } from './mirror.ts';
-import { type NoiseStep, noise } from './noise.ts';
-import { type OneHotStep, oneHot } from './one-hot.ts';
+import { type AdditiveBrightnessStep, additiveBrightness } from './intensity/additive-brightness.ts';
+import { type BlankRectanglesStep, blankRectangles } from './intensity/blank-rectangles.ts';
+import { type BlurStep, blur } from './intensity/blur.ts';
+import { type BrightnessStep, brightness } from './intensity/brightness.ts';
+import { type BrightnessGradientStep, brightnessGradient } from './intensity/brightness-gradient.ts';
+import { type ContrastStep, contrast } from './intensity/contrast.ts';
+import { type GammaStep, gamma } from './intensity/gamma.ts';
+import { type LocalGammaStep, localGamma } from './intensity/local-gamma.ts';
+import { type LowResolutionStep, lowResolution } from './intensity/low-resolution.ts';
+import { type MaskStep, mask } from './intensity/mask.ts';
+import { type MedianStep, median } from './intensity/median/median.ts';
+import { type NoiseStep, noise } from './intensity/noise.ts';
+import { type SharpenStep, sharpen } from './intensity/sharpen.ts';
+import { type BinaryOperatorsStep, binaryOperators } from './labels/binary-operators.ts';
+import { type OneHotStep, oneHot } from './labels/one-hot.ts';
+import { type RemoveComponentStep, removeComponent } from './labels/remove-component.ts';
+import { type ReplaceLabelStep, replaceLabel } from './labels/replace-label.ts';
 import { type OneOfStep, oneOf } from './one-of.ts';
-import { type PermuteAxesStep, permuteAxes } from './permute-axes.ts';
-import { type RemoveComponentStep, removeComponent } from './remove-component.ts';
-import { type ReplaceLabelStep, replaceLabel } from './replace-label.ts';
-import { type RotateQuartersStep, rotateQuarters } from './rotate-quarters.ts';
-import { type SharpenStep, sharpen } from './sharpen.ts';
-import { type SpatialStep, spatial } from './spatial.ts';
+import { type MirrorStep, mirror } from './spatial/mirror.ts';
+import { type PermuteAxesStep, permuteAxes } from './spatial/permute-axes.ts';
+import { type RotateQuartersStep, rotateQuarters } from './spatial/rotate-quarters.ts';
+import { type SpatialStep, spatial } from './spatial/spatial.ts';
 
 /** The steps there are; `transform` tells them apart. */
 export type PipelineStep =

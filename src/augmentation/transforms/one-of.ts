@@ -1,4 +1,4 @@
-import { OptionError } from '../../errors.ts';
+import { OptionError } from '../../common/errors.ts';
 import type { Step, Transform } from '../transform.ts';
 import { checkOptions } from './check-options.ts';
 

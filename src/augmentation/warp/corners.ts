@@ -1,4 +1,4 @@
-import type { Triple } from '../../geometry.ts';
+import type { Triple } from '../../common/geometry.ts';
 import type { Fold } from './fold.ts';
 
 const { floor, fround } = Math;

@@ -1,4 +1,4 @@
-import { triple } from '../../geometry.ts';
+import { triple } from '../../common/geometry.ts';
 import type { Padding, Placement } from './placement.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { AXES, type Triple, triple } from '../../geometry.ts';
+import { AXES, type Triple, triple } from '../../common/geometry.ts';
 import { IDENTITY, type Matrix } from '../affine.ts';
 import type { Grid, Placement } from './placement.ts';
 

@@ -1,4 +1,4 @@
-import { show, type Triple } from '../../geometry.ts';
+import { show, type Triple } from '../../common/geometry.ts';
 
 /** @throws RangeError for an order that is not among `supported`. */
 export function checkOrder(order: number, what: string, supported: readonly number[] = [0, 1, 3]): void {

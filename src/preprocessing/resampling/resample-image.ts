@@ -1,4 +1,4 @@
-import { AXES, type Triple, voxels } from '../../geometry.ts';
+import { AXES, type Triple, voxels } from '../../common/geometry.ts';
 import { checkOrder, checkTarget } from './resample-checks.ts';
 import { type Clamp, resizeAxis } from './resize-axis.ts';
 import type { Order } from './taps.ts';

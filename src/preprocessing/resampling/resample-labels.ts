@@ -1,4 +1,4 @@
-import { AXES, type Triple, voxels } from '../../geometry.ts';
+import { AXES, type Triple, voxels } from '../../common/geometry.ts';
 import type { Kernels, LabelTask } from '../../kernels/kernels.ts';
 import { Areas, kernelSpace } from './kernel-space.ts';
 import { checkOrder, checkTarget } from './resample-checks.ts';

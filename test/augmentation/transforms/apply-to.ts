@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { PatchContext, Sample, Step, Transform, Workspace } from '../../../src/augmentation/transform.ts';
-import { type Triple, voxels } from '../../../src/geometry.ts';
-import { Draws } from '../../../src/random.ts';
+import { type Triple, voxels } from '../../../src/common/geometry.ts';
+import { Draws } from '../../../src/common/random.ts';
 
 export interface Patch {
   /** [z, y, x], or [y, x] of a 2D patch. */

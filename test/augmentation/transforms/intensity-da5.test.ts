@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { additiveBrightness } from '../../../src/augmentation/transforms/additive-brightness.ts';
-import { blankRectangles } from '../../../src/augmentation/transforms/blank-rectangles.ts';
-import { sharpen } from '../../../src/augmentation/transforms/sharpen.ts';
-import type { Box } from '../../../src/geometry.ts';
+import { additiveBrightness } from '../../../src/augmentation/transforms/intensity/additive-brightness.ts';
+import { blankRectangles } from '../../../src/augmentation/transforms/intensity/blank-rectangles.ts';
+import { sharpen } from '../../../src/augmentation/transforms/intensity/sharpen.ts';
+import type { Box } from '../../../src/common/geometry.ts';
 import { expectClose } from '../../golden/golden.ts';
 import { applyTo, contextOf, drawMany, noise } from './apply-to.ts';
 import { recorded } from './recorded.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { brightnessGradient } from '../../../src/augmentation/transforms/brightness-gradient.ts';
-import { bumpFactors } from '../../../src/augmentation/transforms/bump.ts';
-import { localGamma } from '../../../src/augmentation/transforms/local-gamma.ts';
-import type { Triple } from '../../../src/geometry.ts';
+import { brightnessGradient } from '../../../src/augmentation/transforms/intensity/brightness-gradient.ts';
+import { bumpFactors } from '../../../src/augmentation/transforms/intensity/bump.ts';
+import { localGamma } from '../../../src/augmentation/transforms/intensity/local-gamma.ts';
+import type { Triple } from '../../../src/common/geometry.ts';
 import { expectClose } from '../../golden/golden.ts';
 import { applyTo, contextOf, drawMany, indices, noise } from './apply-to.ts';
 import { type Recorded, recorded } from './recorded.ts';

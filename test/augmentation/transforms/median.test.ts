@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { median } from '../../../src/augmentation/transforms/median.ts';
+import { median } from '../../../src/augmentation/transforms/intensity/median/median.ts';
 import { expectClose } from '../../golden/golden.ts';
 import { applyTo, contextOf, drawMany, indices, noise } from './apply-to.ts';
 import { recorded } from './recorded.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Step, Transform } from '../../../src/augmentation/transform.ts';
-import { additiveBrightness } from '../../../src/augmentation/transforms/additive-brightness.ts';
+import { additiveBrightness } from '../../../src/augmentation/transforms/intensity/additive-brightness.ts';
+import { sharpen } from '../../../src/augmentation/transforms/intensity/sharpen.ts';
 import { oneOf } from '../../../src/augmentation/transforms/one-of.ts';
-import { sharpen } from '../../../src/augmentation/transforms/sharpen.ts';
 import { applyTo, contextOf, drawMany } from './apply-to.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the table holds transforms of all kinds

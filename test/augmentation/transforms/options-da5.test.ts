@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import type { Transform } from '../../../src/augmentation/transform.ts';
-import { additiveBrightness } from '../../../src/augmentation/transforms/additive-brightness.ts';
-import { binaryOperators } from '../../../src/augmentation/transforms/binary-operators.ts';
-import { blankRectangles } from '../../../src/augmentation/transforms/blank-rectangles.ts';
-import { brightnessGradient } from '../../../src/augmentation/transforms/brightness-gradient.ts';
-import { localGamma } from '../../../src/augmentation/transforms/local-gamma.ts';
-import { median } from '../../../src/augmentation/transforms/median.ts';
-import { oneHot } from '../../../src/augmentation/transforms/one-hot.ts';
-import { permuteAxes } from '../../../src/augmentation/transforms/permute-axes.ts';
-import { writeRegions } from '../../../src/augmentation/transforms/regions.ts';
-import { removeComponent } from '../../../src/augmentation/transforms/remove-component.ts';
-import { rotateQuarters } from '../../../src/augmentation/transforms/rotate-quarters.ts';
-import { sharpen } from '../../../src/augmentation/transforms/sharpen.ts';
-import { OptionError } from '../../../src/errors.ts';
+import { additiveBrightness } from '../../../src/augmentation/transforms/intensity/additive-brightness.ts';
+import { blankRectangles } from '../../../src/augmentation/transforms/intensity/blank-rectangles.ts';
+import { brightnessGradient } from '../../../src/augmentation/transforms/intensity/brightness-gradient.ts';
+import { localGamma } from '../../../src/augmentation/transforms/intensity/local-gamma.ts';
+import { median } from '../../../src/augmentation/transforms/intensity/median/median.ts';
+import { sharpen } from '../../../src/augmentation/transforms/intensity/sharpen.ts';
+import { binaryOperators } from '../../../src/augmentation/transforms/labels/binary-operators.ts';
+import { oneHot } from '../../../src/augmentation/transforms/labels/one-hot.ts';
+import { writeRegions } from '../../../src/augmentation/transforms/labels/regions.ts';
+import { removeComponent } from '../../../src/augmentation/transforms/labels/remove-component.ts';
+import { permuteAxes } from '../../../src/augmentation/transforms/spatial/permute-axes.ts';
+import { rotateQuarters } from '../../../src/augmentation/transforms/spatial/rotate-quarters.ts';
+import { OptionError } from '../../../src/common/errors.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each transform goes with its own steps
 const transforms: Record<string, Transform<any, any>> = {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Axis } from '../../../src/augmentation/transform.ts';
-import { permuteAxes } from '../../../src/augmentation/transforms/permute-axes.ts';
-import { rotateQuarters } from '../../../src/augmentation/transforms/rotate-quarters.ts';
-import { type Triple, voxels } from '../../../src/geometry.ts';
+import { permuteAxes } from '../../../src/augmentation/transforms/spatial/permute-axes.ts';
+import { rotateQuarters } from '../../../src/augmentation/transforms/spatial/rotate-quarters.ts';
+import { type Triple, voxels } from '../../../src/common/geometry.ts';
 import { applyTo, contextOf, drawMany, indices } from './apply-to.ts';
 import { type Recorded, recorded } from './recorded.ts';
 

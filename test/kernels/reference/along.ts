@@ -1,4 +1,4 @@
-import type { Triple } from '../../../src/geometry.ts';
+import type { Triple } from '../../../src/common/geometry.ts';
 
 /** Changes every line of [z, y, x] along an axis. */
 export function along(image: Float64Array, shape: Triple, axis: number, change: (line: number[]) => number[]): Float64Array {

@@ -1,4 +1,4 @@
-import type { Triple } from '../../../src/geometry.ts';
+import type { Triple } from '../../../src/common/geometry.ts';
 import { along } from './along.ts';
 
 /** Steps from `from` to `to` and turns round at each end. */

@@ -1,4 +1,4 @@
-import type { Triple } from '../../../src/geometry.ts';
+import type { Triple } from '../../../src/common/geometry.ts';
 import { along } from './along.ts';
 
 /** torch's "nearest-exact" to `small` samples and "linear" back (augmentation sheet, section 4), one axis after the other. */

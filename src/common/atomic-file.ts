@@ -1,0 +1,48 @@
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { fileError } from './errors.ts';
+
+/** The ending of a file that is still being written. Whatever carries it can be removed. */
+export const PARTIAL = '.voxfeed-partial';
+
+/** Node counts the bytes of one write in 31 bits. */
+const MOST_AT_ONCE = 1024 ** 3;
+
+/**
+ * Writes a file that is either there whole or not at all: a temporary file beside it, flushed to the disk, then renamed.
+ * @throws FileError naming `path`; the temporary file is removed.
+ */
+export async function writeAtomic(path: string, parts: readonly Uint8Array[]): Promise<void> {
+  const temporary = `${path}${PARTIAL}`;
+  try {
+    const file = await open(temporary, 'w');
+    try {
+      for (const part of parts) await writeFully(file, part);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    // Whatever keeps it from being removed is not what the user needs to hear.
+    await rm(temporary, { force: true }).catch(() => {});
+    throw fileError(path, error);
+  }
+}
+
+async function writeFully(file: FileHandle, part: Uint8Array): Promise<void> {
+  let written = 0;
+  while (written < part.length) written += (await file.write(part, written, Math.min(part.length - written, MOST_AT_ONCE))).bytesWritten;
+}
+
+/** Makes the rename itself durable, where the system lets a folder be synced (Windows does not). */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

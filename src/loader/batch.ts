@@ -1,0 +1,142 @@
+import { ClosedError } from '../common/errors.ts';
+import type { SlotPlan } from '../sampling/slot-plan.ts';
+import type { Ring } from '../shared-memory/ring.ts';
+import type { StreamMetrics } from './metrics.ts';
+
+/** A batch as plain data: what travels between threads. The voxels stay where they are. */
+export interface BatchTicket {
+  /** Position in the stream, counted from 0. */
+  index: number;
+  /** Where it lies in the ring. */
+  entry: number;
+  /** A position in `Layout.configurations`. */
+  configuration: number;
+  epoch: number;
+  /** Case identifiers, one a sample. */
+  keys: string[];
+  plans: SlotPlan[];
+  /** Per sample: whether its target holds any foreground. */
+  foreground: boolean[];
+}
+
+/**
+ * A lease on one finished batch. `data` and `target` are views on shared memory: nothing is copied, and once the batch is
+ * disposed the memory belongs to a later one. `using batch = …` disposes it at the end of the block.
+ */
+export class Batch implements Disposable {
+  /** Position in its stream, counted from 0. */
+  readonly index: number;
+  /** The epoch it belongs to, counted from 0. */
+  readonly epoch: number;
+  /** The configuration it has: as the plans call it, or its patch size where that was given alone. */
+  readonly config: string;
+  readonly keys: readonly string[];
+  readonly plans: readonly SlotPlan[];
+  readonly foreground: readonly boolean[];
+  /** [B, C, z, y, x], or [B, C, y, x] for 2D patches; in a cascade one more channel for each label of the previous stage. */
+  readonly dataShape: readonly number[];
+  /** [B, 1, z, y, x], or [B, 1, y, x]; one channel a region where the data set has regions. */
+  readonly targetShape: readonly number[];
+  /** Of each target: the first is `targetShape`, the others are coarser (deep supervision). */
+  readonly targetShapes: readonly (readonly number[])[];
+  readonly #ring: Ring;
+  readonly #ticket: BatchTicket;
+  readonly #onDispose: () => void;
+  #held = true;
+
+  constructor(ring: Ring, ticket: BatchTicket, onDispose: () => void = () => {}) {
+    const { channels, cascadeChannels = 0, configurations } = ring.layout;
+    const { config, batchSize, patchSize, targets, targetChannels } = configurations[ticket.configuration];
+    this.#onDispose = onDispose;
+    this.index = ticket.index;
+    this.epoch = ticket.epoch;
+    this.config = config;
+    this.keys = ticket.keys;
+    this.plans = ticket.plans;
+    this.foreground = ticket.foreground;
+    this.dataShape = [batchSize, channels + cascadeChannels, ...patchSize];
+    this.targetShapes = targets.map((shape) => [batchSize, targetChannels, ...shape.slice(-patchSize.length)]);
+    [this.targetShape] = this.targetShapes;
+    this.#ring = ring;
+    this.#ticket = ticket;
+  }
+
+  /** float32 images, `dataShape`, C order. @throws ClosedError after disposal */
+  get data(): Float32Array<SharedArrayBuffer> {
+    this.#mustBeHeld();
+    return this.#ring.data(this.#ticket.entry, this.#ticket.configuration);
+  }
+
+  /**
+   * int16 labels, `targetShape`, C order; -1 outside the volume or its nonzero region, unless augmentation makes that 0.
+   * @throws ClosedError after disposal
+   */
+  get target(): Int16Array<SharedArrayBuffer> {
+    this.#mustBeHeld();
+    return this.#target(0);
+  }
+
+  /** Every target, `targetShapes`: the labels, then those of deep supervision. @throws ClosedError after disposal */
+  get targets(): Int16Array<SharedArrayBuffer>[] {
+    this.#mustBeHeld();
+    return this.targetShapes.map((_, target) => this.#target(target));
+  }
+
+  #target(target: number): Int16Array<SharedArrayBuffer> {
+    return this.#ring.target(this.#ticket.entry, this.#ticket.configuration, target);
+  }
+
+  /** Gives the memory back. Doing it twice does nothing. */
+  [Symbol.dispose](): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#ring.release(this.#ticket.entry, this.index);
+    this.#onDispose();
+  }
+
+  dispose(): void {
+    this[Symbol.dispose]();
+  }
+
+  #mustBeHeld(): void {
+    if (!this.#held)
+      throw new ClosedError(
+        `batch ${this.index}`,
+        'it was disposed, its memory belongs to a later batch',
+        'Copy what you need before the end of the `using` block',
+      );
+  }
+}
+
+/** A stream of batches as its consumer sees it. Endless; iterating ends without an error when the loader is closed. */
+export interface BatchStream extends AsyncIterable<Batch> {
+  /** Batches of an epoch, see `PatchLoader.epochs`. */
+  readonly epochLength: number;
+  /** The batch that `next` gives, counted from 0. */
+  readonly nextBatch: number;
+  /** Leaves out the batches before `batch`: the next one is that. It costs at most the batches that were made already. */
+  skipTo(batch: number): void;
+  /**
+   * The next batch, in plan order. Dispose it when done. An aborted call takes no batch: the next call gets it.
+   * @throws the signal's reason; ClosedError after the loader is closed; SampleError, StoreError or WorkerError if the stream
+   * cannot go on.
+   */
+  next(options?: { signal?: AbortSignal }): Promise<Batch>;
+  /** `next` as plain data, for a consumer in another thread (see `share`). The batch is leased all the same. */
+  take(signal?: AbortSignal): Promise<BatchTicket>;
+  metrics(): StreamMetrics;
+}
+
+/** Batches one after the other, without end; a ClosedError ends the iteration in good order if `closed` says it was meant. */
+export function batchesUntil(closed: () => boolean, next: () => Promise<Batch>): AsyncIterator<Batch, undefined> {
+  return {
+    next: async () => {
+      try {
+        return { done: false, value: await next() };
+      } catch (error) {
+        if (error instanceof ClosedError && closed()) return { done: true, value: undefined };
+        throw error;
+      }
+    },
+  };
+}

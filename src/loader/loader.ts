@@ -1,0 +1,195 @@
+import type { PatchRecipe } from '../augmentation/patch-maker.ts';
+import { recipeOf } from '../augmentation/recipe.ts';
+import { ClosedError } from '../common/errors.ts';
+import { workerFile } from '../common/worker-file.ts';
+import { BatchPlanner } from '../sampling/batch-planner.ts';
+import { openCasesPerWorker } from '../scheduling/descriptors.ts';
+import { Dispatcher } from '../scheduling/dispatcher.ts';
+import type { PatchWorkerData } from '../scheduling/patch-task.ts';
+import { WorkerPool } from '../scheduling/worker-pool.ts';
+import { allocate } from '../shared-memory/allocate.ts';
+import { type Layout, type MemoryReport, reportMemory } from '../shared-memory/layout.ts';
+import { Ring } from '../shared-memory/ring.ts';
+import type { Batch, BatchStream, BatchTicket } from './batch.ts';
+import { type Epoch, epochs } from './epochs.ts';
+import { ExposureCount } from './exposure-count.ts';
+import { planMemory } from './memory-plan.ts';
+import type { LoaderMetrics } from './metrics.ts';
+import type { LoaderOptions } from './options/options.ts';
+import { prepareOptions } from './options/prepare.ts';
+import { type LoaderState, type Positions, type ResumeOptions, saveState } from './options/state.ts';
+import { allConfigurations, type ResolvedStream, type ResolvedStreams, samplingOf } from './options/streams.ts';
+import { noValidation, RingStream } from './stream.ts';
+
+/**
+ * Streams batches of a store. It sizes one shared memory, starts one pool of workers, and lets its streams use both: the training
+ * stream, which it is itself to its consumer, and the validation stream beside it. How batches come about is told in `RingStream`.
+ */
+export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
+  readonly #options: ResolvedStreams;
+  readonly #buffer: SharedArrayBuffer;
+  readonly #layout: Layout;
+  readonly #memory: MemoryReport;
+  readonly #pool: WorkerPool;
+  readonly #dispatcher: Dispatcher;
+  readonly #training: RingStream;
+  readonly #validation: RingStream | null;
+  #closed: Promise<void> | null = null;
+
+  /**
+   * Checks the options, sizes and allocates the memory, starts the workers and begins to fill batches.
+   * @param workerModule which module workers run; tests put faults in here.
+   * @throws OptionError, StateError, DatasetError, CaseError, FileError, MemoryError, WorkerError
+   */
+  static async create(options: LoaderOptions | ResumeOptions, workerModule: string = workerFile('patch-worker')): Promise<PatchLoader> {
+    const { streams, next } = await prepareOptions(options);
+    const loader = new PatchLoader(streams, next, workerModule);
+    try {
+      await loader.#pool.ready();
+    } catch (error) {
+      await loader.close();
+      throw error;
+    }
+    for (const stream of loader.#streams()) void stream.start();
+    return loader;
+  }
+
+  private constructor(options: ResolvedStreams, next: Positions, workerModule: string) {
+    const { store, workers, maxMemoryBytes, previous } = options.common;
+    this.#options = options;
+    const recipes = allConfigurations(options).map(recipeOf);
+    const { training, validation, epochs } = options;
+    const trainingPlanner = plannerOf(training, recipes, 0);
+    const validationPlanner = validation && plannerOf(validation, recipes, training.configurations.length);
+    this.#layout = planMemory(options, recipes);
+    this.#memory = reportMemory(this.#layout, store.locationsBytes, maxMemoryBytes);
+    const memory = allocate(this.#layout, this.#memory);
+    this.#buffer = memory.buffer as SharedArrayBuffer;
+    const cases = store.cases.map(({ id, shape }) => ({ id, shape }));
+    const workerData: PatchWorkerData = {
+      memory,
+      layout: this.#layout,
+      storeDir: store.dir,
+      cases,
+      recipes,
+      previous: previous?.arrays ?? null,
+      openCases: openCasesPerWorker(workers, previous ? 3 : 2),
+    };
+    this.#pool = new WorkerPool(workerModule, workers, workerData);
+    const caseIds = cases.map(({ id }) => id);
+    this.#dispatcher = new Dispatcher(this.#pool, new Ring(this.#buffer, this.#layout), caseIds);
+
+    const open = (stream: ResolvedStream, planner: BatchPlanner, number: 0 | 1, nextBatch: number): RingStream =>
+      new RingStream({
+        name: number === 0 ? '' : 'validation ',
+        ring: new Ring(this.#buffer, this.#layout, number),
+        dispatcher: this.#dispatcher,
+        planner,
+        exposure: new ExposureCount(
+          stream.configurations.map(({ exposure }) => exposure),
+          number * training.configurations.length,
+        ),
+        caseIds,
+        nextBatch,
+        epochLength: number === 0 ? epochs.training : epochs.validation,
+        onEnd: () => this.#endIfAllEnded(),
+      });
+    this.#training = open(training, trainingPlanner, 0, next.training);
+    this.#validation = validation && validationPlanner && open(validation, validationPlanner, 1, next.validation);
+  }
+
+  #streams(): RingStream[] {
+    return this.#validation === null ? [this.#training] : [this.#training, this.#validation];
+  }
+
+  /** A stream that failed leaves the others alone; after the last one, workers have nothing left to do. */
+  #endIfAllEnded(): void {
+    if (this.#streams().every(({ ended }) => ended)) void this.#dispatcher.close();
+  }
+
+  /** The next training batch, see `BatchStream.next`. */
+  next(options?: { signal?: AbortSignal }): Promise<Batch> {
+    return this.#training.next(options);
+  }
+
+  /** `next` as plain data, see `BatchStream.take`. */
+  take(signal?: AbortSignal): Promise<BatchTicket> {
+    return this.#training.take(signal);
+  }
+
+  /** Training batches without end; ends without an error when the loader is closed. Leaving the loop does not close the loader. */
+  [Symbol.asyncIterator](): AsyncIterator<Batch, undefined> {
+    return this.#training[Symbol.asyncIterator]();
+  }
+
+  /** The training stream: the batches that the loader itself gives. */
+  get training(): BatchStream {
+    return this.#training;
+  }
+
+  /** The validation stream. @throws OptionError if the loader was created without one */
+  get validation(): BatchStream {
+    if (this.#validation !== null) return this.#validation;
+    throw noValidation();
+  }
+
+  /**
+   * Epochs without end, or up to epoch `end`, counted from 0 over all runs: `for await (const epoch of loader.epochs(1000))`, and in
+   * it `for await (using batch of epoch.training)` and `for await (using batch of epoch.validation)`.
+   */
+  epochs(end = Number.POSITIVE_INFINITY): AsyncGenerator<Epoch, undefined> {
+    return epochs(this.#training, this.#validation, end);
+  }
+
+  /** Where the streams stand: after every batch handed out so far, whether disposed or not. JSON. */
+  state(): LoaderState {
+    return saveState(this.#options, { training: this.#training.nextBatch, validation: this.#validation?.nextBatch ?? 0 });
+  }
+
+  /** Of training, and of the workers. What validation gave is in `validation.metrics()`. */
+  metrics(): LoaderMetrics {
+    return {
+      ...this.#training.metrics(),
+      workerBusyMs: this.#dispatcher.busyMs,
+      redone: this.#dispatcher.redone,
+      workerRestarts: this.#pool.restarts,
+      workers: this.#pool.size,
+    };
+  }
+
+  /** What the loader takes, part by part. */
+  memory(): MemoryReport {
+    return this.#memory;
+  }
+
+  /** The shared memory and its layout: what a consumer in another thread needs to see batches. */
+  shared(): { buffer: SharedArrayBuffer; layout: Layout } {
+    return { buffer: this.#buffer, layout: this.#layout };
+  }
+
+  /** Ends the workers and everybody's waiting; resolves when their threads are gone. Batches still held stay readable. */
+  close(): Promise<void> {
+    if (this.#closed === null) {
+      this.#closed = this.#dispatcher.close();
+      const reason = new ClosedError('loader', 'it is closed', 'Create a new one; `state()` says where to continue');
+      for (const stream of this.#streams()) stream.end(reason);
+    }
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/**
+ * Plans a stream whose configurations stand from `first` on among those of the loader.
+ * @throws OptionError for exposures that cannot be
+ */
+function plannerOf({ configurations, mix }: ResolvedStream, recipes: readonly PatchRecipe[], first: number): BatchPlanner {
+  const planned = configurations.map((configuration, i) => ({
+    number: first + i,
+    sampling: samplingOf(configuration, recipes[first + i].pipeline),
+  }));
+  return new BatchPlanner(configurations[0].store, mix, planned);
+}

@@ -1,0 +1,73 @@
+import type { PatchRecipe } from '../augmentation/patch-maker.ts';
+import { cascadeOf } from '../augmentation/pipeline.ts';
+import { targetChannels } from '../augmentation/targets.ts';
+import { residentBytes } from '../reading/resident-cases.ts';
+import { slotsPerTask } from '../scheduling/dispatcher.ts';
+import { TASKS_PER_WORKER } from '../scheduling/worker-pool.ts';
+import { ADDRESSABLE, computeLayout, type EntryOptions, type Layout } from '../shared-memory/layout.ts';
+import { allConfigurations, type ResolvedConfiguration, type ResolvedStreams } from './options/streams.ts';
+
+/** One batch to be held and one to be filled. */
+const SMALLEST_RING = 2;
+/** Cases kept in memory where nothing else is said, in bytes. */
+const DEFAULT_CACHE_BYTES = 1024 ** 3;
+
+/** Sizes everything from the options, before anything is allocated. `recipes` has one for each of `allConfigurations`. */
+export function planMemory(streams: ResolvedStreams, recipes: readonly PatchRecipe[]): Layout {
+  const { common, training, validation } = streams;
+  const { store, workers, cacheBytes, maxMemoryBytes } = common;
+  const channels = store.index.channels.length;
+  const labelBytes = store.index.labelDtype === 'int16' ? 2 : 1;
+  const sizes = {
+    channels,
+    cascadeChannels: cascadeOf(recipes[0].pipeline.steps).labels.length,
+    configurations: allConfigurations(streams).map((configuration, i) => entryOf(configuration, recipes[i])),
+    scratches: workers * TASKS_PER_WORKER,
+    scratchBytes: Math.max(...recipes.map(({ scratch }) => scratch.totalBytes)),
+    labelBytes,
+    residentBytes: [],
+  };
+  const limit = Math.min(ADDRESSABLE, maxMemoryBytes - store.locationsBytes);
+  const streamCount = validation === null ? 1 : 2;
+  const least = computeLayout({ ...sizes, rings: Array(streamCount).fill(1) });
+  let spare = Math.floor((limit - least.totalBytes) / least.entryBytes);
+  /** At most `part` of what is left goes to one ring. */
+  const ring = (given: number | null, tasks: number, part: number): number => {
+    const entries = given ?? Math.max(SMALLEST_RING, Math.min(wantedRing(least, tasks), 1 + Math.floor(part * spare)));
+    spare -= entries - 1;
+    return entries;
+  };
+  // Validation has as many batches as keep each worker at one task: it is filled ahead where there is time.
+  const ofValidation = validation === null ? [] : [ring(validation.ring, workers, 1 / 3)];
+  const needed = computeLayout({ ...sizes, rings: [ring(training.ring, sizes.scratches, 1), ...ofValidation] });
+
+  let left = Math.min(
+    cacheBytes ?? DEFAULT_CACHE_BYTES,
+    cacheBytes === null ? (limit - needed.totalBytes) / 2 : ADDRESSABLE - needed.totalBytes,
+  );
+  const resident: number[] = Array(store.cases.length).fill(0);
+  for (const caseNumber of drawnCases(streams)) {
+    const bytes = residentBytes(channels, labelBytes, store.cases[caseNumber].shape);
+    left -= bytes;
+    if (left < 0) break;
+    resident[caseNumber] = bytes;
+  }
+  return computeLayout({ ...needed, residentBytes: resident });
+}
+
+/** What a batch of a configuration holds. */
+export function entryOf({ config, patchSize, share, patch }: ResolvedConfiguration, { targets }: PatchRecipe): EntryOptions {
+  return { config, batchSize: share.count, patchSize, patch, targets: targets.shapes, targetChannels: targetChannels(targets) };
+}
+
+/** The cases of all streams, those of training first. */
+function drawnCases(streams: ResolvedStreams): Iterable<number> {
+  return new Set(allConfigurations(streams).flatMap(({ cases, store }) => cases ?? [...store.cases.keys()]));
+}
+
+/** Enough batches for so many tasks, one more task to be handed out at once, and one batch in the consumer's hands. */
+function wantedRing({ configurations }: Layout, tasks: number): number {
+  return Math.max(
+    ...configurations.map(({ batchSize, sampleBytes }) => Math.ceil(((tasks + 1) * slotsPerTask(sampleBytes)) / batchSize) + 1),
+  );
+}

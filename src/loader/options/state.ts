@@ -1,0 +1,248 @@
+import { OptionError, StateError } from '../../common/errors.ts';
+import { storeConfiguration } from '../../planning/store-configuration.ts';
+import type { Weight } from '../../sampling/mix.ts';
+import { SAMPLING_DEFAULTS, SAMPLING_SHAPING } from '../../sampling/options.ts';
+import { SPLITS_FILE } from '../../store/splits.ts';
+import type { Store } from '../../store/store.ts';
+import { CONFIG_OPTIONS, type LoaderOptions, type ResolvedOptions } from './options.ts';
+import type { EpochLengths, ResolvedConfiguration, ResolvedStreams, SavedConfiguration } from './streams.ts';
+
+/** The options that decide the bytes of a stream, and the store they were used on. */
+const SHAPING = [
+  'patchSize',
+  'batchSize',
+  'seed',
+  ...SAMPLING_SHAPING,
+  'padMode',
+  'augmentation',
+  'deepSupervision',
+  'regions',
+  'previousHash',
+] as const;
+
+type Shaping = Pick<ResolvedOptions, (typeof SHAPING)[number]>;
+
+/** Of them, those that all configurations of a stream have in common. */
+const COMMON = ['seed', 'worldSize', 'previousHash'] as const satisfies readonly (keyof Shaping)[];
+/** What `exposure` decides in the place of. */
+const DECIDED = ['oversample', 'probabilisticOversampling', 'classWeights'] as const satisfies readonly (keyof Shaping)[];
+
+/** One configuration of a mixed stream. */
+export interface ConfigState extends Omit<Shaping, (typeof COMMON)[number]> {
+  /** What its batches are tagged with. */
+  config: string;
+  weight: Weight;
+}
+
+/** Where each stream goes on: the batch that comes next, counted from 0. */
+export interface Positions {
+  training: number;
+  validation: number;
+}
+
+/**
+ * Where a loader stands: plain JSON, a few hundred bytes, valid on any machine that has the same store. What shapes the stream is
+ * at the top, of a mixed stream that of its first configuration.
+ */
+export interface LoaderState extends Shaping {
+  format: 'voxfeed-state';
+  version: 1;
+  /** The batch that comes next, counted from 0. */
+  nextBatch: number;
+  storeHash: string;
+  /** What batches are tagged with. */
+  config: string;
+  /** The epoch that it belongs to, for people to read. */
+  epoch: number;
+  epochs: EpochLengths;
+  /** All configurations of a mixed stream. */
+  configs?: ConfigState[];
+  fold?: number | 'all';
+  /** Of the fold's cases. */
+  foldHash?: string;
+  /** The validation stream, if there is one. */
+  validation?: { nextBatch: number; augmentation: Shaping['augmentation'][]; exposure: Shaping['exposure'][] };
+}
+
+/** To continue: everything that shapes the stream comes from the state, and may be left out. */
+export interface ResumeOptions extends Partial<LoaderOptions> {
+  store: Store;
+  state: LoaderState;
+}
+
+export function saveState(streams: ResolvedStreams, next: Positions): LoaderState {
+  const { common, training, validation, fold, mixed, epochs } = streams;
+  return structuredClone({
+    format: 'voxfeed-state',
+    version: 1,
+    nextBatch: next.training,
+    storeHash: common.store.hash,
+    config: training.configurations[0].config,
+    ...shaping(common),
+    epoch: epochOf(next, epochs, validation !== null),
+    epochs,
+    ...(mixed && { configs: training.configurations.map(configState) }),
+    ...(fold && { fold: fold.fold, foldHash: fold.hash }),
+    ...(validation && {
+      validation: {
+        nextBatch: next.validation,
+        augmentation: validation.configurations.map(({ augmentation }) => augmentation),
+        exposure: validation.configurations.map(({ exposure }) => exposure),
+      },
+    }),
+  });
+}
+
+/** The first epoch of which any stream has batches left. */
+export function epochOf(next: Positions, epochs: EpochLengths, validated: boolean): number {
+  const trained = Math.floor(next.training / epochs.training);
+  return validated ? Math.min(trained, Math.floor(next.validation / epochs.validation)) : trained;
+}
+
+function shaping(options: Shaping): Shaping {
+  return Object.fromEntries(SHAPING.map((name) => [name, options[name]])) as unknown as Shaping;
+}
+
+function configState(options: ResolvedConfiguration): ConfigState {
+  return { config: options.config, weight: options.weight, ...without(shaping(options), COMMON) };
+}
+
+interface AppliedState {
+  options: LoaderOptions;
+  next: Positions;
+  saved: SavedConfiguration[];
+}
+
+/**
+ * Completes options from a state: what shapes the stream comes from there, unless it is given again.
+ * @throws StateError if the two contradict each other, OptionError if it is no state
+ */
+export function applyState(options: LoaderOptions | ResumeOptions): AppliedState {
+  if (!('state' in options) || options.state === undefined)
+    return { options: options as LoaderOptions, next: { training: 0, validation: 0 }, saved: [] };
+  const { state, ...given } = options;
+  const next = { training: state?.nextBatch, validation: state?.validation?.nextBatch ?? 0 };
+  const usable = (batch: number): boolean => Number.isSafeInteger(batch * state.batchSize) && batch >= 0;
+  if (state?.format !== 'voxfeed-state' || state.version !== 1 || !Object.values(next).every(usable))
+    throw new OptionError('state', 'it is not the state of a loader', 'Pass what `loader.state()` returned, as an object');
+  if (given.store?.hash !== state.storeHash) {
+    throw new StateError(
+      'state',
+      'it belongs to another store, or the store was written anew since',
+      'Open the store it was saved with; a changed store gives another stream',
+    );
+  }
+  // Advice is taken once, when the stream begins.
+  if (given.oversample === 'auto') delete given.oversample;
+  const asked = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as typeof given;
+  if (asked.fold !== undefined && asked.fold !== state.fold) refuse('fold', state.fold, asked.fold);
+  const streams = {
+    ...(state.epochs && { epochs: state.epochs }),
+    ...(state.fold !== undefined && { fold: state.fold }),
+    ...(state.validation && { validation: true }),
+  };
+  const { seed, worldSize } = complete(state);
+  const completed = state.configs ? mixed(state.configs, { seed, worldSize, ...asked }) : single(state, asked);
+  const saved = (state.configs ?? [state]).map(({ config }, i) => ({
+    config,
+    validation: { augmentation: state.validation?.augmentation[i], exposure: state.validation?.exposure?.[i] },
+  })) as SavedConfiguration[];
+  return { options: { ...streams, ...completed } as LoaderOptions, next, saved };
+}
+
+function single(state: LoaderState, { config, ...given }: Partial<LoaderOptions>): Partial<LoaderOptions> {
+  if (given.configs !== undefined) refuse('configs', undefined, given.configs);
+  if (config !== undefined) {
+    const planned = storeConfiguration(given.store as Store, config);
+    given.patchSize ??= planned.patchSize;
+    given.batchSize ??= planned.batchSize;
+  }
+  const saved = shaping(complete(state));
+  // What these mean depends on the patch and the data set, which must be the same to begin with.
+  const { augmentation, deepSupervision, regions, caseWeights, classWeights, exposure, ...plain } = given;
+  compare(saved, plain);
+  return { ...asOptions(without(saved, ['previousHash'])), ...given } as Partial<LoaderOptions>;
+}
+
+/** What is saved of a configuration, as it can be asked for. */
+function asOptions(saved: Omit<Shaping, (typeof COMMON)[number]>): Partial<LoaderOptions> {
+  const options = saved.exposure === null ? saved : without(saved, DECIDED);
+  return { ...options, regions: saved.regions !== null } as unknown as Partial<LoaderOptions>;
+}
+
+/** The saved configurations; what is asked of all of them must be what they have. */
+function mixed(configs: ConfigState[], given: Partial<LoaderOptions>): Partial<LoaderOptions> {
+  const common = Object.fromEntries(CONFIG_OPTIONS.filter((name) => given[name] !== undefined).map((name) => [name, given[name]]));
+  return {
+    ...given,
+    configs: given.configs ?? configs.map(({ config: _, ...entry }) => ({ ...asOptions(entry), ...common })),
+  } as Partial<LoaderOptions>;
+}
+
+/** @throws StateError if options that were given again, once they are resolved, are not those of the state. */
+export function checkState({ common, training, validation, fold, mixed }: ResolvedStreams, given: LoaderOptions | ResumeOptions): void {
+  if (!('state' in given) || given.state === undefined) return;
+  const { state } = given;
+  const saved = complete(state);
+  if (saved.previousHash !== common.previousHash)
+    throw new StateError(
+      'state',
+      `it was saved ${saved.previousHash === null ? 'without a previous stage' : `with ${common.previousHash === null ? 'a' : 'another'} previous stage`}`,
+      'Give the same `previousStage` as then',
+    );
+  compare(saved, mixed ? { seed: common.seed, worldSize: common.worldSize } : shaping(common));
+  if (mixed) {
+    const [before, asked] = [state.configs ?? [], training.configurations];
+    if (before.length !== asked.length) refuse('configs', before.length, asked.length);
+    for (const [i, entry] of asked.entries()) {
+      const path = `configs[${i}].`;
+      if (JSON.stringify(before[i].weight) !== JSON.stringify(entry.weight)) refuse(`${path}weight`, before[i].weight, entry.weight);
+      compare(complete(before[i]), without(shaping(entry), COMMON), path);
+    }
+  }
+  if (state.foldHash !== fold?.hash)
+    throw new StateError(
+      'state',
+      `fold ${fold?.fold} had other cases when it was saved`,
+      `Restore ${SPLITS_FILE} of the store, or leave \`state\` out to begin anew`,
+    );
+  if (!validation || !state.validation) return;
+  for (const name of ['augmentation', 'exposure'] as const) {
+    const asked = validation.configurations.map((entry) => entry[name]);
+    const before = state.validation[name] ?? asked;
+    if (JSON.stringify(asked) !== JSON.stringify(before)) refuse(`validation.${name}`, before, asked);
+  }
+}
+
+/** @throws StateError for the first that differs. */
+function compare(saved: Partial<Shaping>, asked: Partial<Record<keyof Shaping, unknown>>, path = ''): void {
+  for (const name of SHAPING) {
+    if (asked[name] !== undefined && JSON.stringify(asked[name]) !== JSON.stringify(saved[name]))
+      refuse(path + name, saved[name], asked[name]);
+  }
+}
+
+function refuse(name: string, saved: unknown, asked: unknown): never {
+  const show = (value: unknown): string => JSON.stringify(value) ?? 'nothing';
+  throw new StateError(
+    'state',
+    `it was saved with ${name} ${show(saved)}, the options say ${show(asked)}`,
+    `Leave \`${name}\` out to continue, or leave \`state\` out to begin anew`,
+  );
+}
+
+function without<T extends object, K extends keyof T>(options: T, names: readonly K[]): Omit<T, K> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name as K))) as Omit<T, K>;
+}
+
+/** Older states say nothing of options that came later. */
+function complete<T extends Omit<Shaping, (typeof COMMON)[number]>>(state: T): T & Pick<Shaping, 'worldSize' | 'previousHash'> {
+  return {
+    ...SAMPLING_DEFAULTS,
+    previousHash: null,
+    ...state,
+    augmentation: state.augmentation ?? [],
+    deepSupervision: state.deepSupervision ?? [state.patchSize.map(() => 1)],
+    regions: state.regions ?? null,
+  };
+}

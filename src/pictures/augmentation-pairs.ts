@@ -1,0 +1,129 @@
+import { isSpatial } from '../augmentation/pipeline.ts';
+import type { Step } from '../augmentation/transform.ts';
+import type { PipelineStep } from '../augmentation/transforms/index.ts';
+import type { SpatialStep } from '../augmentation/transforms/spatial/spatial.ts';
+import { OptionError } from '../common/errors.ts';
+import { PatchLoader } from '../loader/loader.ts';
+import type { LoaderOptions } from '../loader/options/options.ts';
+import { prepareOptions } from '../loader/options/prepare.ts';
+import type { PairRow } from './augmentation-sheet.ts';
+import { type SheetSample, sheetSamples } from './contact-sheet.ts';
+
+/** Samples that are tried for each transform: some draw nothing, as a coin decides about each channel or axis. */
+const TRIED = 16;
+/** Steps that change what is outside, or the channels of a cascade. */
+const UNSEEN = ['replaceLabel', 'mask', 'oneHot', 'binaryOperators', 'removeComponent'];
+/** Pairs of a row. */
+const SHOWN = 4;
+
+/**
+ * Patches before and after each step of a pipeline alone, made by a loader as in training, with foreground in each. Steps that have
+ * nothing to show are left out: those that draw nothing for such patches, and those that only change what is outside.
+ */
+export async function augmentationPairs(given: LoaderOptions): Promise<PairRow[]> {
+  const options = forced(given);
+  const { streams } = await prepareOptions(options);
+  const steps = streams.common.augmentation;
+  // Keeps the crop the same, so that the same sample is the same place.
+  const idle = steps.filter(isSpatial).map((step) => only(step, {}));
+  // Its channels are not shown, but a cascade must have them.
+  const cascade = steps.filter(({ transform }) => transform === 'oneHot');
+  const before = await samplesOf(options, [...idle, ...cascade], null);
+  const rows: PairRow[] = [];
+  for (const { title, step } of alone(steps)) {
+    const after = await samplesOf(options, [...(isSpatial(step) ? [] : idle), step, ...cascade], step);
+    const pairs = after.flatMap(({ sample, parameters }, i) =>
+      parameters === null ? [] : [{ before: before[i].sample, after: sample, caption: describe(parameters) }],
+    );
+    if (pairs.length > 0) rows.push({ title, pairs: pairs.slice(0, SHOWN) });
+  }
+  return rows;
+}
+
+/** All samples show foreground, and are one configuration's: what decides otherwise is left out. @throws OptionError */
+function forced({
+  exposure: _,
+  probabilisticOversampling: __,
+  rank,
+  worldSize,
+  ranks,
+  ring,
+  validation,
+  ...options
+}: LoaderOptions): LoaderOptions {
+  if (options.configs !== undefined)
+    throw new OptionError('configs', 'the steps of one configuration are shown', 'Give `config`, and `augmentation`');
+  return { ...options, batchSize: TRIED, oversample: 1, workers: 1, ring: 1, deepSupervision: false, regions: false };
+}
+
+/** Every step on its own, made each time. */
+function alone(steps: readonly Step[]): { title: string; step: Step }[] {
+  return steps.flatMap((step) => {
+    if ('of' in step) return alone(step.of as Step[]);
+    if (!isSpatial(step)) return UNSEEN.includes(step.transform) ? [] : [{ title: titleOf(step), step: { ...step, probability: 1 } }];
+    const { elasticProbability = 0 } = step;
+    return [
+      { title: 'rotation', step: only(step, { rotationProbability: 1 }) },
+      { title: 'scaling', step: only(step, { scalingProbability: 1 }) },
+      ...(elasticProbability > 0 ? [{ title: 'elastic deformation', step: only(step, { elasticProbability: 1 }) }] : []),
+    ];
+  });
+}
+
+function only(step: SpatialStep, parts: Partial<SpatialStep>): SpatialStep {
+  return { ...step, probability: 1, rotationProbability: 0, scalingProbability: 0, elasticProbability: 0, ...parts };
+}
+
+/** The name, and what of its options is no number. */
+function titleOf({ transform, probability: _, ...options }: Step): string {
+  const set = Object.entries(options).flatMap(([name, value]) => (value === true ? [name] : typeof value === 'string' ? [value] : []));
+  const words = transform.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return set.length > 0 ? `${words} (${set.join(', ')})` : words;
+}
+
+/** @param shown whose parameters are wanted */
+async function samplesOf(
+  options: LoaderOptions,
+  steps: readonly Step[],
+  shown: Step | null,
+): Promise<{ sample: SheetSample; parameters: unknown }[]> {
+  await using loader = await PatchLoader.create({
+    ...options,
+    augmentation: steps as PipelineStep[],
+  });
+  using batch = await loader.next();
+  return sheetSamples(batch, options.store.classes).map((sample, slot) => ({
+    sample,
+    parameters: batch.plans[slot].operations.find(({ step }) => steps[step] === shown)?.parameters ?? null,
+  }));
+}
+
+/** What was drawn, in short: numbers of the first channel, angles in degrees. */
+function describe(parameters: unknown): string {
+  const show = (value: number): string => (Number.isInteger(value) ? String(value) : value.toFixed(2));
+  const list = (value: unknown): string => {
+    if (typeof value === 'number') return show(value);
+    if (!Array.isArray(value)) return value !== null && typeof value === 'object' ? describe(value) : String(value);
+    const channel = value.find((entry) => entry !== null);
+    return Array.isArray(channel)
+      ? list(channel)
+      : value
+          .filter((entry) => entry !== null)
+          .map(list)
+          .join(' ');
+  };
+  return Object.entries(parameters as object)
+    .filter(
+      ([name, value]) =>
+        name !== 'seed' && (name !== 'angles' || value.some(Boolean)) && (name !== 'scales' || value.some((one: unknown) => one !== 1)),
+    )
+    .map(([name, value]) =>
+      name === 'angles'
+        ? `${value
+            .map((angle: number) => (angle * 180) / Math.PI)
+            .map(Math.round)
+            .join(' ')} degrees`
+        : `${name} ${list(value)}`,
+    )
+    .join(', ');
+}

@@ -1,0 +1,73 @@
+import type { LabelClass } from '../raw/labels.ts';
+import { Canvas, type Colour } from './canvas.ts';
+import { GLYPH_HEIGHT, GLYPH_WIDTH } from './font.ts';
+import { classColours, greyWindow, type Patch, slicePosition, sliceView } from './slice-view.ts';
+
+const BACKGROUND: Colour = [24, 26, 30];
+const INK: Colour = [214, 218, 224];
+const FAINT: Colour = [140, 147, 158];
+const FRAME: Colour = [62, 67, 76];
+const CHANGED: Colour = [86, 140, 255];
+
+const MARGIN = 14;
+/** Between the two of a pair, and between pairs. */
+const [NEAR, APART] = [4, 22];
+const LINE = GLYPH_HEIGHT + 7;
+
+/** One patch before and after a transform. */
+export interface Pair {
+  before: Patch;
+  after: Patch;
+  /** What was drawn for it. */
+  caption: string;
+}
+
+/** One transform, on some patches. */
+export interface PairRow {
+  title: string;
+  pairs: Pair[];
+}
+
+/**
+ * Draws a row for each transform as PNG: pairs of the same slice before and after, outlined labels, both in the grey values of the
+ * first, so that a change of brightness is seen as one.
+ */
+export function drawAugmentationSheet(title: string, rows: readonly PairRow[], classes: readonly LabelClass[]): Uint8Array {
+  const drawn = rows.map((row) => ({ ...row, views: row.pairs.map(viewsOf) }));
+  const [{ views: first }] = drawn;
+  const [{ width, height }] = first[0];
+  const pairWidth = 2 * width + NEAR;
+  const columns = Math.max(...rows.map(({ pairs }) => pairs.length));
+  const rowHeight = 2 * LINE + height + MARGIN;
+  const header = 2 * LINE + MARGIN;
+  const across = Math.max(columns * (pairWidth + APART) - APART, GLYPH_WIDTH * title.length);
+  const canvas = new Canvas(2 * MARGIN + across, header + rows.length * rowHeight + MARGIN, BACKGROUND);
+
+  canvas.text(MARGIN, MARGIN, title, INK);
+  let x = MARGIN;
+  for (const { name, colour } of classColours(classes)) {
+    canvas.rectangle(x, MARGIN + LINE, GLYPH_HEIGHT, GLYPH_HEIGHT, colour);
+    canvas.text(x + GLYPH_HEIGHT + 4, MARGIN + LINE, name, INK);
+    x += GLYPH_HEIGHT + 18 + GLYPH_WIDTH * name.length;
+  }
+  drawn.forEach(({ title: name, pairs, views }, row) => {
+    const top = header + row * rowHeight;
+    canvas.text(MARGIN, top, name, INK);
+    views.forEach(([before, after], column) => {
+      const left = MARGIN + column * (pairWidth + APART);
+      const at = top + 2 * LINE;
+      canvas.text(left, top + LINE, pairs[column].caption.slice(0, Math.floor(pairWidth / GLYPH_WIDTH)), FAINT);
+      before.draw(canvas, left, at);
+      canvas.frame(left, at, before.width, before.height, 1, FRAME);
+      after.draw(canvas, left + width + NEAR, at);
+      canvas.frame(left + width + NEAR, at, after.width, after.height, 1, CHANGED);
+    });
+  });
+  return canvas.png();
+}
+
+function viewsOf({ before, after }: Pair) {
+  const grey = greyWindow(before.image);
+  const position = slicePosition(before, 0);
+  return [before, after].map((patch) => sliceView(patch, 0, position, grey));
+}

@@ -1,0 +1,86 @@
+import { type Triple, voxels } from '../common/geometry.ts';
+import type { Batch } from '../loader/batch.ts';
+import type { LabelClass } from '../raw/labels.ts';
+import { Canvas, type Colour } from './canvas.ts';
+import { GLYPH_HEIGHT, GLYPH_WIDTH } from './font.ts';
+import { classColours, greyWindow, type Patch, slicePosition, sliceView, type View } from './slice-view.ts';
+
+const BACKGROUND: Colour = [24, 26, 30];
+const INK: Colour = [214, 218, 224];
+const FORCED: Colour = [255, 158, 44];
+const FRAME: Colour = [62, 67, 76];
+const MARGIN = 14;
+const GAP = 4;
+const LINE = GLYPH_HEIGHT + 7;
+/** Width over height that a sheet aims at. */
+const ASPECT = 1.6;
+
+/** One sample as the sheet shows it. Arrays are copies: a sheet outlives its batches. */
+export interface SheetSample extends Patch {
+  caption: string;
+  forced: boolean;
+}
+
+/** Copies what a sheet shows out of a batch. */
+export function sheetSamples(batch: Batch, classes: readonly LabelClass[]): SheetSample[] {
+  const spatial = batch.dataShape.slice(2);
+  const shape = (spatial.length === 2 ? [1, ...spatial] : spatial) as Triple;
+  const count = voxels(shape);
+  const channels = batch.dataShape[1];
+  return batch.plans.map(({ forced, classNumber }, slot) => ({
+    image: batch.data.slice(slot * channels * count, slot * channels * count + count),
+    target: batch.target.slice(slot * count, (slot + 1) * count),
+    shape,
+    forced,
+    caption: `${batch.keys[slot]}: ${describe(forced, classNumber === null ? null : classes[classNumber].name)}`,
+  }));
+}
+
+function describe(forced: boolean, className: string | null): string {
+  if (!forced) return 'random';
+  return className === null ? 'forced, no foreground in case' : `forced ${className}`;
+}
+
+/**
+ * Draws samples as PNG: for each, one slice across every axis (the one with most foreground, else the middle), outlined labels,
+ * an orange frame where foreground was forced.
+ */
+export function drawContactSheet(title: string, samples: readonly SheetSample[], classes: readonly LabelClass[]): Uint8Array {
+  const cells = samples.map(toViews);
+  const [first] = cells;
+  const cellWidth = first.reduce((sum, view) => sum + view.width + GAP, -GAP);
+  const cellHeight = Math.max(...first.map(({ height }) => height)) + LINE;
+  const columns = Math.min(samples.length, Math.max(1, Math.round(Math.sqrt((samples.length * cellHeight * ASPECT) / cellWidth))));
+  const rows = Math.ceil(samples.length / columns);
+  const header = 2 * LINE + MARGIN;
+  const legend = [...classColours(classes), { name: 'forced foreground', colour: FORCED }];
+  const width = Math.max(columns * (cellWidth + MARGIN) + MARGIN, 2 * MARGIN + GLYPH_WIDTH * title.length);
+  const canvas = new Canvas(width, header + rows * (cellHeight + MARGIN) + MARGIN, BACKGROUND);
+
+  canvas.text(MARGIN, MARGIN, title, INK);
+  let x = MARGIN;
+  for (const { name, colour } of legend) {
+    canvas.rectangle(x, MARGIN + LINE, GLYPH_HEIGHT, GLYPH_HEIGHT, colour);
+    canvas.text(x + GLYPH_HEIGHT + 4, MARGIN + LINE, name, INK);
+    x += GLYPH_HEIGHT + 18 + GLYPH_WIDTH * name.length;
+  }
+  cells.forEach((views, i) => {
+    const left = MARGIN + (i % columns) * (cellWidth + MARGIN);
+    const top = header + Math.floor(i / columns) * (cellHeight + MARGIN) + LINE;
+    const { caption, forced } = samples[i];
+    const fitting = Math.floor(cellWidth / GLYPH_WIDTH);
+    canvas.text(left, top - LINE, caption.slice(0, fitting), forced ? FORCED : INK);
+    let at = left;
+    for (const view of views) {
+      view.draw(canvas, at, top);
+      canvas.frame(at, top, view.width, view.height, forced ? 2 : 1, forced ? FORCED : FRAME);
+      at += view.width + GAP;
+    }
+  });
+  return canvas.png();
+}
+
+function toViews(sample: SheetSample): View[] {
+  const grey = greyWindow(sample.image);
+  return (sample.shape[0] === 1 ? [0] : [0, 1, 2]).map((axis) => sliceView(sample, axis, slicePosition(sample, axis), grey));
+}

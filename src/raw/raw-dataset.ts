@@ -1,0 +1,143 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CaseError, CasesError, DatasetError, fileError, type VoxfeedError } from '../common/errors.ts';
+import { type DatasetDescription, readDatasetJson } from './dataset-json.ts';
+
+/** The files of one case of a raw data set. */
+export interface RawCase {
+  id: string;
+  /** One image per channel, in channel order. */
+  images: string[];
+  label: string;
+}
+
+/** A folder in nnU-Net's raw layout: dataset.json, imagesTr/CASE_0000.nii.gz …, labelsTr/CASE.nii.gz. */
+export interface RawDataset extends DatasetDescription {
+  dir: string;
+  /** Ascending by id, as nnU-Net sorts them. */
+  cases: RawCase[];
+  /** What is odd but usable, for the user to read. */
+  notes: string[];
+}
+
+/**
+ * Reads dataset.json and finds every file of every case, without opening the volumes.
+ * @throws DatasetError or CasesError naming the file that is missing or wrong.
+ */
+export async function openRawDataset(dir: string): Promise<RawDataset> {
+  const path = join(dir, 'dataset.json');
+  const description = await readDatasetJson(path);
+  const { channels, ending, listed } = description;
+  const cases = listed === null ? await findCases(dir, channels.length, ending) : await checkListed(path, listed, channels.length);
+  const notes: string[] = [];
+  if (description.numTraining !== cases.length)
+    notes.push(`${path} says numTraining ${description.numTraining}, ${cases.length} cases are there`);
+  return { ...description, dir, cases, notes };
+}
+
+async function checkListed(path: string, listed: NonNullable<DatasetDescription['listed']>, channels: number): Promise<RawCase[]> {
+  const errors: VoxfeedError[] = [];
+  const ids = Object.keys(listed).sort((a, b) => (a < b ? -1 : 1));
+  const cases = ids.map((id) => ({ id, ...listed[id] }));
+  for (const { id, images, label } of cases) {
+    if (images.length !== channels)
+      errors.push(
+        new CaseError(path, `case ${id} lists ${images.length} images, there are ${channels} channels`, 'List one image a channel'),
+      );
+    if (!/^[^/\\]+$/.test(id))
+      errors.push(new CaseError(path, `the case ${JSON.stringify(id)} makes no file name`, 'Give it another name'));
+    if (Object.hasOwn(listed, `${id}_seg`))
+      errors.push(
+        new CaseError(path, `the label of case ${id} would be stored in the same file as case ${id}_seg`, 'Rename one of the two'),
+      );
+    for (const file of [...images, label]) {
+      const found = await stat(file).catch(() => null);
+      if (found === null) errors.push(new CaseError(file, `case ${id} lists it, but there is no such file`, `Correct ${path}`));
+    }
+  }
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new CasesError(path, errors);
+  return cases;
+}
+
+async function list(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new DatasetError(dir, 'there is no such folder', 'A raw data set has imagesTr and labelsTr beside dataset.json');
+    throw fileError(dir, error);
+  }
+}
+
+async function findCases(dir: string, channels: number, ending: string): Promise<RawCase[]> {
+  const imagesDir = join(dir, 'imagesTr');
+  const labelsDir = join(dir, 'labelsTr');
+  const [imageFiles, labelFiles] = await Promise.all([list(imagesDir), list(labelsDir)]);
+
+  const found = new Map<string, Set<number>>();
+  for (const file of imageFiles.filter((name) => name.endsWith(ending) && !name.startsWith('.'))) {
+    const stem = file.slice(0, -ending.length);
+    const match = /^(.+)_(\d{4})$/.exec(stem);
+    if (!match)
+      throw new DatasetError(
+        join(imagesDir, file),
+        'the name has no channel number',
+        `Name images CASE_0000${ending}, CASE_0001${ending}, …`,
+      );
+    const [, id, channel] = match;
+    found.set(id, (found.get(id) ?? new Set()).add(Number(channel)));
+  }
+  const labelled = new Set(
+    labelFiles.filter((name) => name.endsWith(ending) && !name.startsWith('.')).map((name) => name.slice(0, -ending.length)),
+  );
+  if (found.size === 0 && labelled.size === 0) {
+    throw new DatasetError(imagesDir, `it holds no ${ending} image (0 cases)`, 'Check the folder and "file_ending" in dataset.json');
+  }
+
+  const errors: VoxfeedError[] = [];
+  const cases: RawCase[] = [];
+  const ids = [...new Set([...found.keys(), ...labelled])].sort((a, b) => (a < b ? -1 : 1));
+  for (const id of ids) {
+    const images = Array.from({ length: channels }, (_, channel) => join(imagesDir, `${id}_${String(channel).padStart(4, '0')}${ending}`));
+    const label = join(labelsDir, `${id}${ending}`);
+    const present = found.get(id);
+    if (present === undefined) {
+      errors.push(new CaseError(label, `the label has no image ${images[0]}`, 'Add the image or remove the label'));
+      continue;
+    }
+    const missing = images.find((_, channel) => !present.has(channel));
+    const extra = [...present].find((channel) => channel >= channels);
+    const clash = `${id}_seg`;
+    if (found.has(clash))
+      errors.push(
+        new CaseError(
+          images[0],
+          `the label of case ${id} would be stored in the same file as case ${clash}`,
+          'Rename one of the two cases',
+        ),
+      );
+    else if (missing !== undefined)
+      errors.push(
+        new CaseError(
+          missing,
+          `channel ${images.indexOf(missing)} of case ${id} is missing`,
+          `dataset.json names ${channels} channels; add the file or remove the case`,
+        ),
+      );
+    else if (extra !== undefined)
+      errors.push(
+        new CaseError(
+          images[0],
+          `case ${id} has a channel ${extra}`,
+          `dataset.json names ${channels} channels: add a name there or remove the file`,
+        ),
+      );
+    else if (!labelled.has(id))
+      errors.push(new CaseError(label, `case ${id} has an image but no label`, 'Add the label or remove the image'));
+    else cases.push({ id, images, label });
+  }
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new CasesError(dir, errors);
+  return cases;
+}

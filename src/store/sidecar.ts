@@ -1,0 +1,113 @@
+import { Packr } from 'msgpackr';
+import { StoreError } from '../common/errors.ts';
+import { type Box, type Triple, voxels } from '../common/geometry.ts';
+import type { Checksum } from '../common/hash.ts';
+import type { ClassLocations } from './class-locations.ts';
+
+/** A file a case depends on, and how to tell that it changed. */
+export interface SourceFile {
+  /** File name without its folder: moving a data set does not outdate its store. */
+  name: string;
+  bytes: number;
+  modifiedMs: number;
+}
+
+/** A written file and the xxHash64 of its bytes. */
+export interface StoredFile {
+  bytes: number;
+  xxh64: string;
+}
+
+/** How often a random patch of one case holds foreground. */
+export interface Coverage {
+  /** Of the patch this was measured with, array order; a 2D patch has 1 along axis 0. */
+  patch: Triple;
+  /** The part of all random patches that hold any foreground voxel, 0 to 1. */
+  any: number;
+  /** The same for each class of the data set ("annotated" is left out: its entry is 0). 0 where the case has none of it. */
+  classes: number[];
+}
+
+/** Everything about one stored case besides its voxels: the contents of `CASE.msgpack`. */
+export interface Sidecar {
+  format: 'voxfeed-case';
+  version: 2;
+  id: string;
+  channels: number;
+  /** Stored shape and spacing in millimetres, in the stored order of axes. */
+  shape: Triple;
+  spacing: Triple;
+  /** Stored axis i is axis `transpose[i]` of the raw volume [z, y, x]. */
+  transpose: Triple;
+  /** Of the raw volume, in stored axis order: its spacing, its shape, and the box that was resampled to `shape`. */
+  rawSpacing: Triple;
+  shapeBeforeCrop: Triple;
+  cropBox: Box;
+  /** Of the raw file: voxel (x, y, z, 1) to millimetres. */
+  affine: number[][];
+  /** How often random patches of the planned sizes hold foreground; empty where that was not measured. */
+  coverage: Coverage[];
+  /** Of the options it was written with. */
+  optionsHash: string;
+  sources: SourceFile[];
+  files: { data: StoredFile; segmentation: StoredFile };
+  classes: ClassLocations[];
+  /** Of all the rest; see `sidecarChecksum`. */
+  xxh64: string;
+}
+
+/** Plain MessagePack maps: any reader of any language understands them. */
+const packr = new Packr({ useRecords: false });
+
+/** Locations travel as bytes (little-endian uint32), a tenth of the size and time of MessagePack integers. */
+type PackedClass = Omit<ClassLocations, 'locations'> & { locations: Uint8Array };
+
+export function encodeSidecar(sidecar: Sidecar): Buffer {
+  const classes: PackedClass[] = sidecar.classes.map((entry) => ({
+    ...entry,
+    locations: new Uint8Array(entry.locations.buffer, entry.locations.byteOffset, entry.locations.byteLength),
+  }));
+  return packr.pack({ ...sidecar, classes });
+}
+
+/** @throws StoreError naming `path`. */
+export function decodeSidecar(path: string, bytes: Uint8Array): Sidecar {
+  const damaged = (why: string): StoreError =>
+    new StoreError(path, `it is damaged (${why})`, 'Run `voxfeed preprocess` again; it replaces damaged files');
+  let content: (Omit<Sidecar, 'classes'> & { classes: PackedClass[] }) | null;
+  try {
+    content = packr.unpack(bytes);
+  } catch (error) {
+    throw damaged((error as Error).message);
+  }
+  if (content?.format !== 'voxfeed-case' || content.version !== 2) {
+    throw new StoreError(path, 'it is not a case of a voxfeed store of version 2', 'Preprocess the data set into a new folder');
+  }
+  const { classes, shape } = content;
+  if (
+    !Array.isArray(classes) ||
+    !Array.isArray(shape) ||
+    classes.some(({ locations }) => !(locations instanceof Uint8Array) || locations.length % 4 !== 0)
+  ) {
+    throw damaged('fields are missing');
+  }
+  // A copy, because the bytes may begin at any address.
+  const unpacked = classes.map((entry) => ({ ...entry, locations: new Uint32Array(Uint8Array.from(entry.locations).buffer) }));
+  const count = voxels(shape);
+  if (unpacked.some(({ locations }) => locations.some((location) => location >= count))) throw damaged('locations lie outside the volume');
+  return { ...content, classes: unpacked };
+}
+
+/** Finds damage anywhere in a sidecar that can still be unpacked. */
+export function sidecarChecksum(
+  checksum: Checksum,
+  { xxh64: _, classes, ...rest }: Sidecar | (Omit<Sidecar, 'xxh64'> & { xxh64?: string }),
+): string {
+  const sizes = classes.map(({ labels, voxels, locations }) => [labels, voxels, locations.length]);
+  return checksum(JSON.stringify([rest, sizes], withBigInts), ...classes.map(({ locations }) => locations));
+}
+
+/** Damage may turn a number into one that JSON cannot write. */
+function withBigInts(_: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? `${value}n` : value;
+}

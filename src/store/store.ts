@@ -1,0 +1,156 @@
+import { readFileSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileError, StoreError } from '../common/errors.ts';
+import type { Triple } from '../common/geometry.ts';
+import { type Checksum, hasher } from '../common/hash.ts';
+import type { LabelClass } from '../raw/labels.ts';
+import { caseFiles } from './case-files.ts';
+import { decodeSidecar, type Sidecar } from './sidecar.ts';
+import { contentHash, INDEX_FILE, parseIndex, type StoredCase, type StoreIndex } from './store-index.ts';
+
+/** Class locations kept in memory are bounded by this many bytes; they are read again where needed. */
+const LOCATIONS_CACHE_BYTES = 256 * 1024 * 1024;
+
+/** A preprocessed data set, ready to be sampled. Open one with `openStore`. */
+export class Store {
+  readonly dir: string;
+  readonly index: StoreIndex;
+  /** Of all that a stream is made from: voxels, labels, class locations, and what the labels mean. Plans are not among it. */
+  readonly hash: string;
+  readonly #checksum: Checksum;
+  readonly #locations = new Map<number, Uint32Array[]>();
+  #cachedBytes = 0;
+
+  constructor(dir: string, index: StoreIndex, hash: string, checksum: Checksum) {
+    this.#checksum = checksum;
+    this.dir = dir;
+    this.index = index;
+    this.hash = hash;
+  }
+
+  get cases(): readonly StoredCase[] {
+    return this.index.cases;
+  }
+
+  get classes(): readonly LabelClass[] {
+    return this.index.labels.classes;
+  }
+
+  /** The most memory that cached class locations may take, in bytes. */
+  get locationsBytes(): number {
+    const all = this.cases.reduce((sum, { locations }) => sum + 4 * locations.reduce((a, b) => a + b, 0), 0);
+    return Math.min(all, LOCATIONS_CACHE_BYTES);
+  }
+
+  /** The voxel [z, y, x] at `position` of the stored locations of a class of a case. @throws StoreError */
+  location(caseNumber: number, classNumber: number, position: number): Triple {
+    const [, height, width] = this.cases[caseNumber].shape;
+    const flat = this.#caseLocations(caseNumber)[classNumber][position];
+    return [Math.floor(flat / (height * width)), Math.floor(flat / width) % height, flat % width];
+  }
+
+  /** All stored locations of a class of a case, as flat indices into its volume [z, y, x]. @throws StoreError */
+  flatLocations(caseNumber: number, classNumber: number): Uint32Array {
+    return this.#caseLocations(caseNumber)[classNumber];
+  }
+
+  /**
+   * Least recently used cases leave first. Reading is synchronous: a plan must be made in one go, and the file is
+   * small (40 kB a class) beside the voxels that the plan is about to read.
+   */
+  #caseLocations(caseNumber: number): Uint32Array[] {
+    const cached = this.#locations.get(caseNumber);
+    if (cached) {
+      this.#locations.delete(caseNumber);
+      this.#locations.set(caseNumber, cached);
+      return cached;
+    }
+    const locations = this.#readLocations(caseNumber);
+    this.#locations.set(caseNumber, locations);
+    this.#cachedBytes += bytesOf(locations);
+    for (const [oldest, entry] of this.#locations) {
+      if (this.#cachedBytes <= LOCATIONS_CACHE_BYTES || oldest === caseNumber) break;
+      this.#locations.delete(oldest);
+      this.#cachedBytes -= bytesOf(entry);
+    }
+    return locations;
+  }
+
+  /** Everything about a case besides its voxels. @throws StoreError, FileError */
+  sidecar(caseNumber: number): Sidecar {
+    const path = caseFiles(this.dir, this.cases[caseNumber].id).sidecar;
+    let bytes: Buffer;
+    try {
+      bytes = readFileSync(path);
+    } catch (error) {
+      throw fileError(path, error);
+    }
+    return decodeSidecar(path, bytes);
+  }
+
+  #readLocations(caseNumber: number): Uint32Array[] {
+    const { id, locationsXxh64 } = this.cases[caseNumber];
+    const path = caseFiles(this.dir, id).sidecar;
+    const { classes } = this.sidecar(caseNumber);
+    // Other locations would make another stream under the same name.
+    if (this.#checksum(...classes.map((entry) => entry.locations)) !== locationsXxh64) {
+      throw new StoreError(
+        path,
+        `its class locations are not those of ${INDEX_FILE}`,
+        'Run `voxfeed preprocess` again; it replaces damaged files',
+      );
+    }
+    return classes.map((entry) => entry.locations);
+  }
+}
+
+function bytesOf(locations: Uint32Array[]): number {
+  return locations.reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
+/**
+ * Opens a folder that `voxfeed preprocess` wrote.
+ * @throws StoreError if it is no whole store: no index, or a file that is missing or has the wrong size.
+ */
+export async function openStore(dir: string): Promise<Store> {
+  const path = join(dir, INDEX_FILE);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(path, error);
+    throw new StoreError(
+      dir,
+      `it is not a finished voxfeed store (no ${INDEX_FILE})`,
+      'Run `voxfeed preprocess RAW_DIR STORE_DIR`; it continues where it stopped',
+    );
+  }
+  const index = parseIndex(path, text);
+  await Promise.all(index.cases.map((entry) => checkFiles(dir, entry)));
+  const checksum = await hasher();
+  return new Store(dir, index, contentHash(checksum, index), checksum);
+}
+
+async function checkFiles(dir: string, entry: StoredCase): Promise<void> {
+  const paths = caseFiles(dir, entry.id);
+  const { data, segmentation } = entry.files;
+  const expected: [string, number | null][] = [
+    [paths.data, data.bytes],
+    [paths.segmentation, segmentation.bytes],
+    [paths.sidecar, null],
+  ];
+  for (const [path, bytes] of expected) {
+    const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw fileError(path, error);
+      throw new StoreError(path, 'the file is missing', 'Run `voxfeed preprocess` again; it writes what is missing');
+    });
+    if (bytes !== null && found.size !== bytes) {
+      throw new StoreError(
+        path,
+        `it holds ${found.size} bytes instead of ${bytes}`,
+        'Run `voxfeed preprocess` again; it replaces damaged files',
+      );
+    }
+  }
+}

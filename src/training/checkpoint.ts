@@ -1,0 +1,104 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeAtomic } from '../common/atomic-file.ts';
+import { CheckpointError, fileError } from '../common/errors.ts';
+import { voxels } from '../common/geometry.ts';
+import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.ts';
+import type { LoaderState } from '../loader/options/state.ts';
+import type { Parameter } from './network/parameters.ts';
+import type { EpochReport, TrainingOptions } from './training-options.ts';
+
+export const CHECKPOINT_FILE = 'checkpoint.json';
+
+/** Where a training stands: everything but the numbers of network and optimiser, which lie in files beside it. */
+export interface Checkpoint {
+  format: 'voxfeed-checkpoint';
+  version: 1;
+  /** Epochs that are done. */
+  epoch: number;
+  options: TrainingOptions;
+  /** The streams after the last batch of the last epoch. */
+  batches: LoaderState;
+  history: EpochReport[];
+  files: { network: string; momentum: string };
+}
+
+export interface Numbers {
+  values: Float32Array<ArrayBufferLike>;
+  momentum: Float32Array<ArrayBufferLike>;
+}
+
+/**
+ * Writes a checkpoint: first the files with numbers, under names of their own, then the JSON that names them, then older files
+ * leave. Whenever it is cut off, the folder holds one whole checkpoint.
+ */
+export async function writeCheckpoint(
+  dir: string,
+  checkpoint: Omit<Checkpoint, 'format' | 'version' | 'files'>,
+  list: readonly Parameter[],
+  numbers: Numbers,
+): Promise<void> {
+  await mkdir(dir, { recursive: true }).catch((error) => {
+    throw fileError(dir, error);
+  });
+  const files = { network: `network-${checkpoint.epoch}.safetensors`, momentum: `momentum-${checkpoint.epoch}.safetensors` };
+  const tensors = (all: Float32Array) =>
+    list.map(({ name, shape, offset }) => ({ name, shape, data: all.subarray(offset, offset + voxels(shape)) }));
+  const metadata = { format: 'pt', epoch: String(checkpoint.epoch) };
+  await writeAtomic(join(dir, files.network), encodeSafetensors(tensors(numbers.values), metadata));
+  await writeAtomic(join(dir, files.momentum), encodeSafetensors(tensors(numbers.momentum), metadata));
+  const json: Checkpoint = { format: 'voxfeed-checkpoint', version: 1, ...checkpoint, files };
+  await writeAtomic(join(dir, CHECKPOINT_FILE), [Buffer.from(`${JSON.stringify(json, null, 1)}\n`)]);
+  for (const name of await readdir(dir)) {
+    if (/^(network|momentum)-\d+\.safetensors/.test(name) && name !== files.network && name !== files.momentum)
+      await rm(join(dir, name), { force: true });
+  }
+}
+
+/** The checkpoint in a folder; null if there is none. @throws CheckpointError for one that cannot be used, FileError */
+export async function readCheckpoint(dir: string): Promise<Checkpoint | null> {
+  const path = join(dir, CHECKPOINT_FILE);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
+    throw fileError(path, error);
+  }
+  let checkpoint: Checkpoint;
+  try {
+    checkpoint = JSON.parse(text);
+  } catch (error) {
+    throw new CheckpointError(path, `it is damaged (${(error as Error).message})`, TRAIN_AGAIN, { cause: error });
+  }
+  if (checkpoint?.format !== 'voxfeed-checkpoint' || checkpoint.version !== 1 || !checkpoint.files)
+    throw new CheckpointError(path, 'it is no checkpoint that this version of voxfeed reads', TRAIN_AGAIN);
+  return checkpoint;
+}
+
+const TRAIN_AGAIN = 'Train again, with another folder for --out';
+
+/** The numbers that belong to a checkpoint, in the order of `list`. @throws CheckpointError if they do not fit the network */
+export async function readNumbers(dir: string, { files }: Checkpoint, list: readonly Parameter[], length: number): Promise<Numbers> {
+  const read = async (name: string): Promise<Float32Array> => {
+    const path = join(dir, name);
+    const bytes = await readFile(path).catch((error) => {
+      throw fileError(path, error);
+    });
+    const all = new Float32Array(length);
+    try {
+      const tensors = decodeSafetensors(bytes);
+      for (const { name, shape, offset } of list) {
+        const tensor = tensors.get(name);
+        if (tensor === undefined) throw new RangeError(`${name} is missing`);
+        if (tensor.shape.join() !== shape.join()) throw new RangeError(`${name} has shape ${tensor.shape}, the network wants ${shape}`);
+        all.set(tensor.data, offset);
+      }
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new CheckpointError(path, error.message, TRAIN_AGAIN, { cause: error });
+    }
+    return all;
+  };
+  return { values: await read(files.network), momentum: await read(files.momentum) };
+}

@@ -1,0 +1,63 @@
+import { voxels } from '../../common/geometry.ts';
+import { Draws } from '../../common/random.ts';
+import { type Memory, memory } from '../gpu/memory.ts';
+
+/** One parameter tensor (or its gradient): a stretch of the one memory that holds them all. */
+export interface Parameter {
+  /** As nnU-Net's network names it. */
+  name: string;
+  memory: Memory;
+  /** In elements. */
+  offset: number;
+  /** As PyTorch shapes it: 2D kernels have two axes. */
+  shape: number[];
+  /** The inputs that feed one output, for He's initialisation; 0: all ones (norm weights), -1: zeros (biases). */
+  fanIn: number;
+}
+
+/** nnU-Net initialises for leaky ReLU with this slope (`InitWeights_He(1e-2)`). */
+const SLOPE = 0.01;
+/** Draws of initial weights: a stage of their own, far from those of batches. */
+const STAGE = 0x57454947;
+
+/** The parameters of a network, in one memory, and memories of the same layout for gradients and momentum. */
+export class Parameters {
+  readonly list: Parameter[] = [];
+  /** A plan until the network is complete: lengths grow while parameters are added. */
+  readonly values: Memory = memory('parameters', 0, { persistent: true });
+  readonly gradients: Memory = memory('gradients', 0, { persistent: true });
+  readonly momentum: Memory = memory('momentum', 0, { persistent: true });
+
+  add(name: string, shape: number[], fanIn: number): Parameter {
+    const parameter = { name, memory: this.values, offset: this.values.length, shape, fanIn };
+    this.list.push(parameter);
+    for (const each of [this.values, this.gradients, this.momentum]) each.length += voxels(shape);
+    return parameter;
+  }
+
+  gradientOf(parameter: Parameter): Parameter {
+    return { ...parameter, memory: this.gradients };
+  }
+
+  /** Initial values as nnU-Net draws them: He-normal kernels, zero biases, identity norms. A pure function of the seed. */
+  initial(seed: number): Float32Array {
+    const values = new Float32Array(this.values.length);
+    for (const [number, { offset, shape, fanIn }] of this.list.entries()) {
+      const part = values.subarray(offset, offset + voxels(shape));
+      if (fanIn <= 0) {
+        part.fill(fanIn === 0 ? 1 : 0);
+        continue;
+      }
+      const deviation = Math.sqrt(2 / (1 + SLOPE ** 2) / fanIn);
+      const draws = new Draws(seed, number, STAGE);
+      // Box and Muller: two uniform numbers make two normal ones.
+      for (let i = 0; i < part.length; i += 2) {
+        const radius = deviation * Math.sqrt(-2 * Math.log(1 - draws.uniform()));
+        const angle = 2 * Math.PI * draws.uniform();
+        part[i] = radius * Math.cos(angle);
+        if (i + 1 < part.length) part[i + 1] = radius * Math.sin(angle);
+      }
+    }
+    return values;
+  }
+}

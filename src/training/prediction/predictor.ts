@@ -1,0 +1,128 @@
+import { join } from 'node:path';
+import { CaseError, CheckpointError } from '../../common/errors.ts';
+import { patchOf, voxels } from '../../common/geometry.ts';
+import { type Configuration, readPlans, resolveConfiguration } from '../../planning/plans-file.ts';
+import { normalise } from '../../preprocessing/normalise.ts';
+import { resampleCase, transposeCase } from '../../preprocessing/resample-case.ts';
+import { type DatasetDescription, readDatasetJson } from '../../raw/dataset-json.ts';
+import { type CroppedCase, cropImages, readImages } from '../../raw/read-case.ts';
+import { CHECKPOINT_FILE, type Checkpoint, readCheckpoint, readNumbers } from '../checkpoint.ts';
+import { Gpu } from '../gpu/device.ts';
+import { GPU_TILING, SOFTWARE_TILING } from '../gpu/product.ts';
+import { Program } from '../gpu/program.ts';
+import { Unet } from '../network/unet.ts';
+import { labelsOf, type Origin } from './export.ts';
+import { slidingWindow } from './sliding-window.ts';
+
+export interface PredictOptions {
+  /** Also predict every window mirrored along all axes, and take the mean: up to eight times the work. Default false. */
+  mirror?: boolean;
+  onWindow?: (done: number, total: number) => void;
+}
+
+/** A trained network, ready to label images. */
+export class Predictor implements Disposable {
+  readonly description: DatasetDescription;
+  readonly #configuration: Configuration;
+  readonly #checkpoint: Checkpoint;
+  readonly #gpu: Gpu;
+  readonly #unet: Unet;
+  readonly #program: Program;
+
+  /** Opens the folder that `voxfeed train` wrote. @throws CheckpointError, PlansError, DatasetError, GpuError */
+  static async open(dir: string): Promise<Predictor> {
+    const checkpoint = await readCheckpoint(dir);
+    if (checkpoint === null)
+      throw new CheckpointError(dir, `there is no ${CHECKPOINT_FILE}`, 'Give the folder that `voxfeed train --out` wrote');
+    const description = await readDatasetJson(join(dir, 'dataset.json'));
+    const plansPath = join(dir, 'plans.json');
+    const { options } = checkpoint;
+    const configuration = resolveConfiguration(plansPath, await readPlans(plansPath), options.configuration);
+    const gpu = await Gpu.open();
+    try {
+      const unet = new Unet({ ...options, batch: 1, heads: 1, tiling: gpu.software ? SOFTWARE_TILING : GPU_TILING });
+      // What is not read again would share its buffer.
+      unet.logits[0].memory.persistent = true;
+      const program = await Program.compile(gpu, unet.forward);
+      const { list, values } = unet.parameters;
+      program.write(values, (await readNumbers(dir, checkpoint, list, values.length)).values);
+      return new Predictor(description, configuration, checkpoint, { gpu, unet, program });
+    } catch (error) {
+      gpu.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    description: DatasetDescription,
+    configuration: Configuration,
+    checkpoint: Checkpoint,
+    { gpu, unet, program }: { gpu: Gpu; unet: Unet; program: Program },
+  ) {
+    this.description = description;
+    this.#configuration = configuration;
+    this.#checkpoint = checkpoint;
+    this.#gpu = gpu;
+    this.#unet = unet;
+    this.#program = program;
+  }
+
+  /**
+   * Labels of one case in its own grid, [z, y, x].
+   * @param paths one file a channel, in channel order
+   * @throws CaseError naming the file, FileError, GpuError
+   */
+  async predict(paths: readonly string[], { mirror = false, onWindow }: PredictOptions = {}): Promise<Int16Array> {
+    const { patchSize, classes } = this.#checkpoint.options;
+    const { volumes, origin } = await this.#prepare(paths);
+    const flat = patchSize.length === 2;
+    const logits = await slidingWindow(volumes, (patch) => this.#window(patch), {
+      window: patchOf(patchSize),
+      classes,
+      mirrorAxes: mirror ? (flat ? [1, 2] : [0, 1, 2]) : [],
+      ...(onWindow && { onWindow }),
+    });
+    return labelsOf(logits, volumes.shape, volumes.spacing, origin);
+  }
+
+  /** What preprocessing does to a case of the store. */
+  async #prepare(paths: readonly string[]): Promise<{ volumes: CroppedCase; origin: Origin }> {
+    const { channels: names } = this.description;
+    if (paths.length !== names.length)
+      throw new CaseError(
+        paths[0],
+        `${paths.length} files were given, the network wants ${names.length} channels (${names.join(', ')})`,
+        'Give one file a channel',
+      );
+    const images = await readImages(paths);
+    const { transpose, normalisation, resampling } = this.#configuration;
+    const cropped = cropImages(paths[0], images, new Int8Array(voxels(images[0].shape)));
+    const volumes = transposeCase(cropped, transpose);
+    const origin: Origin = { spacing: volumes.spacing, shapeBeforeCrop: volumes.shapeBeforeCrop, cropBox: volumes.cropBox, transpose };
+    for (const [i, channel] of volumes.channels.entries()) {
+      try {
+        normalise(channel, volumes.segmentation, normalisation[i]);
+      } catch (error) {
+        throw new CaseError(paths[i], (error as Error).message, 'Correct the image', { cause: error });
+      }
+    }
+    resampleCase(volumes, this.#configuration.spacing, resampling);
+    return { volumes, origin };
+  }
+
+  async #window(patch: Float32Array): Promise<Float32Array> {
+    this.#program.write(this.#unet.input.memory, patch);
+    const encoder = this.#gpu.device.createCommandEncoder();
+    this.#program.encode(encoder, this.#unet.forward);
+    this.#gpu.device.queue.submit([encoder.finish()]);
+    return this.#program.readFloats(this.#unet.logits[0].memory);
+  }
+
+  close(): void {
+    this.#gpu.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

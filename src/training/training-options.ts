@@ -1,0 +1,70 @@
+// What is public of a training: these types name nothing of WebGPU, which users of the loader need not have.
+
+import type { BatchStream } from '../loader/batch.ts';
+import type { LoaderState } from '../loader/options/state.ts';
+import type { Network } from '../planning/network.ts';
+import { RECIPE } from './optimiser.ts';
+
+/** Where batches come from: a loader, in this thread or another. */
+export interface BatchSource {
+  readonly training: Pick<BatchStream, 'next'>;
+  /** Asked for only where there are validation steps. */
+  readonly validation: Pick<BatchStream, 'next'>;
+  state(): LoaderState | Promise<LoaderState>;
+}
+
+/** What a training is: plain JSON, kept in checkpoints. */
+export interface TrainingOptions {
+  /** Of the plans. */
+  configuration: string;
+  network: Network;
+  patchSize: number[];
+  batch: number;
+  /** Of the images. */
+  channels: number;
+  /** Background included. */
+  classes: number;
+  ignore: number | null;
+  batchDice: boolean;
+  /** Scales that batches have targets of. As in nnU-Net, the coarsest has weight 0 where there are several. */
+  scales: number;
+  storage: 'f32' | 'f16';
+  epochs: number;
+  /** Training and validation steps an epoch. nnU-Net: 250 and 50. */
+  iterations: number;
+  validationIterations: number;
+  learningRate: number;
+  /** Names the initial weights. */
+  seed: number;
+}
+
+/** nnU-Net's `nnUNetTrainer`. */
+export const DEFAULTS = {
+  epochs: 1000,
+  iterations: 250,
+  validationIterations: 50,
+  learningRate: RECIPE.learningRate,
+  storage: 'f32',
+  seed: 0,
+} as const;
+
+/** One epoch, for people and for `checkpoint.json`. */
+export interface EpochReport {
+  /** Counted from 0. */
+  epoch: number;
+  learningRate: number;
+  /** Means over the epoch; null without validation. */
+  loss: number;
+  validationLoss: number | null;
+  /** Of each foreground class, over all voxels of the validation patches; null for a class that is nowhere. */
+  pseudoDice: (number | null)[] | null;
+  /** Of every training step, and the norm of its gradient before clipping. */
+  losses: number[];
+  gradientNorms: number[];
+  patchesPerSecond: number;
+  /** From one training step to the next, in milliseconds. */
+  stepMs: number;
+  /** The part of the training time in which the GPU had nothing to do because no batch was there. */
+  waitFraction: number;
+  boundBy: 'GPU' | 'loader';
+}

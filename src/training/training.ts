@@ -1,0 +1,141 @@
+import { GpuError } from '../common/errors.ts';
+import type { BatchStream } from '../loader/batch.ts';
+import { type Checkpoint, type Numbers, readNumbers, writeCheckpoint } from './checkpoint.ts';
+import type { Gpu } from './gpu/device.ts';
+import { GPU_TILING, SOFTWARE_TILING } from './gpu/product.ts';
+import { learningRate } from './optimiser.ts';
+import type { BatchSource, EpochReport, TrainingOptions } from './training-options.ts';
+import { HISTORY, type StepResult, TrainingStep } from './training-step.ts';
+
+/** Above this part of the time, whoever reads the report should know that the loader is too slow. */
+const WAITED = 0.05;
+
+/** A network in training on one GPU. The story of an epoch is in `epoch`, top to bottom. */
+export class Training {
+  readonly options: TrainingOptions;
+  readonly step: TrainingStep;
+  readonly #gpu: Gpu;
+  readonly #source: BatchSource;
+  readonly #history: EpochReport[];
+
+  /** @param from a checkpoint to continue from, and the folder it is in. @throws PlansError, GpuError, CheckpointError */
+  static async create(
+    gpu: Gpu,
+    options: TrainingOptions,
+    source: BatchSource,
+    from: { dir: string; checkpoint: Checkpoint } | null = null,
+  ): Promise<Training> {
+    const { scales, configuration: _, ...rest } = options;
+    const tiling = gpu.software ? SOFTWARE_TILING : GPU_TILING;
+    if (options.storage === 'f16' && !gpu.hasHalf) throw noHalf(gpu);
+    const step = await TrainingStep.create(gpu, { ...rest, heads: Math.max(1, scales - 1), tiling });
+    const { parameters } = step.unet;
+    const numbers: Numbers | null = from && (await readNumbers(from.dir, from.checkpoint, parameters.list, parameters.values.length));
+    step.load(numbers?.values ?? parameters.initial(options.seed), numbers?.momentum ?? null);
+    return new Training(gpu, options, step, source, from?.checkpoint.history ?? []);
+  }
+
+  private constructor(gpu: Gpu, options: TrainingOptions, step: TrainingStep, source: BatchSource, history: EpochReport[]) {
+    this.#gpu = gpu;
+    this.options = options;
+    this.step = step;
+    this.#source = source;
+    this.#history = [...history];
+  }
+
+  /** Epochs that are done. */
+  get epochs(): number {
+    return this.#history.length;
+  }
+
+  /**
+   * One epoch. Of each batch: it is copied to the GPU, its slot is given back at once, and a step on it is submitted. While the GPU
+   * works on that step, the next batch is fetched and copied; never more than two steps are under way.
+   * @throws whatever the streams throw; GpuError
+   */
+  async epoch(onStep: (step: number) => void = () => {}): Promise<EpochReport> {
+    const { epochs, iterations, batch } = this.options;
+    const epoch = this.epochs;
+    const rate = learningRate(epoch, epochs, this.options.learningRate);
+    const train = await this.#run(this.#source.training, iterations, () => this.step.train(rate), onStep);
+    let validationLoss: number | null = null;
+    let pseudoDice: EpochReport['pseudoDice'] = null;
+    if (this.options.validationIterations > 0) {
+      const { results } = await this.#run(this.#source.validation, this.options.validationIterations, () => this.step.validate());
+      validationLoss = mean(results.map(({ loss }) => loss));
+      const counts = await this.step.counts();
+      pseudoDice = counts
+        .slice(1)
+        .map(({ right, wrong, missed }) => (right + wrong + missed === 0 ? null : (2 * right) / (2 * right + wrong + missed)));
+    }
+    const losses = train.results.map(({ loss }) => loss);
+    const waitFraction = train.idleMs / train.elapsedMs;
+    const report: EpochReport = {
+      epoch,
+      learningRate: rate,
+      loss: mean(losses),
+      validationLoss,
+      pseudoDice,
+      losses,
+      gradientNorms: train.results.map(({ gradientNorm }) => gradientNorm),
+      patchesPerSecond: (1000 * iterations * batch) / train.elapsedMs,
+      stepMs: train.elapsedMs / iterations,
+      waitFraction,
+      boundBy: waitFraction > WAITED ? 'loader' : 'GPU',
+    };
+    this.#history.push(report);
+    return report;
+  }
+
+  async #run(stream: Pick<BatchStream, 'next'>, steps: number, submit: () => void, onStep: (step: number) => void = () => {}) {
+    const results: StepResult[] = [];
+    const started = performance.now();
+    let idleMs = 0;
+    /** The step before, and when it ended, if it has. */
+    let before: Promise<void> = Promise.resolve();
+    let endedAt: number | null = started;
+    for (let i = 0; i < steps; i++) {
+      {
+        using batch = await stream.next();
+        // Without a copy of its own: Dawn has one when this returns.
+        this.step.upload(batch.data, batch.targets);
+      }
+      submit();
+      if (endedAt !== null) idleMs += performance.now() - endedAt;
+      await before;
+      endedAt = null;
+      before = this.#gpu.done().then(() => {
+        endedAt = performance.now();
+      });
+      before.catch(() => {});
+      onStep(i + 1);
+      if ((i + 1) % HISTORY === 0 || i + 1 === steps) results.push(...(await this.step.results()));
+    }
+    await before;
+    return { results, idleMs, elapsedMs: performance.now() - started };
+  }
+
+  /** Writes network, optimiser and where the streams stand. */
+  async save(dir: string): Promise<void> {
+    const numbers = await this.step.save();
+    await writeCheckpoint(
+      dir,
+      {
+        epoch: this.epochs,
+        options: this.options,
+        batches: await this.#source.state(),
+        history: this.#history,
+      },
+      this.step.unet.parameters.list,
+      numbers,
+    );
+  }
+}
+
+function mean(numbers: readonly number[]): number {
+  return numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+}
+
+function noHalf(gpu: Gpu): Error {
+  return new GpuError(gpu.name, 'it has no float16 (shader-f16)', 'Leave --half out');
+}

@@ -1,0 +1,266 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { readNifti } from '../../src/formats/nifti.ts';
+import { encodeNifti, NIFTI_DATATYPES, type NiftiContent, type NiftiDatatype, writeNifti } from '../fixtures/nifti-file.ts';
+import { temporaryFolder } from '../fixtures/temporary-folder.ts';
+
+const SAMPLES: Record<NiftiDatatype, number[]> = {
+  uint8: [0, 1, 2, 127, 128, 255],
+  int8: [0, 1, -1, 127, -127, -128],
+  int16: [0, 1, -1, 258, 32767, -32768],
+  uint16: [0, 1, 258, 32768, 65534, 65535],
+  int32: [0, -1, 16909060, 2 ** 24, -(2 ** 31), 65536],
+  uint32: [0, 1, 16909060, 2 ** 24, 2 ** 31, 3 * 2 ** 30],
+  int64: [0, -1, 258, 2 ** 40, -(2 ** 40), -(2 ** 63)],
+  uint64: [0, 1, 258, 2 ** 40, 2 ** 63, 3],
+  float32: [0, -0.5, 0.1, 1e30, -1e-30, 3.5],
+  float64: [0, -0.5, 0.1, 1e30, -1e-30, 3.5],
+};
+
+const COUNTING: NiftiContent = { shape: [2, 3, 4], data: Array.from({ length: 24 }, (_, i) => i), spacing: [5, 0.75, 0.5] };
+
+async function readBack(content: NiftiContent, name = 'image.nii.gz') {
+  const path = join(temporaryFolder(), name);
+  writeNifti(path, content);
+  return readNifti(path);
+}
+
+describe('reading voxels', () => {
+  for (const datatype of NIFTI_DATATYPES) {
+    for (const version of [1, 2] as const) {
+      for (const bigEndian of [false, true]) {
+        it(`${datatype} of NIfTI-${version}, ${bigEndian ? 'big' : 'little'} endian, comes back exactly`, async () => {
+          const data = SAMPLES[datatype];
+          const volume = await readBack({ shape: [1, 2, 3], data, datatype, version, bigEndian });
+          expect(volume.data).toEqual(Float32Array.from(data));
+          expect(volume.shape).toEqual([1, 2, 3]);
+        });
+      }
+    }
+  }
+
+  it('keeps the order of the file, x fastest, and turns the axes into [z, y, x]', async () => {
+    const volume = await readBack(COUNTING);
+    expect(volume.shape).toEqual([2, 3, 4]);
+    expect([...volume.data]).toEqual(COUNTING.data);
+    expect(volume.spacing).toEqual([5, 0.75, 0.5]);
+  });
+
+  it('reads a file that is not compressed like one that is', async () => {
+    const plain = await readBack(COUNTING, 'image.nii');
+    const compressed = await readBack(COUNTING, 'image.nii.gz');
+    expect({ ...plain, path: '' }).toEqual({ ...compressed, path: '' });
+    expect(plain.path).toMatch(/image\.nii$/);
+  });
+
+  it('finds the voxels behind header extensions', async () => {
+    for (const version of [1, 2] as const) {
+      const volume = await readBack({ ...COUNTING, version, extensions: [Buffer.alloc(24, 'x')] });
+      expect([...volume.data]).toEqual(COUNTING.data);
+    }
+  });
+
+  it('finds the voxels behind several extensions of more than a kilobyte', async () => {
+    const volume = await readBack({ ...COUNTING, extensions: [Buffer.alloc(2040, 'x'), Buffer.alloc(2040, 'y')] });
+    expect([...volume.data]).toEqual(COUNTING.data);
+  });
+});
+
+describe('scaling', () => {
+  const data = [-2, 0, 1, 100];
+  const shape = [1, 2, 2];
+
+  it('applies slope and intercept', async () => {
+    const { data: found } = await readBack({ shape, data, datatype: 'int16', slope: 0.5, inter: -1024 });
+    expect([...found]).toEqual([-1025, -1024, -1023.5, -974]);
+  });
+
+  it('applies them to floating-point voxels too', async () => {
+    const { data: found } = await readBack({ shape, data, slope: 2, inter: 1 });
+    expect([...found]).toEqual([-3, 1, 3, 201]);
+  });
+
+  it('applies an intercept alone', async () => {
+    const { data: found } = await readBack({ shape, data, datatype: 'int16', slope: 1, inter: 10 });
+    expect([...found]).toEqual([8, 10, 11, 110]);
+  });
+
+  it('takes a slope of 0 as not scaled, whatever the intercept', async () => {
+    const { data: found } = await readBack({ shape, data, datatype: 'int16', slope: 0, inter: 7 });
+    expect([...found]).toEqual(data);
+  });
+
+  it('takes a slope that is no number as not scaled', async () => {
+    const { data: found } = await readBack({ shape, data, datatype: 'int16', slope: Number.NaN, inter: Number.NaN });
+    expect([...found]).toEqual(data);
+  });
+});
+
+describe('geometry', () => {
+  it('gives a 2D image a leading axis and a spacing that is never resampled', async () => {
+    const volume = await readBack({ shape: [2, 3], data: [1, 2, 3, 4, 5, 6], spacing: [0.5, 0.25] });
+    expect(volume.shape).toEqual([1, 2, 3]);
+    expect(volume.spacing).toEqual([999 * 0.5, 0.5, 0.25]);
+    expect([...volume.data]).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it('accepts further axes of size 1', async () => {
+    const volume = await readBack({ ...COUNTING, dims: [5, 4, 3, 2, 1, 1] });
+    expect(volume.shape).toEqual([2, 3, 4]);
+  });
+
+  it('takes the size of a negative spacing', async () => {
+    const volume = await readBack({ ...COUNTING, spacing: [5, -0.75, -0.5] });
+    expect(volume.spacing).toEqual([5, 0.75, 0.5]);
+  });
+
+  it('passes the matrix of the header on', async () => {
+    for (const version of [1, 2] as const) {
+      const { affine } = await readBack({ ...COUNTING, version, origin: [-10, 20, 30] });
+      expect(affine).toEqual([
+        [0.5, 0, 0, -10],
+        [0, 0.75, 0, 20],
+        [0, 0, 5, 30],
+        [0, 0, 0, 1],
+      ]);
+    }
+  });
+
+  // Half a turn about z: x and y change sign.
+  const halfTurn = [
+    [-0.5, 0, 0, -10],
+    [0, -0.75, 0, 20],
+    [0, 0, 5, 30],
+    [0, 0, 0, 1],
+  ];
+
+  for (const version of [1, 2] as const) {
+    it(`turns the quaternion of NIfTI-${version} into a matrix`, async () => {
+      const { affine } = await readBack({ ...COUNTING, version, origin: [-10, 20, 30], quaternion: [0, 0, 1] });
+      affine.flat().forEach((value, i) => {
+        expect(value).toBeCloseTo(halfTurn.flat()[i], 6);
+      });
+    });
+  }
+
+  it('reads a quaternion that rounding made a little longer than 1', async () => {
+    const { affine } = await readBack({ ...COUNTING, origin: [-10, 20, 30], quaternion: [0, 0, 1 + 2 ** -23] });
+    affine.flat().forEach((value, i) => {
+      expect(value).toBeCloseTo(halfTurn.flat()[i], 5);
+    });
+  });
+});
+
+describe('files that cannot be used', () => {
+  async function refused(name: string, bytes: Buffer, what: RegExp): Promise<void> {
+    const path = join(temporaryFolder(), name);
+    writeFileSync(path, bytes);
+    await expect(readNifti(path)).rejects.toMatchObject({
+      name: 'CaseError',
+      code: 'VOXFEED_BAD_CASE',
+      where: path,
+      what: expect.stringMatching(what),
+      action: expect.stringMatching(/\S/),
+      message: expect.stringContaining(path),
+    });
+  }
+
+  it('names a gzip file that is cut off', async () => {
+    const bytes = gzipSync(encodeNifti({ shape: [8, 8, 8], data: Array.from({ length: 512 }, (_, i) => Math.sin(i)) }));
+    for (const length of [bytes.length - 1, bytes.length >> 1, 20, 3]) await refused('a.nii.gz', bytes.subarray(0, length), /cut off/);
+  });
+
+  it('names a gzip file with a changed byte', async () => {
+    const bytes = gzipSync(encodeNifti(COUNTING));
+    bytes[bytes.length - 6] ^= 0xff;
+    await refused('a.nii.gz', bytes, /damaged/);
+  });
+
+  it('names a .nii.gz file that is not gzip', async () => {
+    await refused('a.nii.gz', encodeNifti(COUNTING), /not gzip/);
+    await refused('a.nii.gz', Buffer.alloc(0), /not gzip/);
+  });
+
+  it('names a .nii file that is gzip', async () => {
+    await refused('a.nii', gzipSync(encodeNifti(COUNTING)), /./);
+  });
+
+  it('names a file with fewer voxels than its header announces', async () => {
+    const bytes = encodeNifti(COUNTING);
+    await refused('a.nii', bytes.subarray(0, bytes.length - 1), /announces 96 bytes.*holds 95/);
+    await refused('a.nii', bytes.subarray(0, 352), /holds 0/);
+    await refused('a.nii.gz', gzipSync(encodeNifti({ ...COUNTING, dims: [3, 4, 3, 3] })), /announces 144 bytes.*holds 96/);
+  });
+
+  it('names a file with more voxels than its header announces', async () => {
+    await refused('a.nii', encodeNifti({ ...COUNTING, dims: [3, 4, 3, 1] }), /announces 48 bytes.*holds 96/);
+    await refused('a.nii', Buffer.concat([encodeNifti(COUNTING), Buffer.alloc(1)]), /holds 97/);
+  });
+
+  it('names a header that announces an enormous image, without making room for it', async () => {
+    await refused('a.nii', encodeNifti({ ...COUNTING, dims: [3, 32767, 32767, 32767] }), /announces/);
+    await refused('a.nii', encodeNifti({ ...COUNTING, version: 2, dims: [3, 2 ** 40, 2 ** 40, 2] }), /announces/);
+  });
+
+  it('names an image with more than three axes', async () => {
+    await refused('a.nii', encodeNifti({ ...COUNTING, dims: [4, 4, 3, 1, 2] }), /4 axes \[4, 3, 1, 2\]/);
+  });
+
+  it('names a header whose dimensions make no image', async () => {
+    for (const dims of [
+      [0, 4, 3, 2],
+      [1, 24],
+      [8, 4, 3, 2],
+      [3, 4, 0, 2],
+      [3, 4, -3, 2],
+      [-3, 4, 3, 2],
+    ])
+      await refused('a.nii', encodeNifti({ ...COUNTING, dims }), /dimensions/);
+  });
+
+  it('names a spacing of zero or of no number', async () => {
+    for (const bad of [0, Number.NaN, Number.POSITIVE_INFINITY]) {
+      for (const spacing of [
+        [bad, 1, 1],
+        [1, bad, 1],
+        [1, 1, bad],
+      ])
+        await refused('a.nii', encodeNifti({ ...COUNTING, spacing }), /spacing .* is not positive/);
+    }
+    await refused('a.nii', encodeNifti({ shape: [2, 2], data: [1, 2, 3, 4], spacing: [0, 1] }), /spacing .* is not positive/);
+  });
+
+  it('names a file that is no NIfTI image', async () => {
+    await refused('a.nii', Buffer.from('not an image at all'), /no NIfTI header/);
+    await refused('a.nii', Buffer.alloc(4096, 7), /no NIfTI header/);
+    await refused('a.nii', Buffer.alloc(0), /no NIfTI header/);
+    await refused('a.nii', encodeNifti(COUNTING).subarray(0, 300), /no NIfTI header/);
+    await refused('a.nii.gz', gzipSync(Buffer.from('not an image at all')), /no NIfTI header/);
+  });
+
+  it('names the header half of a two-file image', async () => {
+    const bytes = encodeNifti(COUNTING);
+    bytes.write('ni1\0', 344, 'latin1');
+    await refused('a.nii', bytes, /single-file/);
+  });
+
+  it('names complex, colour and unknown datatypes', async () => {
+    for (const datatypeCode of [0, 1, 32, 128, 1536, 1792, 2304, 77])
+      await refused('a.nii', encodeNifti({ ...COUNTING, datatypeCode }), new RegExp(`datatype code ${datatypeCode} `));
+  });
+});
+
+describe('files that cannot be read', () => {
+  it('names a file that is not there', async () => {
+    const path = join(temporaryFolder(), 'gone.nii.gz');
+    await expect(readNifti(path)).rejects.toMatchObject({ name: 'FileError', code: 'VOXFEED_FILE', where: path });
+  });
+
+  it('names a folder in the place of a file', async () => {
+    const path = join(temporaryFolder(), 'folder.nii.gz');
+    mkdirSync(path);
+    await expect(readNifti(path)).rejects.toMatchObject({ name: 'FileError', where: path, what: expect.stringContaining('EISDIR') });
+  });
+});

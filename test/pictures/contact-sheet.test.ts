@@ -1,0 +1,54 @@
+import { decode } from 'fast-png';
+import { describe, expect, it } from 'vitest';
+import { drawContactSheet, type SheetSample } from '../../src/pictures/contact-sheet.ts';
+
+const CLASSES = [
+  { name: 'one', labels: [1] },
+  { name: 'two', labels: [2] },
+];
+const ORANGE = [255, 158, 44];
+const BLUE = [86, 204, 255];
+
+function sample(forced: boolean, labelled: boolean): SheetSample {
+  const image = Float32Array.from({ length: 512 }, (_, i) => i);
+  const target = Int16Array.from({ length: 512 }, (_, i) => (labelled && i >= 200 && i < 260 ? 1 : 0));
+  return { image, target, shape: [8, 8, 8], caption: 'case_1: random', forced };
+}
+
+function count(png: Uint8Array, colour: number[]): number {
+  const { data, channels } = decode(png);
+  let found = 0;
+  for (let i = 0; i < data.length; i += channels) if (colour.every((value, c) => data[i + c] === value)) found++;
+  return found;
+}
+
+describe('a contact sheet', () => {
+  it('is a PNG that grows with the number of samples', () => {
+    const one = decode(drawContactSheet('title', [sample(false, false)], CLASSES));
+    const nine = decode(drawContactSheet('title', Array(9).fill(sample(false, false)), CLASSES));
+    expect(one).toMatchObject({ channels: 3, depth: 8 });
+    expect(nine.width * nine.height).toBeGreaterThan(5 * one.width * one.height);
+  });
+
+  it('frames forced samples in orange', () => {
+    const [plain, forced] = [false, true].map((value) => count(drawContactSheet('t', [sample(value, true)], CLASSES), ORANGE));
+    // The legend has some, too.
+    expect(forced).toBeGreaterThan(plain + 1000);
+  });
+
+  it('outlines labels in the colour of their class', () => {
+    const [empty, labelled] = [false, true].map((value) => count(drawContactSheet('t', [sample(false, value)], CLASSES), BLUE));
+    expect(labelled).toBeGreaterThan(empty + 50);
+  });
+
+  it('draws 2D patches, constant patches and characters it has no letter for', () => {
+    const flat: SheetSample = {
+      image: new Float32Array(64).fill(3),
+      target: new Int16Array(64).fill(-1),
+      shape: [1, 8, 8],
+      caption: 'Fuß ☂',
+      forced: true,
+    };
+    expect(decode(drawContactSheet('é', [flat], CLASSES)).width).toBeGreaterThan(100);
+  });
+});

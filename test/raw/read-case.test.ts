@@ -1,0 +1,195 @@
+import { writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { readLabels } from '../../src/raw/labels.ts';
+import { readCase } from '../../src/raw/read-case.ts';
+import { imagePath, labelPath, makeRawDataset, type RawCaseContent, writeCase } from '../fixtures/raw-dataset.ts';
+import { temporaryFolder } from '../fixtures/temporary-folder.ts';
+
+const SHAPE = [2, 3, 4];
+const ONES = new Array(24).fill(1);
+const ZEROS = new Array(24).fill(0);
+
+/** `values` with some of them replaced, by position. */
+function withVoxels(values: number[], changes: Record<number, number>): number[] {
+  return values.map((value, i) => changes[i] ?? value);
+}
+
+function writeOne(entry: Partial<RawCaseContent> = {}, labels: Record<string, number | number[]> = { background: 0, organ: 1 }) {
+  const content = { id: 'a', shape: SHAPE, images: [ONES], label: ZEROS, ...entry };
+  const dir = makeRawDataset(temporaryFolder(), { channels: content.images.map((_, i) => `channel ${i}`), labels, cases: [content] });
+  const raw = { id: 'a', images: content.images.map((_, channel) => imagePath(dir, 'a', channel)), label: labelPath(dir, 'a') };
+  return { dir, raw, image: raw.images[0], label: raw.label, read: () => readCase(raw, readLabels('dataset.json', labels)) };
+}
+
+const refusal = (where: string, what: string) => ({
+  name: 'CaseError',
+  code: 'VOXFEED_BAD_CASE',
+  where,
+  what: expect.stringContaining(what),
+  action: expect.stringMatching(/\S/),
+  message: expect.stringContaining(where),
+});
+
+describe('a case', () => {
+  it('is cropped to its nonzero region, labels with it', async () => {
+    // Nonzero: z 1, y 1 to 2, x 1 to 3, without the corner (1, 1, 1), which lies in the box and outside the region.
+    const inside = [18, 19, 21, 22, 23];
+    const image = ZEROS.map((_, i) => (inside.includes(i) ? 10 + i : 0));
+    const label = withVoxels(ZEROS, { 18: 1, 0: 0 });
+    const found = await writeOne({ images: [image], label, spacing: [3, 0.5, 0.25] }).read();
+    expect(found.shape).toEqual([1, 2, 3]);
+    expect(found.shapeBeforeCrop).toEqual([2, 3, 4]);
+    expect(found.cropBox).toEqual({ lower: [1, 1, 1], upper: [2, 3, 4] });
+    expect(found.spacing).toEqual([3, 0.5, 0.25]);
+    expect(found.channels).toEqual([Float32Array.from([0, 28, 29, 31, 32, 33])]);
+    expect(found.segmentation).toEqual(Int8Array.from([-1, 1, 0, 0, 0, 0]));
+    expect(found.affine[0]).toEqual([0.25, 0, 0, 0]);
+  });
+
+  it('keeps a label that lies outside the nonzero region and inside the box', async () => {
+    const image = withVoxels(ZEROS, { 0: 5, 23: 5 });
+    const { segmentation } = await writeOne({ images: [image], label: withVoxels(ZEROS, { 10: 1 }) }).read();
+    expect([...segmentation]).toEqual(withVoxels(new Array(24).fill(-1), { 0: 0, 10: 1, 23: 0 }));
+  });
+
+  it('of zeros keeps its extent, and all its background lies outside', async () => {
+    const found = await writeOne({ images: [ZEROS], label: withVoxels(ZEROS, { 3: 1 }) }).read();
+    expect(found.shape).toEqual([2, 3, 4]);
+    expect([...found.segmentation]).toEqual(withVoxels(new Array(24).fill(-1), { 3: 1 }));
+  });
+
+  it('of several channels is cropped to where any of them is nonzero', async () => {
+    const images = [withVoxels(ZEROS, { 5: 7 }), withVoxels(ZEROS, { 6: 9 }), ZEROS];
+    const found = await writeOne({ images }).read();
+    expect(found.cropBox).toEqual({ lower: [0, 1, 1], upper: [1, 2, 3] });
+    expect(found.channels.map((channel) => [...channel])).toEqual([
+      [7, 0],
+      [0, 9],
+      [0, 0],
+    ]);
+  });
+
+  it('of two dimensions has a first axis of size 1', async () => {
+    const found = await writeOne({ shape: [4, 6] }).read();
+    expect(found.shape).toEqual([1, 4, 6]);
+  });
+
+  it('has int8 labels up to 127 and int16 labels where the data set has larger ones', async () => {
+    const label = withVoxels(ZEROS, { 3: 127 });
+    expect((await writeOne({ label }, { background: 0, organ: 127 }).read()).segmentation).toBeInstanceOf(Int8Array);
+    const wide = (await writeOne({ label }, { background: 0, organ: 127, other: 128 }).read()).segmentation;
+    expect(wide).toEqual(Int16Array.from(label));
+    const large = withVoxels(ZEROS, { 3: 32767, 4: 200 });
+    const found = await writeOne({ label: large, labelFile: { datatype: 'int16' } }, { background: 0, a: 200, b: 32767 }).read();
+    expect(found.segmentation).toEqual(Int16Array.from(large));
+  });
+
+  it('has int16 labels where only the ignore label is above 127', async () => {
+    const found = await writeOne({ label: withVoxels(ZEROS, { 3: 128, 4: 127 }) }, { background: 0, a: 127, ignore: 128 }).read();
+    expect(found.segmentation).toEqual(Int16Array.from(withVoxels(ZEROS, { 3: 128, 4: 127 })));
+  });
+
+  it('may have a label file of any datatype', async () => {
+    for (const datatype of ['int64', 'float64', 'uint16'] as const) {
+      const found = await writeOne({ label: ONES, labelFile: { datatype } }).read();
+      expect(found.segmentation).toEqual(Int8Array.from(ONES));
+    }
+  });
+
+  it('may have an empty label', async () => {
+    expect((await writeOne().read()).segmentation).toEqual(new Int8Array(24));
+  });
+
+  it('may have a label whose place differs by rounding', async () => {
+    const found = await writeOne({ labelFile: { spacing: [1.0001, 1, 1], origin: [0.02, 0, -0.02] } }).read();
+    expect(found.shape).toEqual([2, 3, 4]);
+  });
+});
+
+describe('a case that cannot be used', () => {
+  it.each([
+    ['NaN', Number.NaN],
+    ['Infinity', Number.POSITIVE_INFINITY],
+    ['-Infinity', Number.NEGATIVE_INFINITY],
+  ])('has %s in the image', async (_, bad) => {
+    const { read, image } = writeOne({ images: [withVoxels(ONES, { 17: bad, 20: bad })] });
+    await expect(read()).rejects.toMatchObject(refusal(image, '2 voxels are NaN or infinite, the first at voxel [1, 1, 1]'));
+  });
+
+  it('has a value that only float64 can hold', async () => {
+    const { read, image } = writeOne({ images: [withVoxels(ONES, { 3: 1e300 })], image: { datatype: 'float64' } });
+    await expect(read()).rejects.toMatchObject(refusal(image, '1 voxels are NaN or infinite'));
+  });
+
+  it('has NaN in the second channel', async () => {
+    const { read, raw } = writeOne({ images: [ONES, withVoxels(ONES, { 0: Number.NaN })] });
+    await expect(read()).rejects.toMatchObject(refusal(raw.images[1], '1 voxels are NaN or infinite, the first at voxel [0, 0, 0]'));
+  });
+
+  it('has NaN in the label', async () => {
+    const { read, label } = writeOne({ label: withVoxels(ZEROS, { 5: Number.NaN }), labelFile: { datatype: 'float32' } });
+    await expect(read()).rejects.toMatchObject(refusal(label, 'label value NaN at voxel [0, 1, 1]'));
+  });
+
+  it('has a label of another shape', async () => {
+    const { read, label, image } = writeOne({ labelFile: { shape: [2, 4, 3] } });
+    await expect(read()).rejects.toMatchObject(refusal(label, `its shape [2, 4, 3] (z, y, x) differs from [2, 3, 4] of ${image}`));
+  });
+
+  it('has channels of different shapes', async () => {
+    const { dir, raw, read } = writeOne({ images: [ONES, ONES] });
+    writeCase(dir, { id: 'other', shape: [1, 3, 4], images: [ONES.slice(12), ONES.slice(12)], label: ZEROS.slice(12) });
+    const mixed = { ...raw, images: [raw.images[0], imagePath(dir, 'other', 1)] };
+    await expect(readCase(mixed, readLabels('', { a: 1 }))).rejects.toMatchObject(refusal(mixed.images[1], 'its shape [1, 3, 4]'));
+    await expect(read()).resolves.toMatchObject({ shape: [2, 3, 4] });
+  });
+
+  it.each([0, 1, 2])('has a label of another spacing along axis %d', async (axis) => {
+    const spacing = [2, 1, 1].map((size, i) => (i === axis ? size * 1.01 : size));
+    const { read, label } = writeOne({ spacing: [2, 1, 1], labelFile: { spacing } });
+    await expect(read()).rejects.toMatchObject(refusal(label, 'its spacing'));
+  });
+
+  it.each([0, 1, 2])('has a label of another origin along axis %d', async (axis) => {
+    const origin: [number, number, number] = [0, 0, 0];
+    origin[axis] = -0.5;
+    const { read, label } = writeOne({ labelFile: { origin } });
+    await expect(read()).rejects.toMatchObject(refusal(label, 'a corner lies 0.500 mm away'));
+  });
+
+  it('has a label that is turned', async () => {
+    const { read, label } = writeOne({ labelFile: { quaternion: [0, 0, 1] } });
+    await expect(read()).rejects.toMatchObject(refusal(label, 'its origin or direction differs'));
+  });
+
+  it('has a label value that dataset.json does not name', async () => {
+    const { read, label } = writeOne({ label: withVoxels(ZEROS, { 14: 2, 20: 3 }) });
+    await expect(read()).rejects.toMatchObject({
+      ...refusal(label, 'the label value 2 at voxel [1, 0, 2] (z, y, x) is not in dataset.json'),
+      action: expect.stringContaining('background 0, organ 1'),
+    });
+  });
+
+  it('has a negative label value', async () => {
+    const { read, label } = writeOne({ label: withVoxels(ZEROS, { 0: -1 }), labelFile: { datatype: 'int8' } });
+    await expect(read()).rejects.toMatchObject(refusal(label, 'the label value -1'));
+  });
+
+  it('has a fraction for a label value', async () => {
+    const { read, label } = writeOne({ label: withVoxels(ZEROS, { 23: 0.5 }), labelFile: { datatype: 'float32' } });
+    await expect(read()).rejects.toMatchObject(refusal(label, 'the label value 0.5 at voxel [1, 2, 3]'));
+  });
+
+  it('has a label value that a number of 256 values would wrap to a known one', async () => {
+    const { read, label } = writeOne({ label: withVoxels(ZEROS, { 0: 257 }), labelFile: { datatype: 'int16' } });
+    await expect(read()).rejects.toMatchObject(refusal(label, 'the label value 257'));
+  });
+
+  it('has a file that is damaged', async () => {
+    const { read, image, label } = writeOne();
+    writeFileSync(label, 'not gzip');
+    await expect(read()).rejects.toMatchObject(refusal(label, 'not gzip'));
+    writeFileSync(image, 'not gzip');
+    await expect(read()).rejects.toMatchObject(refusal(image, 'not gzip'));
+  });
+});

@@ -1,0 +1,262 @@
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { xxh64 } from '../../src/common/hash.ts';
+import { NPY_HEADER_BYTES, parseNpyHeader } from '../../src/formats/npy.ts';
+import { preprocess } from '../../src/preprocessing/preprocess.ts';
+import { caseFiles } from '../../src/store/case-files.ts';
+import { decodeSidecar, encodeSidecar } from '../../src/store/sidecar.ts';
+import { openStore } from '../../src/store/store.ts';
+import type { StoredCase, StoreIndex } from '../../src/store/store-index.ts';
+import { makeRawDataset, randomCase } from '../fixtures/raw-dataset.ts';
+import { temporaryFolder } from '../fixtures/temporary-folder.ts';
+
+let original: string;
+
+beforeAll(async () => {
+  original = mkdtempSync(join(tmpdir(), 'voxfeed-test-'));
+  const raw = makeRawDataset(join(original, 'raw'), {
+    channels: ['T1', 'T2'],
+    labels: { background: 0, whole: [1, 2], core: 2, absent: 3 },
+    cases: [
+      randomCase('a', [5, 6, 7], { channels: 2, labels: 2, seed: 1 }),
+      { ...randomCase('b', [4, 4, 4], { channels: 2, seed: 2 }), label: new Uint8Array(64) },
+    ],
+  });
+  await preprocess(raw, join(original, 'store'), { workers: 1 });
+});
+
+afterAll(() => rmSync(original, { recursive: true, force: true }));
+
+/** A copy of the store that the test may damage. */
+function copy(): string {
+  const dir = join(temporaryFolder(), 'store');
+  cpSync(join(original, 'store'), dir, { recursive: true });
+  return dir;
+}
+
+function changeIndex(dir: string, change: (index: StoreIndex) => unknown): void {
+  const path = join(dir, 'voxfeed.json');
+  writeFileSync(path, JSON.stringify(change(JSON.parse(readFileSync(path, 'utf8')))));
+}
+
+const refusal = (where: string, what: string) => ({
+  name: 'StoreError',
+  code: 'VOXFEED_BAD_STORE',
+  where,
+  what: expect.stringContaining(what),
+  action: expect.stringMatching(/\S/),
+});
+
+describe('a store', () => {
+  it('opens with its cases, classes and channels', async () => {
+    const store = await openStore(copy());
+    expect(store.index).toMatchObject({ format: 'voxfeed-store', version: 2, name: 'Test', channels: ['T1', 'T2'], labelDtype: 'int8' });
+    expect(store.classes.map(({ name, labels }) => [name, labels])).toEqual([
+      ['whole', [1, 2]],
+      ['core', [2]],
+      ['absent', [3]],
+    ]);
+    expect(store.cases.map(({ id, shape }) => [id, shape])).toEqual([
+      ['a', [5, 6, 7]],
+      ['b', [4, 4, 4]],
+    ]);
+    expect(store.cases[1].locations).toEqual([0, 0, 0]);
+    expect(store.cases[0].locations[2]).toBe(0);
+    expect(store.locationsBytes).toBe(4 * store.cases[0].locations.reduce((a, b) => a + b, 0));
+  });
+
+  it('lists the sizes and hashes of the files that are there', async () => {
+    const dir = copy();
+    for (const { id, shape, files } of (await openStore(dir)).cases) {
+      const voxels = shape[0] * shape[1] * shape[2];
+      expect(files.data.bytes).toBe(NPY_HEADER_BYTES + 2 * voxels * 4);
+      expect(files.segmentation.bytes).toBe(NPY_HEADER_BYTES + voxels);
+      expect(await xxh64(readFileSync(caseFiles(dir, id).data))).toBe(files.data.xxh64);
+      expect(await xxh64(readFileSync(caseFiles(dir, id).segmentation))).toBe(files.segmentation.xxh64);
+    }
+  });
+
+  it('has the same hash wherever it lies, and whatever it is called and planned for', async () => {
+    const [one, two] = [copy(), copy()];
+    const { hash } = await openStore(one);
+    expect((await openStore(two)).hash).toBe(hash);
+    changeIndex(two, (index) => ({
+      ...index,
+      name: 'Other',
+      configuration: '2d',
+      cases: index.cases.map((entry) => ({ ...entry, coverage: [] })),
+    }));
+    expect((await openStore(two)).hash).toBe(hash);
+  });
+
+  it('has another hash once any of its voxels, labels or locations is another, or means something else', async () => {
+    const { hash } = await openStore(copy());
+    const otherFirst = (change: (entry: StoredCase) => Partial<StoredCase>) => (index: StoreIndex) => {
+      const [first, ...others] = index.cases;
+      return { ...index, cases: [{ ...first, ...change(first) }, ...others] };
+    };
+    const sum = { bytes: 1, xxh64: '0123456789abcdef' };
+    const changes: ((index: StoreIndex) => StoreIndex)[] = [
+      otherFirst(({ files }) => ({ files: { ...files, data: { ...sum, bytes: files.data.bytes } } })),
+      otherFirst(({ files }) => ({ files: { ...files, segmentation: { ...sum, bytes: files.segmentation.bytes } } })),
+      otherFirst(() => ({ locationsXxh64: sum.xxh64 })),
+      (index) => ({ ...index, labels: { ...index.labels, classes: [...index.labels.classes].reverse() } }),
+      (index) => ({ ...index, cases: [...index.cases].reverse() }),
+    ];
+    for (const change of changes) {
+      const dir = copy();
+      changeIndex(dir, change);
+      expect((await openStore(dir)).hash).not.toBe(hash);
+    }
+  });
+
+  it('gives voxels whose stored label belongs to the class, each one once', async () => {
+    const dir = copy();
+    const store = await openStore(dir);
+    const path = caseFiles(dir, 'a').segmentation;
+    const bytes = readFileSync(path);
+    const labels = new Int8Array(Uint8Array.from(bytes.subarray(parseNpyHeader(path, bytes).offset)).buffer);
+    const [, height, width] = store.cases[0].shape;
+    store.classes.forEach((entry, classNumber) => {
+      const count = store.cases[0].locations[classNumber];
+      expect(count).toBe(labels.filter((label) => entry.labels.includes(label)).length);
+      const seen = new Set<string>();
+      for (let position = 0; position < count; position++) {
+        const [z, y, x] = store.location(0, classNumber, position);
+        expect(entry.labels).toContain(labels[(z * height + y) * width + x]);
+        seen.add(`${z} ${y} ${x}`);
+      }
+      expect(seen.size).toBe(count);
+    });
+    expect(store.cases[0].locations[0]).toBeGreaterThan(store.cases[0].locations[1]);
+    expect(store.cases[0].locations[1]).toBeGreaterThan(0);
+  });
+
+  it('reads the locations of a case once', async () => {
+    const dir = copy();
+    const store = await openStore(dir);
+    const first = store.location(0, 0, 0);
+    rmSync(caseFiles(dir, 'a').sidecar);
+    expect(store.location(0, 0, 0)).toEqual(first);
+  });
+});
+
+describe('a store that cannot be used', () => {
+  it('has no index', async () => {
+    const dir = copy();
+    rmSync(join(dir, 'voxfeed.json'));
+    await expect(openStore(dir)).rejects.toMatchObject(refusal(dir, 'not a finished voxfeed store'));
+    await expect(openStore(join(dir, 'nowhere'))).rejects.toMatchObject(refusal(join(dir, 'nowhere'), 'not a finished voxfeed store'));
+  });
+
+  it('has an index that cannot be read', async () => {
+    const dir = temporaryFolder();
+    mkdirSync(join(dir, 'voxfeed.json'));
+    await expect(openStore(dir)).rejects.toMatchObject({ name: 'FileError', where: join(dir, 'voxfeed.json') });
+  });
+
+  it('has an index that is cut off', async () => {
+    const dir = copy();
+    const path = join(dir, 'voxfeed.json');
+    truncateSync(path, statSync(path).size >> 1);
+    await expect(openStore(dir)).rejects.toMatchObject(refusal(path, 'damaged'));
+    truncateSync(path, 0);
+    await expect(openStore(dir)).rejects.toMatchObject(refusal(path, 'damaged'));
+  });
+
+  it('has an index of something else', async () => {
+    const dir = copy();
+    for (const text of ['{}', 'null', '[]', '3', '{"format": "other", "version": 1}']) {
+      writeFileSync(join(dir, 'voxfeed.json'), text);
+      await expect(openStore(dir)).rejects.toMatchObject(refusal(join(dir, 'voxfeed.json'), 'not the index'));
+    }
+  });
+
+  it('has another version', async () => {
+    const dir = copy();
+    changeIndex(dir, (index) => ({ ...index, version: 1 }));
+    await expect(openStore(dir)).rejects.toMatchObject(refusal(join(dir, 'voxfeed.json'), 'version 1, this voxfeed reads version 2'));
+  });
+
+  it('has no cases', async () => {
+    const dir = copy();
+    changeIndex(dir, (index) => ({ ...index, cases: [] }));
+    await expect(openStore(dir)).rejects.toMatchObject(refusal(join(dir, 'voxfeed.json'), '0 cases'));
+  });
+
+  it('has an index without the list of cases', async () => {
+    const dir = copy();
+    changeIndex(dir, ({ format, version }) => ({ format, version }));
+    await expect(openStore(dir)).rejects.toMatchObject({ name: 'StoreError', where: join(dir, 'voxfeed.json') });
+  });
+
+  it('lacks any field of its index that it needs: never another error', async () => {
+    const dir = copy();
+    const path = join(dir, 'voxfeed.json');
+    const index: StoreIndex = JSON.parse(readFileSync(path, 'utf8'));
+    const [first, ...others] = index.cases;
+    const lacking = [
+      ...Object.keys(index).map((key) => [key, { ...index, [key]: undefined }]),
+      ...Object.keys(first).map((key) => [`cases: ${key}`, { ...index, cases: [{ ...first, [key]: undefined }, ...others] }]),
+    ] as [string, StoreIndex][];
+    for (const [key, content] of lacking) {
+      writeFileSync(path, JSON.stringify(content));
+      const outcome = await openStore(dir).then(
+        () => 'opened',
+        (error) => `${error.name} ${error.where}`,
+      );
+      // What is only told and not needed may be missing.
+      const told = ['name', 'options', 'optionsHash', 'xxh64', 'files', 'cases: spacing', 'cases: locationsXxh64'].includes(key);
+      expect(told ? [`StoreError ${path}`, 'opened'] : [`StoreError ${path}`], key).toContain(outcome);
+    }
+  });
+
+  it.each(['data', 'segmentation', 'sidecar'] as const)('lacks a %s file', async (kind) => {
+    const dir = copy();
+    const path = caseFiles(dir, 'b')[kind];
+    rmSync(path);
+    await expect(openStore(dir)).rejects.toMatchObject(refusal(path, 'missing'));
+  });
+
+  it.each(['data', 'segmentation'] as const)('has a %s file of the wrong size', async (kind) => {
+    const dir = copy();
+    const path = caseFiles(dir, 'b')[kind];
+    const { size } = statSync(path);
+    truncateSync(path, size - 1);
+    await expect(openStore(dir)).rejects.toMatchObject(refusal(path, `holds ${size - 1} bytes instead of ${size}`));
+    truncateSync(path, size + 1);
+    await expect(openStore(dir)).rejects.toMatchObject(refusal(path, `holds ${size + 1} bytes instead of ${size}`));
+  });
+});
+
+describe('class locations that changed under an open store', () => {
+  it('are missed with the name of their file', async () => {
+    const dir = copy();
+    const store = await openStore(dir);
+    const path = caseFiles(dir, 'a').sidecar;
+    rmSync(path);
+    expect(() => store.location(0, 0, 0)).toThrow(expect.objectContaining({ name: 'FileError', where: path }));
+  });
+
+  it('are refused where their number differs from the index', async () => {
+    const dir = copy();
+    const store = await openStore(dir);
+    const path = caseFiles(dir, 'a').sidecar;
+    const sidecar = decodeSidecar(path, readFileSync(path));
+    const [first, ...others] = sidecar.classes;
+    writeFileSync(path, encodeSidecar({ ...sidecar, classes: [{ ...first, locations: first.locations.subarray(1) }, ...others] }));
+    expect(() => store.location(0, 0, 0)).toThrow(expect.objectContaining(refusal(path, 'are not those of voxfeed.json')));
+    writeFileSync(path, encodeSidecar({ ...sidecar, classes: others }));
+    expect(() => store.location(0, 0, 0)).toThrow(expect.objectContaining(refusal(path, 'are not those of voxfeed.json')));
+  });
+
+  it('are refused where the file is damaged', async () => {
+    const dir = copy();
+    const store = await openStore(dir);
+    const path = caseFiles(dir, 'a').sidecar;
+    truncateSync(path, statSync(path).size - 5);
+    expect(() => store.location(0, 0, 0)).toThrow(expect.objectContaining(refusal(path, 'damaged')));
+  });
+});

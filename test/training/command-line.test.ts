@@ -1,0 +1,108 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { readNifti } from '../../src/formats/nifti.ts';
+import { commandLine, EXAMPLES } from '../fixtures/command-line.ts';
+import { temporaryFolder } from '../fixtures/temporary-folder.ts';
+import { tinyStore } from '../fixtures/tiny-training.ts';
+
+const dir = temporaryFolder();
+const store = join(dir, 'store');
+const model = join(dir, 'model');
+const voxfeed = commandLine(dir);
+const SIZES = ['--iterations', '3', '--val-iterations', '1', '--workers', '1'];
+const IMAGE = join(EXAMPLES, 'imagesTr/hippocampus_001_0000.nii.gz');
+
+let first: ReturnType<typeof voxfeed>;
+let second: ReturnType<typeof voxfeed>;
+beforeAll(async () => {
+  await tinyStore(dir);
+  first = voxfeed('train', store, '--fold', '0', '--epochs', '1', ...SIZES, '--out', model);
+  second = voxfeed('train', store, '--fold', '0', '--epochs', '2', ...SIZES, '--out', model, '--continue', '--json');
+}, 400_000);
+
+describe('voxfeed train', () => {
+  it('shows the adapter, the cases and each epoch', () => {
+    expect(first.stderr).not.toMatch(/error:/);
+    expect(first.status).toBe(0);
+    expect(first.stdout).toMatch(
+      /3d_fullres, patch 16x16x16, batch 2, .* of GPU memory\n16 cases to train on, 4 to validate on, epochs 0 to 0\n/,
+    );
+    expect(first.stdout).toMatch(
+      /epoch 0: loss -?\d\.\d{4}, validation -?\d\.\d{4}, pseudo-Dice Anterior [\d.-]+ Posterior [\d.-]+, [\d.]+ patches\/s, [\d.]+ ms a step, GPU waited [\d.]+ %/,
+    );
+  });
+
+  it('continues, and keeps one whole checkpoint', () => {
+    expect(second.status).toBe(0);
+    const report = JSON.parse(second.stdout);
+    expect(report.epoch).toBe(1);
+    expect(report.losses.length).toBe(3);
+    expect(readdirSync(model).sort()).toEqual([
+      'checkpoint.json',
+      'dataset.json',
+      'momentum-2.safetensors',
+      'network-2.safetensors',
+      'plans.json',
+    ]);
+    const checkpoint = JSON.parse(readFileSync(join(model, 'checkpoint.json'), 'utf8'));
+    expect(checkpoint).toMatchObject({ format: 'voxfeed-checkpoint', epoch: 2, batches: { nextBatch: 6, validation: { nextBatch: 2 } } });
+    expect(checkpoint.history.map(({ epoch }: { epoch: number }) => epoch)).toEqual([0, 1]);
+  });
+
+  it.each([
+    [['--out', 'model'], 1, /it holds a training of 2 epochs\. Go on with --continue/],
+    [['--out', 'elsewhere', '--continue'], 1, /there is no checkpoint\.json to continue from/],
+    [['--out', 'elsewhere', '--fold', '9'], 1, /fold: .*splits_final\.json has no fold 9/],
+    [['--out', 'elsewhere', '--fold', 'x'], 2, /--fold x is not a number/],
+    [['--out', 'elsewhere', '--configs', '3d_fullres'], 2, /--configs is not for training/],
+    [['--out', 'elsewhere', '--epochs', '0'], 2, /--epochs must be a whole number above 0/],
+    [['--out', 'elsewhere', '--learning-rate', '0'], 2, /--learning-rate must be above 0/],
+    [['--out', 'elsewhere', '--patch', '16,16,15', '--batch', '1'], 1, /cannot be halved as often.*multiple of \[2, 2, 2\]/],
+  ])('refuses %j', (words, status, message) => {
+    const found = voxfeed('train', store, ...words, '--workers', '1');
+    expect(found.stderr).toMatch(message);
+    expect(found.status).toBe(status);
+  });
+});
+
+describe('voxfeed predict', () => {
+  it('labels an image in its own geometry, and draws truth beside prediction', async () => {
+    const { status, stdout, stderr } = voxfeed(
+      'predict',
+      IMAGE,
+      '--model',
+      model,
+      '--out',
+      'labels',
+      '--truth',
+      join(EXAMPLES, 'labelsTr'),
+      '--json',
+    );
+    expect(stderr).not.toMatch(/error:/);
+    expect(status).toBe(0);
+    const report = JSON.parse(stdout);
+    expect(report.cases[0]).toMatchObject({ case: 'hippocampus_001', path: join('labels', 'hippocampus_001.nii.gz') });
+    expect(Object.keys(report.mean)).toEqual(['Anterior', 'Posterior']);
+    const [image, found] = [await readNifti(IMAGE), await readNifti(join(dir, 'labels/hippocampus_001.nii.gz'))];
+    expect({ shape: found.shape, spacing: found.spacing, affine: found.affine }).toEqual({
+      shape: image.shape,
+      spacing: image.spacing,
+      affine: image.affine,
+    });
+    expect(found.data.every((label) => [0, 1, 2].includes(label))).toBe(true);
+    expect(readFileSync(join(dir, report.picture)).subarray(1, 4).toString()).toBe('PNG');
+  });
+
+  it.each([
+    [[IMAGE], 2, /--model DIR must be given/],
+    [['--model', model], 2, /IMAGE must be given/],
+    [[IMAGE, '--model', '.'], 1, /there is no checkpoint\.json/],
+    [['nothing.nii.gz', '--model', model], 1, /nothing\.nii\.gz: .*ENOENT/],
+    [[join(EXAMPLES, 'dataset.json'), '--model', model], 1, /its name does not end in _0000\.nii\.gz/],
+  ])('refuses %j', (words, status, message) => {
+    const found = voxfeed('predict', ...words);
+    expect(found.stderr).toMatch(message);
+    expect(found.status).toBe(status);
+  });
+});

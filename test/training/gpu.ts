@@ -1,0 +1,63 @@
+import { afterAll, expect } from 'vitest';
+import { Gpu } from '../../src/training/gpu/device.ts';
+import type { Kernel } from '../../src/training/gpu/kernel.ts';
+import type { Memory } from '../../src/training/gpu/memory.ts';
+import { GPU_TILING, SOFTWARE_TILING } from '../../src/training/gpu/product.ts';
+import { Program } from '../../src/training/gpu/program.ts';
+
+/** Both ways to make products. On a software Vulkan, shaders of large tiles take long to compile: one test has those. */
+export const TILINGS = {
+  direct: SOFTWARE_TILING,
+  shared: { area: 64, mostRows: 8, depth: 4, perThread: 2, shared: true },
+  gpu: GPU_TILING,
+};
+
+/** One GPU a test file, closed at its end. Without an adapter tests fail: they are not skipped. */
+export async function openGpu(): Promise<Gpu> {
+  const gpu = await Gpu.open();
+  afterAll(() => gpu.close());
+  return gpu;
+}
+
+/** Runs kernels once, on these contents of memories. All they use is kept, so that it can be read. */
+export async function runKernels(
+  gpu: Gpu,
+  kernels: readonly Kernel[],
+  contents: readonly (readonly [Memory, ArrayLike<number>])[],
+  ...wanted: Memory[]
+): Promise<Float32Array[]> {
+  const kept = new Set(kernels.flatMap(({ bindings }) => bindings.map(({ memory }) => memory)));
+  for (const memory of kept) memory.persistent = true;
+  const program = await Program.compile(gpu, kernels);
+  for (const [memory, numbers] of contents) if (kept.has(memory)) program.write(memory, Float32Array.from(numbers));
+  const encoder = gpu.device.createCommandEncoder();
+  program.encode(encoder, kernels);
+  gpu.device.queue.submit([encoder.finish()]);
+  await gpu.done();
+  const results: Float32Array[] = [];
+  for (const memory of wanted) results.push(await program.readFloats(memory));
+  program.destroy();
+  return results;
+}
+
+/** Numbers that look random and are the same each time: -1 to 1. */
+export function noise(seed: number): (i: number) => number {
+  return (i) => {
+    const x = Math.sin((i + 1) * 12.9898 + seed * 78.233) * 43758.5453;
+    return 2 * (x - Math.floor(x)) - 1;
+  };
+}
+
+/** Equal, up to `relative` of the largest expected number. */
+export function expectClose(found: ArrayLike<number>, expected: ArrayLike<number>, relative = 1e-5): void {
+  expect(found.length).toBe(expected.length);
+  let largest = 0;
+  let worst = 0;
+  let at = 0;
+  for (let i = 0; i < expected.length; i++) {
+    largest = Math.max(largest, Math.abs(expected[i]));
+    const difference = Math.abs(found[i] - expected[i]);
+    if (!(difference <= worst)) [worst, at] = [difference, i];
+  }
+  expect(worst, `element ${at} is ${found[at]}, not ${expected[at]}`).toBeLessThanOrEqual(relative * Math.max(largest, 1e-3));
+}

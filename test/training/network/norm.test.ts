@@ -1,0 +1,103 @@
+import { expect, test } from 'vitest';
+import type { Triple } from '../../../src/common/geometry.ts';
+import { maps, memory } from '../../../src/training/gpu/memory.ts';
+import { biasGradient, type Norm, normalise, normaliseGradient, statisticsOf } from '../../../src/training/network/norm.ts';
+import { Parameters } from '../../../src/training/network/parameters.ts';
+import { expectClose, noise, openGpu, runKernels } from '../gpu.ts';
+import * as reference from '../reference/operations.ts';
+
+const gpu = await openGpu();
+
+function setUp(batch: number, channels: number, shape: Triple, mean = 0.3) {
+  const parameters = new Parameters();
+  const weight = parameters.add('weight', [channels], 0);
+  const bias = parameters.add('bias', [channels], -1);
+  const input = maps('input', batch, channels, shape);
+  const norm: Norm = {
+    name: 'test',
+    input,
+    output: maps('output', batch, channels, shape),
+    weight,
+    bias,
+    statistics: statisticsOf('test', input),
+  };
+  const x = reference.values(batch, channels, shape, (i) => Math.fround(mean + noise(1)(i)));
+  const given = reference.values(batch, channels, shape, (i) => Math.fround(noise(2)(i)));
+  const numbers = Float64Array.from({ length: 2 * channels }, (_, i) => Math.fround(i < channels ? 1 + 0.5 * noise(3)(i) : noise(4)(i)));
+  return { parameters, norm, x, given, numbers, weights: numbers.subarray(0, channels), biases: numbers.subarray(channels) };
+}
+
+test.each<[string, number, number, Triple]>([
+  ['3D, odd sizes', 3, 2, [3, 5, 7]],
+  ['2D', 2, 3, [1, 9, 11]],
+  ['more voxels than one group sums', 1, 2, [27, 28, 29]],
+])('normalises and goes back: %s', async (_, batch, channels, shape) => {
+  const { parameters, norm, x, given, numbers, weights, biases } = setUp(batch, channels, shape);
+  const outputGradient = maps('given', batch, channels, shape);
+  const inputGradient = maps('wanted', batch, channels, shape);
+  const gradients = { weight: parameters.gradientOf(norm.weight), bias: parameters.gradientOf(norm.bias) };
+  const [output, input, found] = await runKernels(
+    gpu,
+    [...normalise(norm), ...normaliseGradient(norm, outputGradient, inputGradient, gradients)],
+    [
+      [norm.input.memory, x.data],
+      [outputGradient.memory, given.data],
+      [parameters.values, numbers],
+    ],
+    norm.output.memory,
+    inputGradient.memory,
+    parameters.gradients,
+  );
+  expectClose(output, reference.normalise(x, weights, biases).data);
+  const expected = reference.normaliseGradient(x, weights, biases, given);
+  expectClose(input, expected.input.data, 1e-4);
+  expectClose(found, [...expected.weight, ...expected.bias], 1e-4);
+});
+
+test('a mean far above the deviation costs no more digits than the numbers lost already', async () => {
+  const { norm, x, numbers, parameters, weights, biases } = setUp(1, 2, [8, 8, 8], 1000);
+  const [output] = await runKernels(
+    gpu,
+    normalise(norm),
+    [
+      [norm.input.memory, x.data],
+      [parameters.values, numbers],
+    ],
+    norm.output.memory,
+  );
+  expectClose(output, reference.normalise(x, weights, biases).data, 1e-3);
+});
+
+test('a constant map becomes the bias', async () => {
+  const { norm, numbers, parameters, biases } = setUp(1, 2, [2, 3, 4]);
+  const flat = new Float64Array(48).fill(7);
+  const [output] = await runKernels(
+    gpu,
+    normalise(norm),
+    [
+      [norm.input.memory, flat],
+      [parameters.values, numbers],
+    ],
+    norm.output.memory,
+  );
+  const active = [...biases].map((value) => (value > 0 ? value : 0.01 * value));
+  expectClose(
+    output,
+    Float64Array.from({ length: 48 }, (_, i) => active[Math.floor(i / 24)]),
+  );
+});
+
+test('sums the gradient of a bias', async () => {
+  const given = maps('given', 3, 4, [3, 5, 7]);
+  const x = reference.values(3, 4, given.shape, (i) => Math.fround(noise(5)(i)));
+  const parameters = new Parameters();
+  const gradient = parameters.gradientOf(parameters.add('bias', [4], -1));
+  const [found] = await runKernels(gpu, biasGradient('test', given, gradient), [[given.memory, x.data]], parameters.gradients);
+  expectClose(found, reference.biasGradient(x));
+});
+
+test('a shader that does not compile is refused by its name', async () => {
+  const { norm } = setUp(1, 1, [2, 2, 2]);
+  const broken = normalise(norm).map((kernel) => ({ ...kernel, code: `${kernel.code}\n oops` }));
+  await expect(runKernels(gpu, broken, [], memory('nothing', 1))).rejects.toThrow(/^test statistics: /);
+});

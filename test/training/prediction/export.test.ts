@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { Box, Triple } from '../../../src/common/geometry.ts';
+import { writeLabels } from '../../../src/formats/label-file.ts';
+import { readNifti } from '../../../src/formats/nifti.ts';
+import { transpose } from '../../../src/planning/target-spacing.ts';
+import { transposeVolume } from '../../../src/preprocessing/transpose.ts';
+import { cropVolume } from '../../../src/raw/crop.ts';
+import { labelsOf } from '../../../src/training/prediction/export.ts';
+import { writeNifti } from '../../fixtures/nifti-file.ts';
+import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
+
+const dir = temporaryFolder();
+
+test.each<[string, Triple]>([
+  ['as they are', [0, 1, 2]],
+  ['in another order', [2, 0, 1]],
+  ['in a third order', [1, 0, 2]],
+])('labels go back to where the image was: axes %s', (_, order) => {
+  const shape: Triple = [4, 6, 5];
+  const truth = Int16Array.from({ length: 120 }, (_, i) => i % 3);
+  const box: Box = { lower: [1, 2, 0], upper: [4, 5, 5] };
+  const whole = transpose(shape, order);
+  const cropBox = { lower: transpose(box.lower, order), upper: transpose(box.upper, order) };
+  const cropped = cropVolume(transposeVolume(truth, shape, order), whole, cropBox);
+  const logits = [0, 1, 2].map((label) => Float32Array.from(cropped, (value) => (value === label ? 1 : 0)));
+  const spacing: Triple = [1, 1, 1];
+  const found = labelsOf(logits, [0, 1, 2].map((axis) => cropBox.upper[axis] - cropBox.lower[axis]) as Triple, spacing, {
+    spacing,
+    shapeBeforeCrop: whole,
+    cropBox,
+    transpose: order,
+  });
+  const expected = truth.map((value, i) => {
+    const at = [Math.floor(i / 30), Math.floor(i / 5) % 6, i % 5];
+    return at.every((place, axis) => place >= box.lower[axis] && place < box.upper[axis]) ? value : 0;
+  });
+  expect(found).toEqual(expected);
+});
+
+test('logits of a coarser grid are resampled', () => {
+  const origin = {
+    spacing: [1, 1, 1] as Triple,
+    shapeBeforeCrop: [4, 4, 8] as Triple,
+    cropBox: { lower: [0, 0, 0] as Triple, upper: [4, 4, 8] as Triple },
+    transpose: [0, 1, 2] as Triple,
+  };
+  const right = Float32Array.from({ length: 32 }, (_, i) => (i % 4 < 2 ? -1 : 1));
+  const found = labelsOf([right.map((value) => -value), right], [2, 4, 4], [2, 1, 2], origin);
+  expect(found).toEqual(Int16Array.from({ length: 128 }, (_, i) => (i % 8 < 4 ? 0 : 1)));
+});
+
+test.each([
+  ['labels.nii', {}],
+  ['labels.nii.gz', {}],
+  ['big-endian.nii', { bigEndian: true }],
+  ['second.nii.gz', { version: 2 as const }],
+  ['turned.nii', { quaternion: [0.5, 0.5, 0.5] as const }],
+])('%s has the geometry of its image, and whole labels', async (name, kind) => {
+  const image = join(dir, `image-${name}`.replace('.gz', ''));
+  const data = Array.from({ length: 24 }, (_, i) => i);
+  writeNifti(image, {
+    shape: [2, 3, 4],
+    spacing: [3, 0.5, 0.75],
+    origin: [1, -2, 3],
+    datatype: 'int16',
+    data,
+    slope: 2,
+    inter: 5,
+    ...kind,
+  });
+  const labels = Int16Array.from({ length: 24 }, (_, i) => i % 5);
+  const path = join(dir, name);
+  await writeLabels(path, labels, image);
+  const [of, found] = [await readNifti(image), await readNifti(path)];
+  expect({ shape: found.shape, spacing: found.spacing, affine: found.affine }).toEqual({
+    shape: of.shape,
+    spacing: of.spacing,
+    affine: of.affine,
+  });
+  expect(Int16Array.from(found.data)).toEqual(labels);
+});
+
+test('labels above 255 need 16 bits', async () => {
+  const image = join(dir, 'wide.nii');
+  writeNifti(image, { shape: [1, 2, 2], bigEndian: true, datatype: 'float32', data: [0, 1, 2, 3] });
+  const path = join(dir, 'wide-labels.nii.gz');
+  await writeLabels(path, Int16Array.of(0, 300, 2, 3), image);
+  expect([...(await readNifti(path)).data]).toEqual([0, 300, 2, 3]);
+});
