@@ -52,9 +52,8 @@ function draw(number: number, planar: boolean): Task {
 /** The placement in the plain implementation, and the same warp written down for the kernels. */
 function describeTask({ crop, patch, axes, angles, scales, mirrored, exists }: Task): Placement {
   const { matrix, offset } = mapping(affineMatrix(angles, scales, axes), crop, patch, mirrored);
-  const last = triple((axis) => crop[axis] - 1);
   const tile = warpTile(matrix, patch);
-  kernels.describeWarp(WARP, { matrix, offset, size: patch, tile, first: exists.lower, end: exists.upper, last });
+  kernels.describeWarp(WARP, { matrix, offset, size: patch, tile, first: exists.lower, end: exists.upper });
   return { source: crop, patch, axes, matrix };
 }
 
