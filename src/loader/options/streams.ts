@@ -18,7 +18,7 @@ import {
 } from './table.ts';
 
 /** Batches of an epoch. */
-export type EpochLengths = Checked<typeof EPOCH_OPTIONS>;
+export interface EpochLengths extends Checked<typeof EPOCH_OPTIONS> {}
 
 /** One configuration of a stream. */
 export interface ResolvedConfiguration extends ResolvedOptions {
