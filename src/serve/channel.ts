@@ -38,6 +38,6 @@ export class Channel {
 
   /** Ends it when everything that was said is sent. */
   end(): void {
-    this.#socket.end();
+    this.#socket.destroySoon();
   }
 }

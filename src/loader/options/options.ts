@@ -16,6 +16,7 @@ import type { Exposure } from '../../sampling/exposure.ts';
 import type { Weight } from '../../sampling/mix.ts';
 import { type ResolvedSampling, resolveSampling, SAMPLING_OPTIONS, type SamplingChoices } from '../../sampling/options.ts';
 import type { PreviousStage } from '../../store/previous-stage.ts';
+import type { CaseChoice } from '../../store/splits.ts';
 import type { Store } from '../../store/store.ts';
 
 /** What a `PatchLoader` is made from. */
@@ -70,7 +71,11 @@ export interface LoaderOptions extends SamplingChoices {
   configs?: readonly ConfigOptions[];
   /** Train on the cases of a fold of the store's splits_final.json, or on all as nnU-Net's fold 'all' does. Default: all. */
   fold?: number | 'all';
-  /** Also stream the validation cases of `fold`, see `PatchLoader.validation`. Default false. */
+  /**
+   * In place of `fold`: the ids of the cases to train on, and of those to validate on. For splits that have no number in the store's file.
+   */
+  cases?: CaseChoice;
+  /** Also stream the validation cases of `fold` or `cases`, see `PatchLoader.validation`. Default false. */
   validation?: boolean | ValidationOptions;
   /** How many batches make an epoch of each stream. Default: nnU-Net's 250 and 50. They change no batch. */
   epochs?: { training?: number; validation?: number };
@@ -166,6 +171,7 @@ export function resolveOptions(options: LoaderOptions, { previous = null, cases 
     'maxMemoryBytes',
     'configs',
     'fold',
+    'cases',
     'validation',
     'epochs',
     'state',

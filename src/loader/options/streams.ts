@@ -4,7 +4,7 @@ import { Mix, type Weight } from '../../sampling/mix.ts';
 import { samplingFor } from '../../sampling/options.ts';
 import type { SamplingOptions } from '../../sampling/slot-plan.ts';
 import type { PreviousStage } from '../../store/previous-stage.ts';
-import { type Fold, readFold } from '../../store/splits.ts';
+import { type Fold, foldOf } from '../../store/splits.ts';
 import {
   CONFIG_OPTIONS,
   type ConfigOptions,
@@ -85,9 +85,9 @@ export async function resolveStreams(
   previous: PreviousStage | null = null,
   saved: readonly SavedConfiguration[] = [],
 ): Promise<ResolvedStreams> {
-  const { configs, fold: wanted, validation: given, epochs, ...base } = options;
+  const { configs, fold: wanted, cases, validation: given, epochs, ...base } = options;
   checkStore(base.store);
-  const fold = wanted === undefined ? null : await readFold(base.store, wanted);
+  const fold = await foldOf(base.store, wanted, cases);
   const opened = { previous, cases: casesOf(fold, 'training') };
   const training = configs === undefined ? [configuration(base, {}, opened, 0)] : mixedConfigurations(base, configs, opened);
   for (const [i, entry] of training.entries()) entry.config = saved[i]?.config ?? entry.config;
@@ -95,7 +95,13 @@ export async function resolveStreams(
   const mix = new Mix(training.map(({ weight }) => weight));
   const validation = validationOptions(given);
   if (validation !== null && fold === null)
-    throw new OptionError('validation', 'no fold says which cases are for validation', "Give `fold`, from 0, or 'all'");
+    throw new OptionError('validation', 'no fold says which cases are for validation', "Give `fold`, from 0, or 'all', or `cases`");
+  if (validation !== null && fold?.validation.length === 0)
+    throw new OptionError(
+      'cases.validation',
+      'it names no case, and a validation stream is asked for',
+      'Name some, or leave `validation` out',
+    );
   return {
     common,
     training: { configurations: training, mix, ring: common.ring },
