@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from voxfeed.node import CHECKOUT, find_node, program
 
 EXAMPLES = CHECKOUT / "examples"

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 import voxfeed
 from voxfeed.errors import ClosedError, FeedTimeoutError, GoneError, NodeError, OptionError, ProtocolError, StoreError
 from voxfeed.node import find_node

@@ -11,14 +11,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import voxfeed
 from torch.utils.data import DataLoader
+
+import voxfeed
 from voxfeed.errors import ClosedError, HeldError, OptionError, StateError
 from voxfeed.lease import Mapping
 from voxfeed.node import CHECKOUT, find_node
 from voxfeed.torch import Batches, to_device
 
-OPTIONS = {"fold": 0, "augmentation": "default", "deepSupervision": True, "seed": 7, "workers": 1, "batchSize": 4, "patchSize": [16, 24, 20]}
+OPTIONS = {
+    "fold": 0,
+    "augmentation": "default",
+    "deepSupervision": True,
+    "seed": 7,
+    "workers": 1,
+    "batchSize": 4,
+    "patchSize": [16, 24, 20],
+}
 
 #: Prints the SHA-256 of the first 20 batches of a loader in Node: images and targets, one behind the other.
 NODE_HASHES = """

@@ -46,4 +46,4 @@ def _cudart() -> Any:
         import torch
     except ImportError:
         return None
-    return torch.cuda.cudart() if torch.cuda.is_available() else None
+    return torch.cuda.cudart() if torch.cuda.is_available() else None  # type: ignore[no-untyped-call]

@@ -62,7 +62,7 @@ class Feed:
         self._opened = opened
         fd, is_memfd = open_memory()
         try:
-            self._stderr: IO[bytes] = tempfile.TemporaryFile()
+            self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
             self._start(fd, find_node(node), program())
             _alive.add(self)
             atexit.register(_close_weakly, weakref.ref(self))
@@ -76,7 +76,8 @@ class Feed:
                 if answer["protocol"] != PROTOCOL:
                     raise ProtocolError(
                         str(program()),
-                        f"its voxfeed {answer.get('version')} speaks version {answer['protocol']} of the protocol, this is version {PROTOCOL}",
+                        f"its voxfeed {answer.get('version')} speaks version {answer['protocol']} of the protocol, "
+                        f"this is version {PROTOCOL}",
                         "Install the same version of voxfeed on both sides",
                     )
                 self.ready = answer

@@ -250,9 +250,7 @@ class Loader:
     def validation(self) -> Stream:
         """The validation stream of ``validation=True``."""
         if len(self._streams) < 2:
-            raise OptionError(
-                "validation", "the loader has no validation stream", "Create it with `fold` and `validation=True`"
-            )
+            raise OptionError("validation", "the loader has no validation stream", "Create it with `fold` and `validation=True`")
         return self._streams[1]
 
     def __iter__(self) -> Iterator[Batch]:
@@ -345,9 +343,7 @@ def _converter(arrays: str | None) -> Callable[[Any], Any]:
         raise OptionError("arrays", f"{arrays!r} is neither 'torch' nor 'numpy'", "Choose one of them, or leave it out")
     there = importlib.util.find_spec("torch") is not None
     if arrays == "torch" and not there:
-        raise OptionError(
-            "arrays", "'torch' was asked for, which this Python does not have", "Install torch, or set arrays='numpy'"
-        )
+        raise OptionError("arrays", "'torch' was asked for, which this Python does not have", "Install torch, or set arrays='numpy'")
     if arrays == "numpy" or not there:
         return _same
     import torch

@@ -123,7 +123,11 @@ def _spatial(read: Reader, context: Context) -> Step:
     read.ignore("elastic_deform_scale", "elastic_deform_magnitude", "p_synchronize_def_scale_across_axes", "center_deformation")
     step: Step = {"transform": "spatial", "dummy2d": context.dummy2d}
     # Angles say how large the crop is, even where nothing is rotated.
-    step |= {"rotationProbability": read.number("p_rotation"), "rotation": read.range("rotation"), "axisProbability": read.number("p_rot_per_axis")}
+    step |= {
+        "rotationProbability": read.number("p_rotation"),
+        "rotation": read.range("rotation"),
+        "axisProbability": read.number("p_rot_per_axis"),
+    }
     step["scalingProbability"] = read.number("p_scaling")
     if step["scalingProbability"] > 0:
         step |= {"scaling": read.range("scaling"), "scalingPerAxis": not read.flag("p_synchronize_scaling_across_axes")}

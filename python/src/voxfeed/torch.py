@@ -57,7 +57,7 @@ def to_device(batches: Iterable[Batch], device: torch.device | str, ahead: int =
     device = torch.device(device)
     if ahead < 0:
         raise OptionError("ahead", f"{ahead} is less than 0", "Give a whole number from 0")
-    side = torch.cuda.Stream(device) if device.type == "cuda" else None
+    side = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
     under_way: collections.deque[tuple[Batch, Batch, Any]] = collections.deque()
     for batch in batches:
         under_way.append(_send(batch, device, side))
@@ -73,7 +73,7 @@ def _send(batch: Batch, device: torch.device, side: Any) -> tuple[Batch, Batch, 
         return batch, _moved(batch, device), None
     with torch.cuda.stream(side):
         moved = _moved(batch, device)
-        done = torch.cuda.Event()
+        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
         done.record(side)
     return batch, moved, done
 

@@ -22,19 +22,19 @@ class Translation:
     ----------
     steps
         What voxfeed does, in its own words.
-    rest
-        What is left to be done in Python, in order; empty where everything could be translated.
     why
-        Why there is a rest: what could not be translated first.
+        What could not be translated, if anything: the steps are those before it.
+    rest
+        What Python would have to do after the steps, where it makes the targets.
     regions
-        Whether targets become the masks of regions, in voxfeed.
+        The labels of each region, where targets are their masks.
     scales
-        The scales of deep supervision, in voxfeed; None: one target.
+        The scales of deep supervision; None: one target.
     """
 
     steps: list[Step] = field(default_factory=list)
-    rest: list[Any] = field(default_factory=list)
     why: TransformError | None = None
+    rest: list[Any] = field(default_factory=list)
     regions: list[list[int]] | None = None
     scales: list[list[float]] | None = None
 
@@ -49,10 +49,6 @@ def translate(compose: Any, patch_size: Sequence[int]) -> Translation:
     patch_size
         Of the patches that come out: z, y, x, or y, x.
 
-    Returns
-    -------
-    Translation
-        Its ``rest`` begins with the first transform that voxfeed has no equal for.
     """
     done = Translation()
     transforms = list(compose.transforms)
@@ -70,10 +66,11 @@ def translate(compose: Any, patch_size: Sequence[int]) -> Translation:
             else:
                 done.steps.append(step_of(transforms[at], Context(patch_size, dummy2d=False)))
         except TransformError as error:
-            # Python gets patches before anything is done about their targets.
-            tail = next((i for i, t in enumerate(transforms[:at]) if type(t).__name__ in LABELS), at)
-            return Translation(done.steps, transforms[tail:], error)
+            done.why = error
+            break
         at += count
+    # From the first transform that makes targets on, if Python is to make them.
+    done.rest = transforms[next((i for i, t in enumerate(transforms[:at]) if type(t).__name__ in LABELS), at) :]
     return done
 
 
@@ -92,9 +89,7 @@ def step_of(transform: Any, context: Context) -> Step:
         reader.finish()
         return {"transform": "oneOf", "of": choices}
     if name not in STEPS:
-        raise TransformError(
-            name, "voxfeed has no equal for it", "Use a trainer without it, or run it in Python with --python-transforms"
-        )
+        raise TransformError(name, "voxfeed has no equal for it", "Use a trainer without it, or run it in Python with --python-transforms")
     reader = Reader(transform)
     step = STEPS[name](reader, context)
     reader.finish()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import OptionError, TransformError
 from ..transforms import Translation, translate
 
-#: Set by ``voxfeed-nnunet-train``, so that processes of a data-parallel training have them, too.
+#: Set by ``voxfeed-nnunet-train``, so that the processes of a data-parallel training have them, too.
 SEED = "VOXFEED_SEED"
 WORKERS = "VOXFEED_WORKERS"
 PYTHON_TRANSFORMS = "VOXFEED_PYTHON_TRANSFORMS"
@@ -25,14 +25,16 @@ class Wishes:
     Attributes
     ----------
     options
-        Of the loader, but for what the store decides.
-    training, validation
-        Transforms that Python has to do.
+        Of the loader, but for the cases and a cascade's previous stage.
+    patch_size
+        Of the patches that the network gets.
+    in_python
+        Transforms that Python has to do, of training and of validation; None: there are none.
     """
 
     options: dict[str, Any]
-    training: list[Any] = field(default_factory=list)
-    validation: list[Any] = field(default_factory=list)
+    patch_size: list[int]
+    in_python: tuple[list[Any], list[Any]] | None
 
 
 def wishes_of(trainer: Any) -> Wishes:
@@ -47,6 +49,7 @@ def wishes_of(trainer: Any) -> Wishes:
     scales = trainer._get_deep_supervision_scales()
     # It sets inference_allowed_mirroring_axes besides: without it checkpoints forget mirroring in prediction.
     rotation, dummy2d, initial, mirror = trainer.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+    initial = [int(edge) for edge in initial]
     labels = trainer.label_manager
     common = {
         "is_cascaded": trainer.is_cascaded,
@@ -55,51 +58,45 @@ def wishes_of(trainer: Any) -> Wishes:
         "ignore_label": labels.ignore_label,
     }
     masked = trainer.configuration_manager.use_mask_for_norm
-    training = translate(
-        trainer.get_training_transforms(patch_size, rotation, scales, mirror, dummy2d, use_mask_for_norm=masked, **common), patch_size
+    pipelines = (
+        trainer.get_training_transforms(patch_size, rotation, scales, mirror, dummy2d, use_mask_for_norm=masked, **common),
+        trainer.get_validation_transforms(scales, **common),
     )
-    validation = translate(trainer.get_validation_transforms(scales, **common), patch_size)
-    for translation in (training, validation):
-        if translation.why is not None and os.environ.get(PYTHON_TRANSFORMS) != "1":
-            raise translation.why
-    initial = [int(edge) for edge in initial]
+    training, validation = (translate(pipeline, patch_size) for pipeline in pipelines)
+    why = training.why or validation.why
+    if why is not None and os.environ.get(PYTHON_TRANSFORMS) != "1":
+        raise why
+    if why is not None and trainer.is_cascaded:
+        raise TransformError(why.where, "transforms of a cascade cannot run in Python", "Use a trainer without it")
     spatial = next((step for step in training.steps if step["transform"] == "spatial"), None)
     if spatial is not None:
         spatial["cropScale"] = _crop_scale(patch_size, spatial["rotation"], dummy2d, initial)
     elif training.why is None and initial != patch_size:
         raise TransformError("initial_patch_size", f"it is {initial}, and nothing crops it to {patch_size}", "Add a SpatialTransform")
-    read_size = patch_size if spatial is not None or training.why is None else initial
-    if read_size != patch_size and trainer.is_cascaded:
-        raise TransformError("SpatialTransform", "it cannot run in Python in a cascade", "Use a trainer whose first transform voxfeed has")
-    in_python = training.why is not None or validation.why is not None
-    if in_python and read_size != patch_size:
-        # Validation patches are cut from the middle in Python.
-        validation.rest = validation.rest or []
     options: dict[str, Any] = {
-        "patchSize": read_size,
+        # Where Python rotates, it needs what is around a patch.
+        "patchSize": patch_size if spatial is not None else initial,
         "batchSize": int(trainer.configuration_manager.batch_size),
         "augmentation": training.steps,
         "validation": {"augmentation": validation.steps},
         "epochs": {"training": int(trainer.num_iterations_per_epoch), "validation": int(trainer.num_val_iterations_per_epoch)},
         "probabilisticOversampling": bool(trainer.probabilistic_oversampling),
-        "oversample": float(trainer.voxfeed_oversample),
-        "seed": _number(SEED, 0),
-        **_targets(training, validation, in_python),
+        "oversample": float(getattr(trainer, "voxfeed_oversample", trainer.oversample_foreground_percent)),
+        "seed": _number(SEED) or 0,
+        **(_targets(training, validation) if why is None else {"regions": False, "deepSupervision": False}),
     }
-    if (workers := _number(WORKERS, -1)) >= 0:
+    if (workers := _number(WORKERS)) is not None:
         options["workers"] = workers
-    return Wishes(options, training.rest, validation.rest)
+    return Wishes(options, patch_size, None if why is None else (training.rest, validation.rest))
 
 
-def _targets(training: Translation, validation: Translation, in_python: bool) -> dict[str, Any]:
-    """Regions and deep supervision, which both streams must have alike."""
-    if in_python:
-        return {"regions": False, "deepSupervision": False}
+def _targets(training: Translation, validation: Translation) -> dict[str, Any]:
+    """Regions and deep supervision, which both streams have alike."""
     if (training.regions, training.scales) != (validation.regions, validation.scales):
         raise TransformError(
             "get_validation_transforms",
             "it makes other targets than get_training_transforms",
-            "Make both alike, or run them in Python with --python-transforms",
+            "Make both alike, or let Python make them with --python-transforms",
         )
     return {"regions": training.regions is not None, "deepSupervision": training.scales or False}
 
@@ -121,10 +118,8 @@ def _crop_scale(patch_size: list[int], rotation: list[float], dummy2d: bool, ini
     )
 
 
-def _number(name: str, default: int) -> int:
+def _number(name: str) -> int | None:
     given = os.environ.get(name)
-    if given is None:
-        return default
-    if not given.isdigit():
+    if given is not None and not given.isdigit():
         raise OptionError(name, f"{given!r} is no whole number", "Set it to one, or unset it")
-    return int(given)
+    return None if given is None else int(given)
