@@ -1,4 +1,5 @@
 import { OptionError } from '../common/errors.ts';
+import { refuseUnknown } from '../common/options.ts';
 import type { Axis } from './transform.ts';
 import type { PipelineStep } from './transforms/index.ts';
 import type { SpatialStep } from './transforms/spatial/spatial.ts';
@@ -63,6 +64,7 @@ export function presetSteps(name: PresetName, context: PresetContext): PipelineS
       `there is no preset ${JSON.stringify(name)}`,
       `Choose one of ${PRESETS.join(', ')}, or give a list of steps`,
     );
+  refuseUnknown(context, ['patchSize', 'maskedChannels', 'previousLabels', 'nnunetCompat']);
   if (name === 'none') return [];
   const { maskedChannels = [], previousLabels = [] } = context;
   if (name === 'validation') return [{ transform: 'replaceLabel' }, ...oneHot(previousLabels)];

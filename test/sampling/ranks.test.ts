@@ -41,7 +41,6 @@ describe('the split of a batch among ranks', () => {
     ['a world without a rank', { worldSize: 4 }, /which of the 4 processes/],
     ['a world of 0', { rank: 0, worldSize: 0 }, /worldSize: 0 is not a number of processes/],
     ['more processes than samples', { rank: 0, worldSize: 7 }, /a batch of 6 cannot be split among 7 processes/],
-    ['an unknown source', { ranks: 'mpi' as never }, /ranks: "mpi" is not known/],
     ['a source besides a rank', { ranks: 'environment', rank: 0 }, /contradicts `rank`/],
   ])('refuses %s', (_, options, message) => {
     expect(() => resolveRanks(options, 6, { RANK: '0', WORLD_SIZE: '2' })).toThrow(OptionError);
