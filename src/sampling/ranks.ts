@@ -77,3 +77,12 @@ export function resolveRanks(
     throw new OptionError('worldSize', `${JSON.stringify(worldSize)} contradicts WORLD_SIZE, which is ${found.worldSize}`, 'Leave it out');
   return found;
 }
+
+/**
+ * How many of the ranks run on this machine: what `torchrun` says in LOCAL_WORLD_SIZE, else all of them. What one machine has, its cores
+ * and its memory, they have to share.
+ */
+export function ranksHere(worldSize: number): number {
+  const local = Number(process.env.LOCAL_WORLD_SIZE);
+  return Number.isInteger(local) && local >= 1 && local <= worldSize ? local : worldSize;
+}

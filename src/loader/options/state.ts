@@ -54,7 +54,7 @@ export interface LoaderState extends Shaping {
   /** All configurations of a mixed stream. */
   configs?: ConfigState[];
   fold?: number | 'all';
-  /** Of the fold's cases. */
+  /** Of the fold's cases, or of those of `cases`, which is to be given again. */
   foldHash?: string;
   /** The validation stream, if there is one. */
   validation?: { nextBatch: number; augmentation: Shaping['augmentation'][]; exposure: Shaping['exposure'][] };
@@ -78,7 +78,7 @@ export function saveState(streams: ResolvedStreams, next: Positions): LoaderStat
     epoch: epochOf(next, epochs, validation !== null),
     epochs,
     ...(mixed && { configs: training.configurations.map(configState) }),
-    ...(fold && { fold: fold.fold, foldHash: fold.hash }),
+    ...(fold && { ...(fold.fold !== null && { fold: fold.fold }), foldHash: fold.hash }),
     ...(validation && {
       validation: {
         nextBatch: next.validation,
@@ -196,6 +196,12 @@ export function checkState({ common, training, validation, fold, mixed }: Resolv
       compare(complete(before[i]), without(shaping(entry), COMMON), path);
     }
   }
+  if (state.foldHash !== fold?.hash && state.fold === undefined)
+    throw new StateError(
+      'state',
+      state.foldHash === undefined ? 'it was saved without `cases`' : 'it was saved with `cases` that are others now, or are not given',
+      'Give the same `cases` as then, or leave `state` out to begin anew',
+    );
   if (state.foldHash !== fold?.hash)
     throw new StateError(
       'state',
