@@ -4,6 +4,7 @@ import { cropOf } from './crop-size.ts';
 import type { PatchRecipe } from './patch-maker.ts';
 import { needsCrop } from './pipeline.ts';
 import { planScratch } from './scratch.ts';
+import { completeSteps } from './steps.ts';
 import { targetShapes } from './targets.ts';
 import type { Axis, Step } from './transform.ts';
 
@@ -33,11 +34,12 @@ export function recipeOf({
 }: RecipeOptions): PatchRecipe {
   const channels = store.index.channels.length;
   const axes: Axis[] = patchSize.length === 2 ? [1, 2] : [0, 1, 2];
+  const steps = completeSteps(augmentation);
   const pipeline = {
-    steps: augmentation,
+    steps,
     patch: { channels, shape: patch, axes },
-    crop: cropOf(patchSize, augmentation),
-    wholeCrop: needsCrop(augmentation, padMode === 'constant'),
+    crop: cropOf(patchSize, steps),
+    wholeCrop: needsCrop(steps, padMode === 'constant'),
   };
   const targets = { shapes: targetShapes(patchSize, deepSupervision), regions };
   const shapes = store.cases.map(({ shape }) => shape);

@@ -1,4 +1,6 @@
 import { OptionError } from '../common/errors.ts';
+import type { Given } from '../common/options.ts';
+import type { SAMPLING_OPTIONS } from './table.ts';
 
 /** The part of every batch that one process of a data-parallel training makes. */
 export interface RankShare {
@@ -15,7 +17,7 @@ export function wholeBatch(batchSize: number): RankShare {
 }
 
 /**
- * nnU-Net's split of a batch (sampling sheet, section 3.3): as equal as possible, the lower ranks have one more. Its oversampling
+ * nnU-Net's split of a batch (docs/nnunet.md#ranks): as equal as possible, the lower ranks have one more. Its oversampling
  * fraction of a rank needs no code: none before the forced part of the whole batch, all behind it and what the whole batch's rule forces
  * in between, the same rule with that fraction forces the very samples that one process would (`test/sampling/ranks.test.ts`).
  * @throws OptionError if there is no such rank, or a rank would have no sample
@@ -41,17 +43,7 @@ export function shareOf(batchSize: number, worldSize: number, rank: number): Ran
 }
 
 /** Rank and world size as options give them. */
-export interface RankOptions {
-  /** Which of the processes of a data-parallel training this is, from 0. Needed with a `worldSize` above 1. */
-  rank?: number;
-  /**
-   * How many processes train together. `batchSize` then counts the samples of all of them; each makes its part of every batch, split and
-   * oversampled as nnU-Net does. With the same seed they are disjoint, and together the stream of a single process. Default 1.
-   */
-  worldSize?: number;
-  /** 'environment': take rank and world size from RANK and WORLD_SIZE, which torchrun sets. */
-  ranks?: 'environment';
-}
+export type RankOptions = Pick<Given<typeof SAMPLING_OPTIONS>, 'rank' | 'worldSize' | 'ranks'>;
 
 /** @throws OptionError */
 export function resolveRanks(
@@ -70,8 +62,6 @@ export function resolveRanks(
       );
     return shareOf(batchSize, worldSize ?? 1, rank ?? 0);
   }
-  if (ranks !== 'environment')
-    throw new OptionError('ranks', `${JSON.stringify(ranks)} is not known`, "Give 'environment', or `rank` and `worldSize`");
   if (rank !== undefined) throw new OptionError('ranks', "'environment' contradicts `rank`", 'Give one of the two');
   const read = (name: string): number => {
     const text = environment[name];

@@ -14,14 +14,14 @@ describe('an option of planning', () => {
     for (const planner of ['nnUNetPlannerResEncM', 'Default', '', 'toString'] as string[] as PlannerName[]) {
       expect(() => plan(HIPPOCAMPUS, { planner })).toThrow(OptionError);
       expect(() => plan(HIPPOCAMPUS, { planner })).toThrow(
-        `planner: there is no planner "${planner}". Choose one of default, resenc, resenc-m, resenc-l, resenc-xl`,
+        `planner: ${JSON.stringify(planner)} is not known. Choose one of default, resenc, resenc-m, resenc-l, resenc-xl`,
       );
     }
   });
 
   it.each([0, -8, Number.NaN, Number.POSITIVE_INFINITY])('that gives a GPU %d GB is refused', (gpuMemoryGb) => {
     expect(() => plan(HIPPOCAMPUS, { gpuMemoryGb })).toThrow(OptionError);
-    expect(() => plan(HIPPOCAMPUS, { gpuMemoryGb })).toThrow(/^gpuMemoryGb: .* is not a size above 0\./);
+    expect(() => plan(HIPPOCAMPUS, { gpuMemoryGb })).toThrow(/^gpuMemoryGb: .* is not a number above 0\./);
   });
 
   it('that gives too little memory is refused with its name', () => {

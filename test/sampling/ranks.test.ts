@@ -4,7 +4,7 @@ import { roundHalfEven } from '../../src/common/round.ts';
 import { isForced } from '../../src/sampling/oversampling.ts';
 import { type RankOptions, resolveRanks, shareOf } from '../../src/sampling/ranks.ts';
 
-/** nnU-Net's formula, sample by sample (sampling sheet, section 3.3): each rank's samples, and which of them are forced. */
+/** nnU-Net's formula, sample by sample (docs/nnunet.md#ranks): each rank's samples, and which of them are forced. */
 function reference(batch: number, world: number, fraction: number): { counts: number[]; forced: boolean[] } {
   const q = Math.floor(batch / world);
   const counts = Array.from({ length: world }, (_, i) => (q * world + i < batch ? q + 1 : q));
@@ -41,7 +41,6 @@ describe('the split of a batch among ranks', () => {
     ['a world without a rank', { worldSize: 4 }, /which of the 4 processes/],
     ['a world of 0', { rank: 0, worldSize: 0 }, /worldSize: 0 is not a number of processes/],
     ['more processes than samples', { rank: 0, worldSize: 7 }, /a batch of 6 cannot be split among 7 processes/],
-    ['an unknown source', { ranks: 'mpi' as never }, /ranks: "mpi" is not known/],
     ['a source besides a rank', { ranks: 'environment', rank: 0 }, /contradicts `rank`/],
   ])('refuses %s', (_, options, message) => {
     expect(() => resolveRanks(options, 6, { RANK: '0', WORLD_SIZE: '2' })).toThrow(OptionError);

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { CaseError, CheckpointError } from '../../common/errors.ts';
 import { patchOf, voxels } from '../../common/geometry.ts';
+import { checkOptions, type Given, type OptionTable } from '../../common/options.ts';
+import { callback, flag } from '../../common/schemas.ts';
 import { type Configuration, readPlans, resolveConfiguration } from '../../planning/plans-file.ts';
 import { normalise } from '../../preprocessing/normalise.ts';
 import { resampleCase, transposeCase } from '../../preprocessing/resample-case.ts';
@@ -14,14 +16,18 @@ import { Unet } from '../network/unet.ts';
 import { labelsOf, type Origin } from './export.ts';
 import { slidingWindow } from './sliding-window.ts';
 
-export interface PredictOptions {
+export const PREDICT_OPTIONS = {
   /** Also predict every window mirrored along all axes, and take the mean: up to eight times the work. Default false. */
-  mirror?: boolean;
-  onWindow?: (done: number, total: number) => void;
-}
+  mirror: { schema: flag(), default: false, flag: '--mirror', help: 'predict mirrored windows, too: better and up to eight times as slow' },
+  /** Told whenever a window is done. */
+  onWindow: { schema: callback<(done: number, total: number) => void>(), help: 'told whenever a window is done' },
+} as const satisfies OptionTable;
+
+export interface PredictOptions extends Given<typeof PREDICT_OPTIONS> {}
 
 /** A trained network, ready to label images. */
 export class Predictor implements Disposable {
+  /** The data set that it was trained on. */
   readonly description: DatasetDescription;
   readonly #configuration: Configuration;
   readonly #checkpoint: Checkpoint;
@@ -70,9 +76,10 @@ export class Predictor implements Disposable {
   /**
    * Labels of one case in its own grid, [z, y, x].
    * @param paths one file a channel, in channel order
-   * @throws CaseError naming the file, FileError, GpuError
+   * @throws OptionError, CaseError naming the file, FileError, GpuError
    */
-  async predict(paths: readonly string[], { mirror = false, onWindow }: PredictOptions = {}): Promise<Int16Array> {
+  async predict(paths: readonly string[], options: PredictOptions = {}): Promise<Int16Array> {
+    const { mirror, onWindow } = checkOptions(PREDICT_OPTIONS, options);
     const { patchSize, classes } = this.#checkpoint.options;
     const { volumes, origin } = await this.#prepare(paths);
     const flat = patchSize.length === 2;
@@ -118,6 +125,7 @@ export class Predictor implements Disposable {
     return this.#program.readFloats(this.#unet.logits[0].memory);
   }
 
+  /** Gives the GPU back. */
   close(): void {
     this.#gpu.close();
   }
