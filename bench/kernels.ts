@@ -54,8 +54,7 @@ function reset(): void {
 
 function describe(angles: number[], scale: number): void {
   const { matrix, offset } = mapping(affineMatrix(angles, [scale, scale, scale], [0, 1, 2]), CROP, PATCH, []);
-  const last = CROP.map((size) => size - 1) as Triple;
-  kernels.describeWarp(warp, { matrix, offset, size: PATCH, tile: warpTile(matrix, PATCH), first: [0, 0, 0], end: CROP, last });
+  kernels.describeWarp(warp, { matrix, offset, size: PATCH, tile: warpTile(matrix, PATCH), first: [0, 0, 0], end: CROP });
 }
 
 const sample: Sample = { channels: 1, shape: PATCH, axes: [0, 1, 2], data: image, target: labels, hasOutside: true, mirrored: [] };

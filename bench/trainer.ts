@@ -12,7 +12,7 @@
  *    3d_fullres on fold 0 for `--epochs` of `--iterations` steps and predicts that fold's validation cases: milliseconds a step,
  *    patches a second, the part of the time that the GPU waited, and the mean Dice.
  *
- * Prints one JSON object, with the environment.
+ * Prints one JSON object, with the environment. What is measured goes to standard error at once: a run that is cut off keeps it.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
@@ -90,6 +90,7 @@ async function measureStep(): Promise<Record<string, number | string>> {
     await run(steps);
     found[`${storage}_ms`] = (performance.now() - started) / steps;
     found[`${storage}_memory_bytes`] = step.bytes;
+    console.error(`${storage}: ${found[`${storage}_ms`]} ms a step`);
     step.destroy();
   }
   gpu.close();

@@ -3,7 +3,7 @@ import type { CompleteStep } from './transform.ts';
 import type { CompleteSpatialStep } from './transforms/spatial/spatial.ts';
 
 /**
- * How large a crop nnU-Net reads so that rotating and scaling finds voxels around a patch (sampling sheet, section 5). Its rule is kept
+ * How large a crop nnU-Net reads so that rotating and scaling finds voxels around a patch (docs/nnunet.md#initial-patch-size). Its rule is kept
  * with its quirks: rotations about one axis at a time, with the signs of a row vector.
  * @param patchSize [z, y, x] or [y, x]
  * @param largestAngle radians, of any axis

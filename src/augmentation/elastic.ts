@@ -12,7 +12,7 @@ export interface ElasticParameters {
   seed: [number, number, number, number];
 }
 
-/** The draws of augmentation sheet, section 3.6. */
+/** What is drawn for a deformation (docs/nnunet.md#elastic-deformation). */
 export function drawElastic(draws: Draws, axes: readonly Axis[], scale: Range, magnitude: Range): ElasticParameters {
   const scales = axes.map(() => drawRange(draws, scale));
   const magnitudes = axes.map(() => drawRange(draws, magnitude));

@@ -13,7 +13,9 @@ import { type CompleteSpatialStep, type SpatialParameters, type SpatialStep, spa
 export interface Operation {
   /** Its place in the pipeline. */
   step: number;
+  /** Its name, such as 'gamma'. */
   transform: string;
+  /** What was drawn, plain data: see the transform's file. */
   parameters: unknown;
 }
 
@@ -88,8 +90,8 @@ export function mirroredAxes(operations: readonly Operation[], mirrorStep: numbe
 export function needsCrop(steps: readonly CompleteStep[], constantPadding: boolean): boolean {
   const at = steps.findIndex(isSpatial);
   if (at < 0) return false;
-  const { elasticProbability, image, labels, nnunetCompat } = steps[at] as CompleteSpatialStep;
-  return at > 0 || !constantPadding || elasticProbability > 0 || image === 'nearest' || labels === 'threshold' || nnunetCompat;
+  const { elasticProbability, image, nnunetCompat } = steps[at] as CompleteSpatialStep;
+  return at > 0 || !constantPadding || elasticProbability > 0 || image === 'nearest' || nnunetCompat;
 }
 
 /**

@@ -11,7 +11,7 @@ export function drawRange(draws: Draws, range: Range): number {
 
 /**
  * A factor around 1: half of the draws are uniform below 1 and half above, however far the range reaches to each side
- * (batchgeneratorsv2's `BGContrast`; augmentation sheet, section 1).
+ * (batchgeneratorsv2's `BGContrast`; docs/nnunet.md#factors).
  */
 export function drawFactor(draws: Draws, range: Range): number {
   if (typeof range === 'number') return range;

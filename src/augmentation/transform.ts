@@ -5,6 +5,7 @@ import type { Kernels } from '../kernels/kernels.ts';
 
 /** What parameters may depend on, besides the options of their step. */
 export interface PatchContext {
+  /** Of the image, a cascade's included once it has them. */
   channels: number;
   /** The patch the network sees, [z, y, x]; a 2D patch has 1 along axis 0. */
   shape: Triple;

@@ -54,7 +54,7 @@ export class Warper {
   /** Writes image and labels of a patch; `place.scratch` is the whole scratch. Returns what is among the labels, bits of FOUND. */
   warp(volume: Volume, parameters: SpatialParameters, place: PatchPlace, mirrored: readonly Axis[]): number {
     const { patch, crop } = this.#pipeline;
-    const { image, labels, nnunetCompat } = this.#step;
+    const { image, nnunetCompat } = this.#step;
     const axes = spatialAxes(this.#step, patch.axes);
     const map = mapping(affineMatrix(parameters.angles, parameters.scales, axes), crop, patch.shape, mirrored);
     const exists = this.#describe(volume, map, place.scratch);
@@ -70,7 +70,7 @@ export class Warper {
         this.#kernels.warpImage(place.scratch + this.#parts.warp, source, target, place.scratch + this.#parts.tile);
       }
     }
-    const sampled = offsets !== undefined || labels === 'threshold' || nnunetCompat;
+    const sampled = offsets !== undefined || nnunetCompat;
     const write = (source: Source, target: number): number =>
       sampled
         ? this.#sampleLabels(source, volume.crop, placement, target)
@@ -99,9 +99,8 @@ export class Warper {
           triple((axis) => -crop.lower[axis]),
         )
       : { lower: ORIGIN, upper: ORIGIN };
-    const last = triple((axis) => this.#pipeline.crop[axis] - 1);
     const tile = warpTile(matrix, patch.shape);
-    this.#kernels.describeWarp(scratch + this.#parts.warp, { matrix, offset, size: patch.shape, tile, first, end, last });
+    this.#kernels.describeWarp(scratch + this.#parts.warp, { matrix, offset, size: patch.shape, tile, first, end });
     return exists;
   }
 

@@ -50,7 +50,7 @@ export interface Reasons {
 const FIRST_EDGE = { 2: 2048, 3: 256 } as const;
 
 /**
- * The largest patch that fits the GPU, then the largest batch (planning sheet, section 7; `get_plans_for_configuration`).
+ * The largest patch that fits the GPU, then the largest batch (docs/nnunet.md#patch-and-batch).
  * @throws OptionError if the memory is too small for any patch
  */
 export function planConfiguration({

@@ -31,22 +31,27 @@ export const PLAN_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
+/** What to plan for. */
 export interface PlanOptions extends Given<typeof PLAN_OPTIONS> {}
 
 /** Plans, and how each of their configurations came about. */
 export interface ExperimentPlan {
   /** In nnU-Net's schema. */
   plans: Plans;
+  /** What was planned for. */
   gpuMemoryGb: number;
   /** In the order in which they were planned. */
   decisions: Decision[];
 }
 
+/** One configuration and how it came about. Axes are the plans': the coarsest first; 2D leaves it out. */
 export interface Decision extends PlannedConfiguration {
   name: '2d' | '3d_fullres' | '3d_lowres';
+  /** Millimetres. */
   spacing: number[];
   /** After resampling. */
   median: number[];
+  /** GPU memory of one training step. */
   memory: MemoryEstimate;
 }
 
@@ -108,7 +113,7 @@ export function planExperiment(fingerprint: DatasetFingerprint, dataset: Dataset
   return { plans: write(decisions, fingerprint, dataset, asked.planner, forward, backward), gpuMemoryGb, decisions };
 }
 
-/** Coarsens the spacing until a patch covers a quarter of the median volume (planning sheet, section 8). */
+/** Coarsens the spacing until a patch covers a quarter of the median volume (docs/nnunet.md#low-resolution-and-cascade). */
 function planLowres(
   fullres: PlannedConfiguration,
   fullresSpacing: Triple,

@@ -26,7 +26,9 @@ export interface MemoryBytes {
   total: number;
 }
 
+/** GPU memory of one training step. */
 export interface MemoryEstimate {
+  /** Trainable numbers of the network. */
   parameters: number;
   float32: MemoryBytes;
   /** Automatic mixed precision: float32 weights and their half-precision copies, half-precision activations. */

@@ -15,7 +15,7 @@ export interface Geometries {
 
 /**
  * The spacing that all cases are resampled to at full resolution: the median, but finer along an axis that is much coarser
- * than the others and has few slices (planning sheet, section 2). Millimetres, readers' axis order.
+ * than the others and has few slices (docs/nnunet.md#target-spacing). Millimetres, readers' axis order.
  */
 export function targetSpacing({ spacings, shapes }: Geometries): Triple {
   const target = triple((axis) => median(spacings.map((spacing) => spacing[axis])));

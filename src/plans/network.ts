@@ -32,8 +32,8 @@ export function decoderConvolutions({ decoder }: Network, stage: number): number
 }
 
 /**
- * The planner's unit of memory: the elements of all convolution outputs for one sample, without deep supervision (planning
- * sheet, section 5). Kernel sizes and input channels do not enter.
+ * The planner's unit of memory: the elements of all convolution outputs for one sample, without deep supervision
+ * (docs/nnunet.md#network-size). Kernel sizes and input channels do not enter.
  * @param heads entries of "labels" in dataset.json, background and "ignore" included
  */
 export function featureMapSize(network: Network, patch: readonly number[], heads: number): number {

@@ -10,7 +10,7 @@ export interface IntensityProperties {
   std: number;
 }
 
-/** How one channel is normalised; nnU-Net's five schemes (preprocessing sheet, A.1). */
+/** How one channel is normalised; nnU-Net's five schemes (docs/nnunet.md#normalisation). */
 export type Normalisation =
   | { scheme: 'zscore'; masked: boolean }
   | ({ scheme: 'ct' } & Pick<IntensityProperties, 'mean' | 'std' | 'percentile_00_5' | 'percentile_99_5'>)

@@ -49,7 +49,7 @@ export async function readPlans(path: string): Promise<Plans> {
 }
 
 /**
- * Plans of any release of nnU-Net v2 (planning sheet, section 10). Unknown entries are kept.
+ * Plans of any release of nnU-Net v2 (docs/nnunet.md#plans-file). Unknown entries are kept.
  * @param path for messages
  * @throws PlansError
  */

@@ -10,7 +10,7 @@ export interface ResamplingArguments {
   force_separate_z: boolean | null;
 }
 
-/** One entry of "configurations" in a plans file, in nnU-Net's own words (planning sheet, section 10). */
+/** One entry of "configurations" in a plans file, in nnU-Net's own words (docs/nnunet.md#plans-file). */
 export interface PlansConfiguration {
   data_identifier: string;
   preprocessor_name: string;
@@ -35,6 +35,7 @@ export interface PlansConfiguration {
 /** A configuration that takes everything it does not say from another one. */
 export type InheritingConfiguration = Partial<PlansConfiguration> & { inherits_from: string };
 
+/** A network in nnU-Net's own words: a class and its arguments. */
 export interface Architecture {
   network_class_name: string;
   arch_kwargs: {

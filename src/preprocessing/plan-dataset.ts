@@ -35,6 +35,7 @@ export const PLAN_DATASET_OPTIONS = {
   ...RUN_OPTIONS,
 } as const satisfies OptionTable;
 
+/** What to plan for, and what the run may take. */
 export interface PlanDatasetOptions extends Given<typeof PLAN_DATASET_OPTIONS> {}
 
 /** Everything that planning finds out. */
@@ -48,7 +49,14 @@ export interface PlanReport extends ExperimentPlan {
 
 /**
  * Fingerprint, plans and oversampling advice of a raw data set.
+ * @param rawDir in nnU-Net's raw layout
  * @throws OptionError, DatasetError, CaseError, CasesError, MemoryError, FileError
+ * @example
+ * ```ts
+ * const { decisions, oversampling } = await planDataset('Dataset004_Hippocampus', { planner: 'resenc-l', outDir: 'plans' });
+ * for (const { name, patch, batch } of decisions) console.log(name, patch, batch);
+ * for (const { configuration, advice } of oversampling) console.log(configuration, advice.recommended, advice.reason);
+ * ```
  */
 export async function planDataset(rawDir: string, options: PlanDatasetOptions = {}): Promise<PlanReport> {
   checkOptions(PLAN_DATASET_OPTIONS, options);

@@ -34,19 +34,26 @@ export const PREPROCESS_OPTIONS = {
   ...RUN_OPTIONS,
 } as const satisfies OptionTable;
 
+/** Which plans to follow, and what the run may take. */
 export interface PreprocessOptions extends Given<typeof PREPROCESS_OPTIONS> {}
 
+/** What a run of `preprocess` left behind. */
 export interface PreprocessReport {
+  /** The store. */
   dir: string;
+  /** In the store. */
   cases: number;
   /** Written now; the others were there already. */
   written: number;
+  /** The configuration that was followed, with its patch and batch size. */
   configuration: string;
   patchSize: number[];
   batchSize: number;
   /** How much foreground oversampling these cases need, for patches of the planned size. */
   oversampling: OversamplingAdvice;
+  /** What is odd but usable, for the user to read. */
   notes: string[];
+  /** What the cases were written with. */
   options: StoreOptions;
 }
 
@@ -55,6 +62,14 @@ export interface PreprocessReport {
  * cases stay, the index comes last.
  * @throws OptionError, DatasetError, PlansError, CaseError, CasesError (all bad cases at once), MemoryError, StoreError (the
  * folder holds a store written for other options), FileError (a full disk stops the run at once).
+ * @example
+ * ```ts
+ * const { cases, written, notes } = await preprocess('Dataset004_Hippocampus', 'store', {
+ *   config: '3d_fullres',
+ *   workers: 2,
+ *   onProgress: ({ phase, done, total }) => console.log(phase, done, total),
+ * });
+ * ```
  */
 export async function preprocess(rawDir: string, outDir: string, options: PreprocessOptions = {}): Promise<PreprocessReport> {
   checkOptions(PREPROCESS_OPTIONS, options);

@@ -4,7 +4,7 @@ import { roundHalfEven } from '../common/round.ts';
 /** A fraction that changes over a training: [batch, fraction] pairs, batches ascending. Linear between two, constant around them. */
 export type Schedule = readonly (readonly [batch: number, fraction: number])[];
 
-/** Which slots of a batch are forced to hold foreground (sampling sheet, section 3). */
+/** Which slots of a batch are forced to hold foreground (docs/nnunet.md#forced-foreground). */
 export interface Oversampling {
   /** From 0 to 1; nnU-Net's default is 0.33. */
   fraction: number | Schedule;

@@ -17,7 +17,7 @@ export function wholeBatch(batchSize: number): RankSlots {
 }
 
 /**
- * nnU-Net's split of a batch (sampling sheet, section 3.3): as equal as possible, the lower ranks have one more. Its oversampling
+ * nnU-Net's split of a batch (docs/nnunet.md#ranks): as equal as possible, the lower ranks have one more. Its oversampling
  * fraction of a rank needs no code: none before the forced part of the whole batch, all behind it and what the whole batch's rule forces
  * in between, the same rule with that fraction forces the very samples that one process would (`test/sampling/ranks.test.ts`).
  * @throws OptionError if there is no such rank, or a rank would have no sample
@@ -76,4 +76,13 @@ export function resolveRanks(
   if (worldSize !== undefined && worldSize !== found.worldSize)
     throw new OptionError('worldSize', `${JSON.stringify(worldSize)} contradicts WORLD_SIZE, which is ${found.worldSize}`, 'Leave it out');
   return found;
+}
+
+/**
+ * How many of the ranks run on this machine: what `torchrun` says in LOCAL_WORLD_SIZE, else all of them. What one machine has, its cores
+ * and its memory, they have to share.
+ */
+export function ranksHere(worldSize: number): number {
+  const local = Number(process.env.LOCAL_WORLD_SIZE);
+  return Number.isInteger(local) && local >= 1 && local <= worldSize ? local : worldSize;
 }

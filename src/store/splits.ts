@@ -12,9 +12,16 @@ export interface Split {
 
 const CORRECT = 'Correct it, or remove it: five folds are made then';
 
+/** Cases by their ids: those to train on, and those to validate on. */
+export interface CaseChoice {
+  training: readonly string[];
+  validation?: readonly string[];
+}
+
 /** The cases of one fold, as positions in the list of cases, ascending. */
 export interface Fold {
-  fold: number | 'all';
+  /** Null: cases that were chosen one by one. */
+  fold: number | 'all' | null;
   training: number[];
   validation: number[];
   /** Of the ids of both: other cases make another stream. */
@@ -88,11 +95,39 @@ export async function readFold(store: { dir: string; cases: readonly { id: strin
     if (split[part].length === 0)
       throw new DatasetError(path, `"${part}" of fold ${fold} has no case`, 'Correct it, or choose another `fold`');
   }
+  return positioned(fold as number, ids, split.train, split.val);
+}
+
+/**
+ * What `fold` or `cases` of a loader choose; null where neither is given.
+ * @throws OptionError, DatasetError, FileError
+ */
+export async function foldOf(
+  store: { dir: string; cases: readonly { id: string }[] },
+  fold: unknown,
+  cases: CaseChoice | undefined,
+): Promise<Fold | null> {
+  if (cases === undefined) return fold === undefined ? null : readFold(store, fold);
+  if (fold !== undefined) throw new OptionError('cases', 'they are given beside `fold`, which chooses cases, too', 'Leave one of them out');
+  const ids = store.cases.map(({ id }) => id);
+  const { training, validation = [] } = cases ?? {};
+  for (const [name, list] of Object.entries({ training, validation })) {
+    if (!Array.isArray(list))
+      throw new OptionError(`cases.${name}`, 'it is no list of case ids', "Give { training: ['case_1', …], validation: ['case_2', …] }");
+    const unknown = list.find((id) => !ids.includes(id));
+    if (unknown !== undefined)
+      throw new OptionError(`cases.${name}`, `the store has no case ${JSON.stringify(unknown)}`, `It has ${ids.length}, as ${ids[0]}`);
+  }
+  if (training.length === 0) throw new OptionError('cases.training', 'it names no case', 'Name at least one');
+  return positioned(null, ids, training, validation);
+}
+
+async function positioned(fold: Fold['fold'], ids: string[], train: readonly string[], val: readonly string[]): Promise<Fold> {
   const positions = (part: readonly string[]): number[] => {
     const named = new Set(part);
     return ids.flatMap((id, caseNumber) => (named.has(id) ? [caseNumber] : []));
   };
-  const [training, validation] = [positions(split.train), positions(split.val)];
+  const [training, validation] = [positions(train), positions(val)];
   const hash = await xxh64(JSON.stringify([training, validation].map((part) => part.map((caseNumber) => ids[caseNumber]))));
-  return { fold: fold as number, training, validation, hash };
+  return { fold, training, validation, hash };
 }

@@ -17,7 +17,9 @@ const LOCATIONS_CACHE_BYTES = 256 * 1024 * 1024;
 
 /** A preprocessed data set, ready to be sampled. Open one with `openStore`. */
 export class Store {
+  /** The folder. */
   readonly dir: string;
+  /** The contents of `voxfeed.json`. */
   readonly index: StoreIndex;
   /** Of all that a stream is made from: voxels, labels, class locations, and what the labels mean. Plans are not among it. */
   readonly hash: string;
@@ -26,6 +28,7 @@ export class Store {
   readonly #checksum: Checksum;
   readonly #locations = new LRUCache<number, Uint32Array[]>({ maxSize: LOCATIONS_CACHE_BYTES, sizeCalculation: bytesOf });
 
+  /** @internal */
   constructor(dir: string, index: StoreIndex, plans: Plans | Error | null, checksum: Checksum) {
     this.#checksum = checksum;
     this.#plans = plans;
@@ -40,10 +43,12 @@ export class Store {
     return this.#plans;
   }
 
+  /** Ascending by id. Case numbers are positions in this list. */
   get cases(): readonly StoredCase[] {
     return this.index.cases;
   }
 
+  /** What patches can be centred on. Class numbers are positions in this list. */
   get classes(): readonly LabelClass[] {
     return this.index.labels.classes;
   }
@@ -117,6 +122,11 @@ function bytesOf(locations: Uint32Array[]): number {
 /**
  * Opens a folder that `voxfeed preprocess` wrote.
  * @throws StoreError if it is no whole store: no index, or a file that is missing or has the wrong size.
+ * @example
+ * ```ts
+ * const store = await openStore('store');
+ * for (const { id, shape } of store.cases) console.log(id, shape);
+ * ```
  */
 export async function openStore(dir: string): Promise<Store> {
   const path = join(dir, INDEX_FILE);

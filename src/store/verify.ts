@@ -12,11 +12,13 @@ export interface Damage {
   what: string;
 }
 
+/** What a run of `verifyStore` found. */
 export interface VerifyReport {
   dir: string;
   cases: number;
   /** How many files were looked at, the index included. */
   files: number;
+  /** Missing or damaged; none if the store is whole. */
   damaged: Damage[];
 }
 

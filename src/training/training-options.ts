@@ -66,5 +66,6 @@ export interface EpochReport {
   stepMs: number;
   /** The part of the training time in which the GPU had nothing to do because no batch was there. */
   waitFraction: number;
+  /** Who held up whom. */
   boundBy: 'GPU' | 'loader';
 }

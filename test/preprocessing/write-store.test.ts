@@ -12,7 +12,7 @@ import {
   writeStore,
 } from '../../src/index.ts';
 import { measureCoverage } from '../../src/planning/coverage.ts';
-import { EXAMPLE_PLANS } from '../fixtures/command-line.ts';
+import { EXAMPLE_PLANS } from '../fixtures/paths.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 
 const dir = temporaryFolder();

@@ -4,7 +4,7 @@ import { roundHalfEven } from '../../src/common/round.ts';
 import { isForced } from '../../src/sampling/oversampling.ts';
 import { type RankOptions, resolveRanks, slotsOf } from '../../src/sampling/ranks.ts';
 
-/** nnU-Net's formula, sample by sample (sampling sheet, section 3.3): each rank's samples, and which of them are forced. */
+/** nnU-Net's formula, sample by sample (docs/nnunet.md#ranks): each rank's samples, and which of them are forced. */
 function reference(batch: number, world: number, fraction: number): { counts: number[]; forced: boolean[] } {
   const q = Math.floor(batch / world);
   const counts = Array.from({ length: world }, (_, i) => (q * world + i < batch ? q + 1 : q));

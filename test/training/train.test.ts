@@ -12,7 +12,7 @@ import {
   train,
   writeStore,
 } from '../../src/index.ts';
-import { EXAMPLES } from '../fixtures/command-line.ts';
+import { EXAMPLES } from '../fixtures/paths.ts';
 import { makeStore } from '../fixtures/store.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 import { tinyStore } from '../fixtures/tiny-training.ts';

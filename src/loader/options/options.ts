@@ -10,10 +10,11 @@ import { type Checked, checkOptions, type Given, given } from '../../common/opti
 import type { Normalisation } from '../../plans/normalisation.ts';
 import { foregroundOf } from '../../raw/labels.ts';
 import { type ResolvedSampling, resolveSampling } from '../../sampling/options.ts';
+import { ranksHere } from '../../sampling/ranks.ts';
 import type { PreviousStage } from '../../store/previous-stage.ts';
 import type { Store } from '../../store/store.ts';
 import { storeConfiguration } from '../../store/store-configuration.ts';
-import { CONFIGURATION_OPTIONS, MOST_WORKERS } from './configuration-table.ts';
+import { CONFIGURATION_OPTIONS, ENOUGH_WORKERS } from './configuration-table.ts';
 import type { LOADER_OPTIONS } from './table.ts';
 
 /** What a `PatchLoader` is made from. */
@@ -68,14 +69,16 @@ export function resolveOptions(options: LoaderOptions, { previous = null, cases 
   const patch = patchOf(patchSize);
   const previousLabels = previous ? store.index.labels.values.filter((label) => label > 0) : [];
   const { nnunetCompat, augmentation } = checked;
+  const sampling = resolveSampling(given(checked), store, patch, batchSize, cases);
+  const ranks = ranksHere(sampling.worldSize);
   return {
     ...checked,
     store,
     patchSize: [...patchSize],
     patch,
     batchSize,
-    ...resolveSampling(given(checked), store, patch, batchSize, cases),
-    workers: checked.workers ?? Math.min(availableParallelism(), MOST_WORKERS),
+    ...sampling,
+    workers: checked.workers ?? Math.max(1, Math.min(ENOUGH_WORKERS, Math.floor(availableParallelism() / ranks))),
     augmentation: withPrevious(
       resolveSteps(augmentation, { patchSize, maskedChannels: masked(store), previousLabels, nnunetCompat }),
       previous && previousLabels,
@@ -86,7 +89,7 @@ export function resolveOptions(options: LoaderOptions, { previous = null, cases 
     previousHash: previous?.hash ?? null,
     ring: checked.ring ?? null,
     cacheBytes: checked.cacheBytes ?? null,
-    maxMemoryBytes: checked.maxMemoryBytes ?? Math.floor(machineMemory() / 2),
+    maxMemoryBytes: checked.maxMemoryBytes ?? Math.floor(machineMemory() / 2 / ranks),
   };
 }
 

@@ -24,10 +24,12 @@ export const PREDICT_OPTIONS = {
   onWindow: { schema: callback<(done: number, total: number) => void>(), help: 'told whenever a window is done' },
 } as const satisfies OptionTable;
 
+/** How an image is labelled. */
 export interface PredictOptions extends Given<typeof PREDICT_OPTIONS> {}
 
 /** A trained network, ready to label images. */
 export class Predictor implements Disposable {
+  /** The data set that it was trained on. */
   readonly description: DatasetDescription;
   readonly #configuration: Configuration;
   readonly #checkpoint: Checkpoint;
@@ -125,6 +127,7 @@ export class Predictor implements Disposable {
     return this.#program.readFloats(this.#unet.logits[0].memory);
   }
 
+  /** Gives the GPU back. */
   close(): void {
     this.#gpu.close();
   }

@@ -17,7 +17,7 @@ const OPTIONS = {
   channelProbability: probability(0.5, 'how often a channel is changed'),
 } as const satisfies OptionTable;
 
-/** Gaussian blur (batchgeneratorsv2's `GaussianBlurTransform`; augmentation sheet, section 4). */
+/** Gaussian blur (batchgeneratorsv2's `GaussianBlurTransform`; docs/nnunet.md#intensity). */
 export interface BlurStep extends StepOf<'blur', typeof OPTIONS> {}
 
 export interface BlurParameters {
@@ -70,7 +70,7 @@ function tapBytes(length: number): number {
   return Math.ceil((length * 4) / 16) * 16;
 }
 
-/** Weights of sum 1: of 6 sigma + 0.5 voxels, rounded to an odd number (augmentation sheet, section 4). */
+/** Weights of sum 1: of 6 sigma + 0.5 voxels, rounded to an odd number (docs/nnunet.md#intensity). */
 export function gaussian(sigma: number): Float32Array {
   const width = 6 * sigma + 0.5;
   const rounded = roundHalfEven(width);

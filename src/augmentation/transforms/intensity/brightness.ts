@@ -11,7 +11,7 @@ const OPTIONS = {
   channelProbability: probability(1, 'how often a channel is changed'),
 } as const satisfies OptionTable;
 
-/** Multiplies channels by a factor (batchgeneratorsv2's `MultiplicativeBrightnessTransform`; augmentation sheet, section 4). */
+/** Multiplies channels by a factor (batchgeneratorsv2's `MultiplicativeBrightnessTransform`; docs/nnunet.md#intensity). */
 export interface BrightnessStep extends StepOf<'brightness', typeof OPTIONS> {}
 
 export interface BrightnessParameters {

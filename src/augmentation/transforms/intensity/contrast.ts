@@ -14,7 +14,7 @@ const OPTIONS = {
   channelProbability: probability(1, 'how often a channel is changed'),
 } as const satisfies OptionTable;
 
-/** Draws voxels away from the mean of their channel, or towards it (batchgeneratorsv2's `ContrastTransform`; sheet, section 4). */
+/** Draws voxels away from the mean of their channel, or towards it (batchgeneratorsv2's `ContrastTransform`; docs/nnunet.md#intensity). */
 export interface ContrastStep extends StepOf<'contrast', typeof OPTIONS> {}
 
 export interface ContrastParameters {

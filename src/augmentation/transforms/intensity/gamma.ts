@@ -17,8 +17,8 @@ const OPTIONS = {
 } as const satisfies OptionTable;
 
 /**
- * Raises voxels, as a part of their channel's range, to a power (batchgeneratorsv2's `GammaTransform`; augmentation sheet,
- * section 4). A channel with NaN becomes NaN.
+ * Raises voxels, as a part of their channel's range, to a power (batchgeneratorsv2's `GammaTransform`;
+ * docs/nnunet.md#intensity). A channel with NaN becomes NaN.
  */
 export interface GammaStep extends StepOf<'gamma', typeof OPTIONS> {}
 

@@ -18,7 +18,7 @@ const OPTIONS = {
 
 /**
  * Shrinks channels, taking the nearest voxels, and enlarges them again, interpolating linearly (batchgeneratorsv2's
- * `SimulateLowResolutionTransform`; augmentation sheet, section 4).
+ * `SimulateLowResolutionTransform`; docs/nnunet.md#intensity).
  */
 export interface LowResolutionStep extends StepOf<'lowResolution', typeof OPTIONS> {}
 

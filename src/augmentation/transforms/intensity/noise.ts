@@ -14,7 +14,7 @@ const OPTIONS = {
   channelProbability: probability(1, 'how often a channel is changed'),
 } as const satisfies OptionTable;
 
-/** Adds independent normal numbers to the voxels (batchgeneratorsv2's `GaussianNoiseTransform`; augmentation sheet, section 4). */
+/** Adds independent normal numbers to the voxels (batchgeneratorsv2's `GaussianNoiseTransform`; docs/nnunet.md#intensity). */
 export interface NoiseStep extends StepOf<'noise', typeof OPTIONS> {}
 
 export interface NoiseParameters {

@@ -42,16 +42,20 @@ const OPTIONS = {
   dummy2d: { schema: flag(), default: false, help: 'transform every slice across axis 0 alike, in its plane' },
   /** Between voxels of the image: 'linear' (default) or 'nearest'. */
   image: { schema: oneOf(['linear', 'nearest']), default: 'linear', help: 'what is taken between voxels of the image' },
-  /** 'linear': the label with the most linear weight (default); 'threshold': the highest that has at least half; or 'nearest'. */
-  labels: { schema: oneOf(['linear', 'threshold', 'nearest']), default: 'linear', help: 'which label is taken between voxels' },
+  /** 'linear': the label with the most linear weight, in a tie the nearest (default); or 'nearest'. */
+  labels: {
+    schema: oneOf(['linear', 'nearest']),
+    default: 'linear',
+    help: 'which label is taken between voxels: the one with the most linear weight, or the nearest',
+  },
   /**
-   * Decide labels bit for bit as batchgeneratorsv2 0.3.5 does: weights rounded to float16, coordinates in float32, and the sizes of
-   * axes 0 and 2 exchanged where it looks what is outside. Slow: for comparisons. Default false.
+   * Decide labels bit for bit as batchgeneratorsv2 0.3.6 does: coordinates and weights in float32, scores rounded to float16, which
+   * makes ties of near ties. Slow: for comparisons. Default false.
    */
   nnunetCompat: { schema: flag(), default: false, help: 'decide labels bit for bit as nnU-Net does; slow' },
 } as const satisfies OptionTable;
 
-/** Rotation, scaling and elastic deformation about the centre, with the crop to the final patch (augmentation sheet, section 3). */
+/** Rotation, scaling and elastic deformation about the centre, with the crop to the final patch (docs/nnunet.md#spatial). */
 export interface SpatialStep extends StepOf<'spatial', typeof OPTIONS> {}
 
 /** The same with nothing left open. */
