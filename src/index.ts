@@ -77,10 +77,10 @@ export { type DatasetDescription, readDatasetJson } from './raw/dataset-json.ts'
 export type { LabelClass, Labels } from './raw/labels.ts';
 export type { RawCase, RawDataset } from './raw/raw-dataset.ts';
 export type { PadMode } from './reading/pad.ts';
-export type { Exposure } from './sampling/exposure.ts';
 export type { Weight } from './sampling/mix.ts';
 export type { Schedule } from './sampling/oversampling.ts';
 export type { SlotPlan } from './sampling/slot-plan.ts';
+export type { Exposure } from './sampling/table.ts';
 export type { MemoryReport } from './shared-memory/layout.ts';
 export type { ClassLocations } from './store/class-locations.ts';
 export type { Coverage, Sidecar, SourceFile, StoredFile } from './store/sidecar.ts';

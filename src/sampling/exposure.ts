@@ -2,11 +2,9 @@ import { OptionError } from '../common/errors.ts';
 import { foregroundOf, type LabelClass } from '../raw/labels.ts';
 import { type ForcedPart, Forcing } from './forcing.ts';
 import type { Sampling } from './slot-plan.ts';
+import type { Exposure } from './table.ts';
 import { type Locatable, measureVisibility, type Visibility } from './visibility.ts';
 import { WeightedChoice } from './weighted-choice.ts';
-
-/** The part of all patches that is to hold each class, by its name; classes that are not named follow. */
-export type Exposure = Readonly<Record<string, number>>;
 
 /** Samples keep a bit for each class whose exposure is counted. */
 export const MOST_CLASSES = 32;

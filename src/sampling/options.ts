@@ -7,11 +7,11 @@ import { adviseOversampling } from '../planning/oversampling-advice.ts';
 import { isAnnotated, type LabelClass } from '../raw/labels.ts';
 import type { Store } from '../store/store.ts';
 import type { StoredCase } from '../store/store-index.ts';
-import { checkExposure, classNamed, type Exposure, forcingFor, inOrder } from './exposure.ts';
+import { checkExposure, classNamed, forcingFor, inOrder } from './exposure.ts';
 import type { Schedule } from './oversampling.ts';
 import { type RankSlots, resolveRanks } from './ranks.ts';
 import type { Sampling } from './slot-plan.ts';
-import type { SAMPLING_OPTIONS } from './table.ts';
+import type { Exposure, SAMPLING_OPTIONS } from './table.ts';
 import { WeightedChoice } from './weighted-choice.ts';
 
 /** nnU-Net's `oversample_foreground_percent`. */
