@@ -1,7 +1,7 @@
 import { OptionError } from '../common/errors.ts';
 import { foregroundOf, type LabelClass } from '../raw/labels.ts';
 import { type ForcedPart, Forcing } from './forcing.ts';
-import type { SamplingOptions } from './slot-plan.ts';
+import type { Sampling } from './slot-plan.ts';
 import type { Exposure } from './table.ts';
 import { type Locatable, measureVisibility, type Visibility } from './visibility.ts';
 import { WeightedChoice } from './weighted-choice.ts';
@@ -60,7 +60,7 @@ export function classNamed(classes: readonly LabelClass[], name: string, option:
  * the f are those that make this each class's target.
  * @throws OptionError where there are no such f, saying why
  */
-export function forcingFor(data: Locatable, options: SamplingOptions, exposure: Exposure, drawn: readonly number[] | null): Forcing {
+export function forcingFor(data: Locatable, options: Sampling, exposure: Exposure, drawn: readonly number[] | null): Forcing {
   const targets = Object.values(exposure);
   const parts = Object.keys(exposure).map((name): ForcedPart => {
     const classNumber = classNamed(data.classes, name, 'exposure');
