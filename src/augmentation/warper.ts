@@ -1,3 +1,4 @@
+import type { Axis } from '../common/geometry.ts';
 import { type Box, boxShape, intersect, type Triple, triple, voxels } from '../common/geometry.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { FOUND, warpTile } from '../kernels/spatial.ts';
@@ -10,8 +11,7 @@ import { elasticOffsets } from './elastic.ts';
 import type { Pipeline } from './pipeline.ts';
 import { type Mapping, mapping, shifted, touched } from './reading.ts';
 import type { ScratchPlan } from './scratch.ts';
-import type { Axis } from './transform.ts';
-import { type SpatialParameters, type SpatialStep, spatialAxes, withDefaults } from './transforms/spatial/spatial.ts';
+import { type CompleteSpatialStep, type SpatialParameters, spatialAxes } from './transforms/spatial/spatial.ts';
 import { warpImage } from './warp/image.ts';
 import { warpLabels } from './warp/labels.ts';
 import type { Placement } from './warp/placement.ts';
@@ -32,15 +32,22 @@ export class Warper {
   readonly #buffer: SharedArrayBuffer;
   readonly #reader: PatchReader;
   readonly #pipeline: Pipeline;
-  readonly #step: Required<SpatialStep>;
+  readonly #step: CompleteSpatialStep;
   readonly #parts: ScratchPlan;
 
-  constructor(kernels: Kernels, buffer: SharedArrayBuffer, reader: PatchReader, pipeline: Pipeline, step: SpatialStep, parts: ScratchPlan) {
+  constructor(
+    kernels: Kernels,
+    buffer: SharedArrayBuffer,
+    reader: PatchReader,
+    pipeline: Pipeline,
+    step: CompleteSpatialStep,
+    parts: ScratchPlan,
+  ) {
     this.#kernels = kernels;
     this.#buffer = buffer;
     this.#reader = reader;
     this.#pipeline = pipeline;
-    this.#step = withDefaults(step);
+    this.#step = step;
     this.#parts = parts;
   }
 

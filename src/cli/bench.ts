@@ -1,44 +1,50 @@
 import { showBytes } from '../common/bytes.ts';
+import { readNumber } from '../common/flag-readers.ts';
+import type { OptionTable } from '../common/options.ts';
+import { flag, wholeNumber } from '../common/schemas.ts';
 import { PatchLoader } from '../loader/loader.ts';
+import { LOADER_OPTIONS } from '../loader/options/table.ts';
 import { measureThroughput, type ThroughputReport } from '../measuring/throughput.ts';
-import { type Command, LOADER_ARGUMENTS, LOADER_USAGE, loaderOptions, parse, positive } from './arguments.ts';
+import { TableCommand } from './command.ts';
+import { JSON_FLAG, loaderOptions } from './common-flags.ts';
 import { ProgressLine } from './progress.ts';
 
-export const bench: Command = {
-  usage: `usage: voxfeed bench STORE_DIR [--patch Z,Y,X] [--batch N] [--batches N] [--workers N] [--seed N] [--no-hash] [--json]
-
-Streams batches without a trainer and measures. The first batches are hashed, later ones timed: hashing costs nothing that
-is reported.
-
-${LOADER_USAGE}
-  --batches N         batches to hash, and batches to time; default 200
-  --no-hash           leave the hash out
-  --json              print the report as JSON, and nothing else, on standard output`,
-
-  async run(words) {
-    const { given, values } = parse(words, ['STORE_DIR'], {
-      ...LOADER_ARGUMENTS,
-      batches: 'string',
-      'no-hash': 'boolean',
-      json: 'boolean',
-    });
-    const batches = positive(values, 'batches', 200);
-    const options = await loaderOptions(given[0], values);
-    await using loader = await PatchLoader.create(options);
-    const progress = new ProgressLine();
-    const report = await measureThroughput(loader, {
-      batches,
-      hash: !values['no-hash'],
-      validation: values.validation === true,
-      onBatch: (done, total) => progress.show('batches', done, total),
-    });
-    const { seed, patchSize, batchSize, oversample } = loader.state();
-    if (values.json)
-      process.stdout.write(`${JSON.stringify({ ...report, patch: patchSize, batch: batchSize, seed, oversample }, null, 2)}\n`);
-    else process.stdout.write(showReport(report, patchSize, batchSize));
+const BENCH_OPTIONS = {
+  batches: {
+    schema: wholeNumber(1, 1e9),
+    default: 200,
+    flag: '--batches N',
+    read: readNumber,
+    help: 'batches to hash, and batches to time',
   },
-};
+  hash: { schema: flag(), default: true, flag: '--no-hash', help: 'leave the hash out' },
+  ...JSON_FLAG,
+} as const satisfies OptionTable;
 
+export const bench = (): TableCommand =>
+  new TableCommand('bench')
+    .summary('stream batches without a trainer and measure')
+    .description(
+      'Streams batches without a trainer and measures. The first batches are hashed, later ones timed: hashing costs nothing that is reported.',
+    )
+    .argument('<STORE_DIR>', 'a preprocessed data set')
+    .flags(LOADER_OPTIONS)
+    .flags(BENCH_OPTIONS)
+    .action(async (storeDir: string, _values: unknown, command: TableCommand) => {
+      const { batches, hash, json } = await command.checked(BENCH_OPTIONS);
+      const options = await loaderOptions(command, storeDir);
+      await using loader = await PatchLoader.create(options);
+      const progress = new ProgressLine();
+      const report = await measureThroughput(loader, {
+        batches,
+        hash,
+        validation: options.validation === true,
+        onBatch: (done, total) => progress.show('batches', done, total),
+      });
+      const { seed, patchSize, batchSize, oversample } = loader.state();
+      if (json) process.stdout.write(`${JSON.stringify({ ...report, patch: patchSize, batch: batchSize, seed, oversample }, null, 2)}\n`);
+      else process.stdout.write(showReport(report, patchSize, batchSize));
+    });
 /** The report as lines a person reads. */
 export function showReport(report: ThroughputReport, patchSize: readonly number[], batchSize: number): string {
   const { foreground, exposure, environment } = report;

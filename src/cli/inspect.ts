@@ -2,41 +2,57 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { writeAtomic } from '../common/atomic-file.ts';
 import { fileError, OptionError } from '../common/errors.ts';
+import { readNumber } from '../common/flag-readers.ts';
+import type { OptionTable } from '../common/options.ts';
+import { flag, text, wholeNumber } from '../common/schemas.ts';
 import { PatchLoader } from '../loader/loader.ts';
 import type { LoaderOptions } from '../loader/options/options.ts';
+import { LOADER_OPTIONS } from '../loader/options/table.ts';
 import { augmentationPairs } from '../pictures/augmentation-pairs.ts';
 import { drawAugmentationSheet } from '../pictures/augmentation-sheet.ts';
 import { drawContactSheet, type SheetSample, sheetSamples } from '../pictures/contact-sheet.ts';
-import { type Command, LOADER_ARGUMENTS, LOADER_USAGE, loaderOptions, parse, positive, text, UsageError } from './arguments.ts';
+import { TableCommand, UsageError } from './command.ts';
+import { JSON_FLAG, loaderOptions } from './common-flags.ts';
 
-export const inspect: Command = {
-  usage: `usage: voxfeed inspect STORE_DIR [--augment] [--batches N] [--out sheet.png] [--patch Z,Y,X] [--batch N] [--seed N]
-
-Draws the first batches of a stream: slices with outlined labels, an orange frame where foreground was forced. With --augment, draws
-patches before and after each step of the augmentation instead.
-
-${LOADER_USAGE}
-  --augment           before and after each step of --augmentation, which is default then
-  --batches N         batches to draw; default 1
-  --out FILE          the PNG to write; default contact-sheet.png
-  --json              print where it is as JSON`,
-
-  async run(words) {
-    const { given, values } = parse(words, ['STORE_DIR'], {
-      ...LOADER_ARGUMENTS,
-      augment: 'boolean',
-      batches: 'string',
-      out: 'string',
-      json: 'boolean',
-    });
-    const batches = positive(values, 'batches', 1);
-    if (values.augment && values.batches !== undefined) throw new UsageError('--batches is for contact sheets, --augment draws no batches');
-    const options = await loaderOptions(given[0], values);
-    const out = text(values, 'out') ?? (values.augment ? 'augmentation-sheet.png' : 'contact-sheet.png');
-    const path = values.augment ? await writeAugmentationSheet(options, out) : await writeContactSheet(options, batches, out);
-    process.stdout.write(values.json ? `${JSON.stringify({ sheet: path, ...(values.augment ? {} : { batches }) })}\n` : `${path}\n`);
+const INSPECT_OPTIONS = {
+  augment: {
+    schema: flag(),
+    default: false,
+    flag: '--augment',
+    help: 'draw patches before and after each step of --augmentation, which is default then',
   },
-};
+  batches: { schema: wholeNumber(1, 1000), otherwise: '1', flag: '--batches N', read: readNumber, help: 'batches to draw' },
+  out: {
+    schema: text('a path'),
+    otherwise: 'contact-sheet.png, or augmentation-sheet.png',
+    flag: '--out FILE',
+    help: 'the PNG to write',
+  },
+  ...JSON_FLAG,
+} as const satisfies OptionTable;
+
+export const inspect = (): TableCommand =>
+  new TableCommand('inspect')
+    .summary('draw batches, or what augmentation does')
+    .description(
+      'Draws the first batches of a stream: slices with outlined labels, an orange frame where foreground was forced. With --augment, draws patches before and after each step of the augmentation instead.',
+    )
+    .argument('<STORE_DIR>', 'a preprocessed data set')
+    .flags(LOADER_OPTIONS)
+    .flags(INSPECT_OPTIONS)
+    .action(async (storeDir: string, _values: unknown, command: TableCommand) => {
+      const {
+        augment,
+        batches,
+        json,
+        out = augment ? 'augmentation-sheet.png' : 'contact-sheet.png',
+      } = await command.checked(INSPECT_OPTIONS);
+      if (augment && batches !== undefined) throw new UsageError('--batches is for contact sheets, --augment draws no batches');
+      const options = await loaderOptions(command, storeDir);
+      const drawn = batches ?? 1;
+      const sheet = augment ? await writeAugmentationSheet(options, out) : await writeContactSheet(options, drawn, out);
+      process.stdout.write(json ? `${JSON.stringify({ sheet, ...(augment ? {} : { batches: drawn }) })}\n` : `${sheet}\n`);
+    });
 
 /** Draws the first `batches` batches into a PNG. Returns its absolute path. */
 export async function writeContactSheet(options: LoaderOptions, batches: number, out: string): Promise<string> {

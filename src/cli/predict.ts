@@ -2,84 +2,88 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { writeAtomic } from '../common/atomic-file.ts';
 import { CaseError, fileError } from '../common/errors.ts';
+import type { OptionTable } from '../common/options.ts';
+import { text } from '../common/schemas.ts';
 import { writeLabels } from '../formats/label-file.ts';
 import { readNifti } from '../formats/nifti.ts';
 import { drawContactSheet, type SheetSample } from '../pictures/contact-sheet.ts';
-import { isAnnotated, type LabelClass } from '../raw/labels.ts';
-import { Predictor } from '../training/prediction/predictor.ts';
-import { type Command, parseList, text, UsageError } from './arguments.ts';
+import { foregroundOf, type LabelClass } from '../raw/labels.ts';
+import { PREDICT_OPTIONS, Predictor } from '../training/prediction/predictor.ts';
+import { TableCommand, UsageError } from './command.ts';
+import { JSON_FLAG, outFlag } from './common-flags.ts';
 import { ProgressLine } from './progress.ts';
 
-export const predict: Command = {
-  usage: `usage: voxfeed predict IMAGE… --model DIR [--out DIR] [--truth DIR] [--mirror] [--json]
-
-Labels images with a network that \`voxfeed train\` trained: a sliding window with Gaussian weights. An IMAGE is the first
-channel's file of a case (CASE_0000.nii.gz; the other channels lie beside it), or a folder with those of many. Labels are
-written as CASE.nii.gz in the image's own geometry.
-
-  --model DIR         the folder that \`voxfeed train --out\` wrote
-  --out DIR           where labels go; default predictions
-  --truth DIR         labels by hand, under the same names: prints Dice, and draws both in comparison.png
-  --mirror            predict mirrored windows, too: better and up to eight times as slow
-  --json              print the report as JSON, and nothing else, on standard output`,
-
-  async run(words) {
-    const { given, values } = parseList(words, 'IMAGE', {
-      model: 'string',
-      out: 'string',
-      truth: 'string',
-      mirror: 'boolean',
-      json: 'boolean',
-    });
-    const model = text(values, 'model');
-    if (model === undefined) throw new UsageError('--model DIR must be given');
-    const out = text(values, 'out') ?? 'predictions';
-    const truthDir = text(values, 'truth');
-    using predictor = await Predictor.open(model);
-    const { channels, ending, labels } = predictor.description;
-    const classes = labels.classes.filter((entry) => !isAnnotated(entry));
-    const cases = (await Promise.all(given.map((path) => findCases(path, ending, channels.length)))).flat();
-    await mkdir(out, { recursive: true }).catch((error) => {
-      throw fileError(out, error);
-    });
-    const progress = new ProgressLine();
-    const report: { case: string; path: string; dice: Record<string, number | null> | null }[] = [];
-    const pictures: SheetSample[] = [];
-    for (const { id, images } of cases) {
-      const found = await predictor.predict(images, {
-        mirror: values.mirror === true,
-        onWindow: (done, total) => progress.show(id, done, total),
-      });
-      const path = join(out, `${id}${ending}`);
-      await writeLabels(path, found, images[0]);
-      let dice: Record<string, number | null> | null = null;
-      if (truthDir !== undefined) {
-        const truth = await readTruth(join(truthDir, `${id}${ending}`), found.length);
-        dice = diceOf(found, truth, classes);
-        const { data: image, shape } = await readNifti(images[0]);
-        const scores = Object.values(dice).map((value) => value?.toFixed(2) ?? '-');
-        pictures.push({ image, shape, target: truth, forced: false, caption: `${id}: truth` });
-        pictures.push({ image, shape, target: found, forced: false, caption: `${id}: prediction, Dice ${scores.join(' ')}` });
-      }
-      report.push({ case: id, path, dice });
-      if (!values.json) process.stdout.write(`${path}${dice === null ? '' : ` ${showDice(dice)}`}\n`);
-    }
-    const mean =
-      truthDir === undefined
-        ? null
-        : meanDice(
-            report.map(({ dice }) => dice ?? {}),
-            classes,
-          );
-    let picture: string | null = null;
-    if (mean !== null) {
-      picture = join(out, 'comparison.png');
-      await writeAtomic(picture, [drawContactSheet(`${model}: truth and prediction`, pictures.slice(0, MOST_PICTURES), classes)]);
-    }
-    if (values.json) process.stdout.write(`${JSON.stringify({ cases: report, mean, picture }, null, 2)}\n`);
-    else if (mean !== null) process.stdout.write(`mean of ${cases.length} cases: ${showDice(mean)}\n${picture}\n`);
+const PREDICT_FLAGS = {
+  model: { schema: text('a path'), flag: '--model DIR', help: 'the folder that `voxfeed train --out` wrote' },
+  ...outFlag('predictions', 'the folder for the labels'),
+  truth: {
+    schema: text('a path'),
+    otherwise: 'no comparison',
+    flag: '--truth DIR',
+    help: 'labels by hand, under the same names: prints Dice, and draws both in comparison.png',
   },
-};
+  mirror: PREDICT_OPTIONS.mirror,
+  ...JSON_FLAG,
+} as const satisfies OptionTable;
+
+export const predict = (): TableCommand =>
+  new TableCommand('predict')
+    .summary('label images with a trained network')
+    .description(
+      "Labels images with a network that `voxfeed train` trained: a sliding window with Gaussian weights. Labels are written as CASE.nii.gz in the image's own geometry.",
+    )
+    .argument(
+      '<IMAGE...>',
+      "the first channel's file of a case (CASE_0000.nii.gz; the other channels lie beside it), or a folder with those of many",
+    )
+    .flags(PREDICT_FLAGS)
+    .action(async (given: string[], _values: unknown, command: TableCommand) => {
+      const { model, out, truth: truthDir, mirror, json } = await command.checked(PREDICT_FLAGS);
+      if (model === undefined) throw new UsageError('--model DIR must be given');
+      using predictor = await Predictor.open(model);
+      const { channels, ending, labels } = predictor.description;
+      const classes = foregroundOf(labels.classes);
+      const cases = (await Promise.all(given.map((path: string) => findCases(path, ending, channels.length)))).flat();
+      await mkdir(out, { recursive: true }).catch((error) => {
+        throw fileError(out, error);
+      });
+      const progress = new ProgressLine();
+      const report: { case: string; path: string; dice: Record<string, number | null> | null }[] = [];
+      const pictures: SheetSample[] = [];
+      for (const { id, images } of cases) {
+        const found = await predictor.predict(images, {
+          mirror,
+          onWindow: (done, total) => progress.show(id, done, total),
+        });
+        const path = join(out, `${id}${ending}`);
+        await writeLabels(path, found, images[0]);
+        let dice: Record<string, number | null> | null = null;
+        if (truthDir !== undefined) {
+          const truth = await readTruth(join(truthDir, `${id}${ending}`), found.length);
+          dice = diceOf(found, truth, classes);
+          const { data: image, shape } = await readNifti(images[0]);
+          const scores = Object.values(dice).map((value) => value?.toFixed(2) ?? '-');
+          pictures.push({ image, shape, target: truth, forced: false, caption: `${id}: truth` });
+          pictures.push({ image, shape, target: found, forced: false, caption: `${id}: prediction, Dice ${scores.join(' ')}` });
+        }
+        report.push({ case: id, path, dice });
+        if (!json) process.stdout.write(`${path}${dice === null ? '' : ` ${showDice(dice)}`}\n`);
+      }
+      const mean =
+        truthDir === undefined
+          ? null
+          : meanDice(
+              report.map(({ dice }) => dice ?? {}),
+              classes,
+            );
+      let picture: string | null = null;
+      if (mean !== null) {
+        picture = join(out, 'comparison.png');
+        await writeAtomic(picture, [drawContactSheet(`${model}: truth and prediction`, pictures.slice(0, MOST_PICTURES), classes)]);
+      }
+      if (json) process.stdout.write(`${JSON.stringify({ cases: report, mean, picture }, null, 2)}\n`);
+      else if (mean !== null) process.stdout.write(`mean of ${cases.length} cases: ${showDice(mean)}\n${picture}\n`);
+    });
 
 /** Of both kinds together: a picture of more is too large to look at. */
 const MOST_PICTURES = 16;

@@ -2,58 +2,69 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { writeAtomic } from '../common/atomic-file.ts';
 import { fileError, OptionError } from '../common/errors.ts';
+import { readNumber } from '../common/flag-readers.ts';
 import { type Box, boxShape } from '../common/geometry.ts';
+import type { OptionTable } from '../common/options.ts';
+import { text, wholeNumber } from '../common/schemas.ts';
 import { encodeNifti } from '../formats/nifti-writer.ts';
 import type { LoaderOptions } from '../loader/options/options.ts';
 import type { LoaderState, ResumeOptions } from '../loader/options/state.ts';
+import { LOADER_OPTIONS } from '../loader/options/table.ts';
 import { type Replayed, replay as replaySample } from '../loader/replay.ts';
 import { drawContactSheet, type SheetSample } from '../pictures/contact-sheet.ts';
 import { patchAffine } from '../store/patch-affine.ts';
 import type { Sidecar } from '../store/sidecar.ts';
-import { type Command, LOADER_ARGUMENTS, LOADER_USAGE, loaderOptions, number, parse, text, UsageError } from './arguments.ts';
+import { TableCommand, UsageError } from './command.ts';
+import { JSON_FLAG, loaderOptions } from './common-flags.ts';
 
-export const replay: Command = {
-  usage: `usage: voxfeed replay STORE_DIR --sample N [--config NAME] [--validation] [--out DIR] [--seed N] [--state FILE] [--json]
+const REPLAY_OPTIONS = {
+  sample: {
+    schema: wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    flag: '--sample N',
+    read: readNumber,
+    help: 'its position in the stream: batch x batch size + slot (of all ranks); in a mixed stream among the samples of its configuration, which --config names; with --validation in the validation stream',
+  },
+  out: { schema: text('a path'), otherwise: 'replay-N', flag: '--out DIR', help: 'the folder to write into' },
+  state: {
+    schema: text('a path'),
+    otherwise: 'the options given here',
+    flag: '--state FILE',
+    help: 'take the options from what `loader.state()` returned, saved as JSON',
+  },
+  json: { ...JSON_FLAG.json, help: 'print what was written as JSON' },
+} as const satisfies OptionTable;
 
-Makes one sample of a stream again, bit for bit, without those before it. Writes into DIR
-
+const FILES = `
+Files:
   plan.json           everything that decides the sample: case, class, voxel, boxes, every parameter of the augmentation
   before_0000.nii.gz  the crop it is made from, one file a channel; before_labels.nii.gz; in a cascade before_previous.nii.gz
   after_0000.nii.gz   the sample as it is in its batch; after_labels.nii.gz, or one after_region_N.nii.gz a region
   sample.png          slices of both with outlined labels
+The images lie in space where the case does; what augmentation moves is not undone.`;
 
-The images lie in space where the case does; what augmentation moves is not undone.
-
-  --sample N          its position in the stream: batch x batch size + slot (of all ranks); in a mixed stream among the
-                      samples of its configuration, which --config names; with --validation in the validation stream
-  --out DIR           default replay-N
-  --state FILE        take the options from what \`loader.state()\` returned, saved as JSON
-  --json              print what was written as JSON
-${LOADER_USAGE}`,
-
-  async run(words) {
-    const { given, values } = parse(words, ['STORE_DIR'], {
-      ...LOADER_ARGUMENTS,
-      sample: 'string',
-      out: 'string',
-      state: 'string',
-      json: 'boolean',
+export const replay = (): TableCommand =>
+  new TableCommand('replay')
+    .summary('make one sample of a stream again')
+    .description('Makes one sample of a stream again, bit for bit, without those before it, and writes it into a folder.')
+    .argument('<STORE_DIR>', 'a preprocessed data set')
+    .flags(REPLAY_OPTIONS)
+    .flags(LOADER_OPTIONS)
+    .addHelpText('after', FILES)
+    .action(async (storeDir: string, _values: unknown, command: TableCommand) => {
+      const { sample, state, json, out = `replay-${sample}` } = await command.checked(REPLAY_OPTIONS);
+      if (sample === undefined) throw new UsageError('--sample must be given');
+      const { config, ...asked } = await loaderOptions(command, storeDir);
+      const saved = state === undefined ? undefined : await readState(state);
+      // Of a mixed stream, it says which configuration; otherwise what the patches are.
+      const mixed = asked.configs !== undefined || saved?.configs !== undefined;
+      const named = config === undefined ? {} : { config };
+      const options: LoaderOptions | ResumeOptions = { ...asked, ...(mixed ? {} : named), ...(saved && { state: saved }) };
+      const made = await replaySample(options, sample, { ...(mixed && named), validation: asked.validation === true });
+      const dir = resolve(out);
+      const files = await write(dir, options, made);
+      if (json) process.stdout.write(`${JSON.stringify({ dir, files, plan: made.plan })}\n`);
+      else process.stdout.write(`${dir}: ${files.join(', ')}\n`);
     });
-    const sample = number(values, 'sample');
-    if (sample === undefined) throw new UsageError('--sample must be given');
-    const state = text(values, 'state');
-    const { config, ...asked } = await loaderOptions(given[0], values);
-    const saved = state === undefined ? undefined : await readState(state);
-    // Of a mixed stream, it says which configuration; otherwise what the patches are.
-    const mixed = asked.configs !== undefined || saved?.configs !== undefined;
-    const options: LoaderOptions | ResumeOptions = { ...asked, ...(mixed ? {} : { config }), ...(saved && { state: saved }) };
-    const made = await replaySample(options, sample, { ...(mixed && { config }), validation: asked.validation === true });
-    const dir = resolve(text(values, 'out') ?? `replay-${sample}`);
-    const files = await write(dir, options, made);
-    if (values.json) process.stdout.write(`${JSON.stringify({ dir, files, plan: made.plan })}\n`);
-    else process.stdout.write(`${dir}: ${files.join(', ')}\n`);
-  },
-};
 
 async function readState(path: string): Promise<LoaderState> {
   try {

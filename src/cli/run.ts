@@ -1,7 +1,8 @@
-import { VoxfeedError } from '../common/errors.ts';
+import { Command, CommanderError } from 'commander';
+import { MemoryError, OptionError, VoxfeedError } from '../common/errors.ts';
 import { version } from '../measuring/environment.ts';
-import { type Command, UsageError } from './arguments.ts';
 import { bench } from './bench.ts';
+import { type TableCommand, UsageError } from './command.ts';
 import { demo } from './demo.ts';
 import { inspect } from './inspect.ts';
 import { plan } from './plan.ts';
@@ -11,7 +12,7 @@ import { replay } from './replay.ts';
 import { train } from './train.ts';
 import { verify } from './verify.ts';
 
-const COMMANDS: Record<string, Command> = { plan, preprocess, verify, bench, inspect, replay, train, predict, demo };
+const COMMANDS: readonly (() => TableCommand)[] = [plan, preprocess, verify, bench, inspect, replay, train, predict, demo];
 
 /** Runs one command line. Returns the exit status: 0 done, 1 it failed, 2 it was asked wrongly. */
 export async function run(words: readonly string[]): Promise<number> {
@@ -22,38 +23,48 @@ export async function run(words: readonly string[]): Promise<number> {
       throw error;
     });
   }
-  const [name, ...rest] = words;
-  if (name === '--version') {
-    process.stdout.write(`${version()}\n`);
-    return 0;
-  }
-  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
-    (name === undefined ? process.stderr : process.stdout).write(help());
-    return name === undefined ? 2 : 0;
-  }
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) return complain(`there is no command "${name}"`, help());
-  if (rest.includes('--help') || rest.includes('-h')) {
-    process.stdout.write(`${command.usage}\n`);
-    return 0;
+  let running: TableCommand | null = null;
+  const program = new Command('voxfeed')
+    .description(`voxfeed ${version()}: the nnU-Net data path for Node`)
+    .version(version(), '--version')
+    .addHelpText('after', '\nvoxfeed COMMAND --help says more.')
+    .hook('preSubcommand', (_, command) => {
+      running = command as TableCommand;
+    });
+  for (const make of COMMANDS) program.addCommand(make());
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({ outputError: () => {} });
+    command.configureHelp({
+      helpWidth: 120,
+      subcommandTerm: (sub) => `${sub.name()} ${sub.usage()}`,
+      styleTitle: (title) => title.toLowerCase(),
+    });
   }
   try {
-    await command.run(rest);
+    await program.parseAsync(words, { from: 'user' });
     return 0;
   } catch (error) {
-    if (error instanceof UsageError) return complain(error.message, `${command.usage}\n`);
-    if (error instanceof VoxfeedError) process.stderr.write(`error: ${error.message}\n`);
-    else process.stderr.write(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-    return 1;
+    return complain(error, program, running);
   }
 }
 
-function complain(what: string, usage: string): number {
-  process.stderr.write(`error: ${what}\n\n${usage}`);
-  return 2;
-}
-
-function help(): string {
-  const list = Object.values(COMMANDS).map(({ usage }) => usage.split('\n')[0].replace(/^usage: /, '  '));
-  return `voxfeed ${version()}: the nnU-Net data path for Node\n\n${list.join('\n')}\n\nvoxfeed COMMAND --help says more.\n`;
+/** Says what is wrong, and to whoever asked wrongly how to ask. Returns the exit status. */
+function complain(error: unknown, program: Command, running: TableCommand | null): number {
+  const say = (what: string): void => void process.stderr.write(`error: ${what}\n`);
+  if (error instanceof CommanderError || error instanceof UsageError) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    // Help that nobody asked for is an answer to a missing command.
+    if (!(error instanceof CommanderError && error.code === 'commander.help')) {
+      say(error.message.replace(/^error: /, ''));
+      const command = running ?? program;
+      process.stderr.write(
+        `usage: ${command === program ? 'voxfeed' : `voxfeed ${command.name()}`} ${command.usage()}\nvoxfeed COMMAND --help says more.\n`,
+      );
+    }
+    return 2;
+  }
+  if ((error instanceof OptionError || error instanceof MemoryError) && running !== null) say(running.inFlags(error));
+  else if (error instanceof VoxfeedError) say(error.message);
+  else say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return 1;
 }

@@ -40,6 +40,25 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
    * Checks the options, sizes and allocates the memory, starts the workers and begins to fill batches.
    * @param workerModule which module workers run; tests put faults in here.
    * @throws OptionError, StateError, DatasetError, CaseError, FileError, MemoryError, WorkerError
+   * @example
+   * ```ts
+   * await using loader = await PatchLoader.create({
+   *   store: await openStore('store'),
+   *   augmentation: 'default',
+   *   deepSupervision: true,
+   *   seed: 7,
+   *   workers: 2,
+   * });
+   * for await (using batch of loader) {
+   *   train(batch.data, batch.targets); // views on shared memory, valid in this block
+   *   if (batch.index === 999) break;
+   * }
+   * ```
+   * @example Going on where another loader stopped
+   * ```ts
+   * const state = JSON.parse(await readFile('state.json', 'utf8')); // what `loader.state()` returned
+   * await using loader = await PatchLoader.create({ store: await openStore('store'), state, workers: 2 });
+   * ```
    */
   static async create(options: LoaderOptions | ResumeOptions, workerModule: string = workerFile('patch-worker')): Promise<PatchLoader> {
     const { streams, next } = await prepareOptions(options);
@@ -177,6 +196,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     return this.#closed;
   }
 
+  /** `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -4,6 +4,8 @@ import { centred, shifted } from '../augmentation/reading.ts';
 import { recipeOf } from '../augmentation/recipe.ts';
 import { OptionError } from '../common/errors.ts';
 import { type Box, boxShape, type Triple, voxels } from '../common/geometry.ts';
+import { type Checked, checkOptions, type Given, type OptionTable } from '../common/options.ts';
+import { flag, text } from '../common/schemas.ts';
 import { KERNEL_BYTES } from '../kernels/kernels.ts';
 import { type OpenCase, OpenFiles } from '../reading/open-files.ts';
 import { PatchReader } from '../reading/read-patch.ts';
@@ -19,15 +21,21 @@ import { type ResolvedConfiguration, type ResolvedStreams, samplingOf } from './
 import { noValidation } from './stream.ts';
 
 /** Which of a loader's streams a sample is of. Each configuration of a mixed one counts its own. */
-export interface ReplayedStream {
+export interface ReplayedStream extends Given<typeof REPLAYED_STREAM> {}
+
+export const REPLAYED_STREAM = {
   /** What batches of the configuration are tagged with; needed where several are mixed. */
-  config?: string;
+  config: {
+    schema: text('the name of a configuration'),
+    help: 'what batches of the configuration are tagged with; needed where several are mixed',
+  },
   /** Of the validation stream. Default: of training. */
-  validation?: boolean;
-}
+  validation: { schema: flag(), default: false, help: 'of the validation stream' },
+} as const satisfies OptionTable;
 
 /** One sample of a stream, made again. */
 export interface Replayed {
+  /** What decided it. */
   plan: SlotPlan;
   /** The crop that nnU-Net would read for it, before anything is done. */
   before: {
@@ -55,10 +63,17 @@ export interface Replayed {
  * Makes any sample of a stream again, bit for bit, without the samples before it and without workers.
  * @param sample its position in the stream of its configuration, of all ranks, as its plan has it: batch × batch size + slot
  * @throws what a loader with these options throws
+ * @example
+ * ```ts
+ * const options = { store: await openStore('store'), augmentation: 'default', seed: 7 } as const;
+ * const { plan, before, after } = await replay(options, 1234);
+ * console.log(plan.caseNumber, plan.operations, before.box, after.data.length);
+ * ```
  */
 export async function replay(given: LoaderOptions | ResumeOptions, sample: number, which: ReplayedStream = {}): Promise<Replayed> {
+  const asked = checkOptions(REPLAYED_STREAM, which);
   const { streams } = await prepareOptions(given);
-  const options = choose(streams, which);
+  const options = choose(streams, asked);
   if (!Number.isSafeInteger(sample) || sample < 0)
     throw new OptionError(
       'sample',
@@ -82,7 +97,7 @@ export async function replay(given: LoaderOptions | ResumeOptions, sample: numbe
 /** @throws OptionError where there is no such configuration, or more than one */
 function choose(
   { training, validation }: ResolvedStreams,
-  { config, validation: validating = false }: ReplayedStream,
+  { config, validation: validating }: Checked<typeof REPLAYED_STREAM>,
 ): ResolvedConfiguration {
   const stream = validating ? validation : training;
   if (stream === null) throw noValidation();

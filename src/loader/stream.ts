@@ -1,4 +1,5 @@
 import { ClosedError, OptionError } from '../common/errors.ts';
+import { refuseUnknown } from '../common/options.ts';
 import type { BatchPlanner } from '../sampling/batch-planner.ts';
 import type { SlotPlan } from '../sampling/slot-plan.ts';
 import type { Dispatcher, Lane } from '../scheduling/dispatcher.ts';
@@ -172,8 +173,9 @@ export class RingStream implements BatchStream {
     return this.#end !== null;
   }
 
-  async next({ signal }: { signal?: AbortSignal } = {}): Promise<Batch> {
-    return new Batch(this.#ring, await this.take(signal));
+  async next(options: { signal?: AbortSignal } = {}): Promise<Batch> {
+    refuseUnknown(options, ['signal']);
+    return new Batch(this.#ring, await this.take(options.signal));
   }
 
   take(signal?: AbortSignal): Promise<BatchTicket> {

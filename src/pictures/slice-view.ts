@@ -1,5 +1,5 @@
 import type { Triple } from '../common/geometry.ts';
-import { isAnnotated, type LabelClass } from '../raw/labels.ts';
+import { foregroundOf, type LabelClass } from '../raw/labels.ts';
 import type { Canvas, Colour } from './canvas.ts';
 
 /** Told apart by people who see red and green alike, too (after Okabe and Ito). */
@@ -25,7 +25,9 @@ export interface Patch {
 
 /** The classes that have an outline of their own, and its colour. */
 export function classColours(classes: readonly LabelClass[]): { name: string; colour: Colour }[] {
-  const shown = classes.filter((entry) => !isAnnotated(entry) && entry.labels.length === 1).slice(0, LABEL_COLOURS.length);
+  const shown = foregroundOf(classes)
+    .filter(({ labels }) => labels.length === 1)
+    .slice(0, LABEL_COLOURS.length);
   return shown.map(({ name, labels }) => ({ name, colour: colourOf(labels[0]) }));
 }
 

@@ -1,37 +1,57 @@
-import { OptionError } from '../common/errors.ts';
-import { type Triple, triple, voxels } from '../common/geometry.ts';
+import { readNumber } from '../common/flag-readers.ts';
+import { type Triple, transpose, triple, voxels } from '../common/geometry.ts';
+import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
 import { roundHalfEven } from '../common/round.ts';
+import { oneOf, positiveNumber } from '../common/schemas.ts';
+import { type Plans, type PlansConfiguration, writeConfiguration } from '../plans/plans.ts';
 import type { DatasetDescription } from '../raw/dataset-json.ts';
-import { isAnnotated } from '../raw/labels.ts';
+import { foregroundOf } from '../raw/labels.ts';
 import { type ConfigurationInput, type PlannedConfiguration, planConfiguration } from './configuration.ts';
 import type { DatasetFingerprint } from './fingerprint.ts';
 import { estimateMemory, type MemoryEstimate } from './memory.ts';
 import { PLANNER, PLANNERS, type PlannerName } from './planners.ts';
-import { type Plans, type PlansConfiguration, writeConfiguration } from './plans.ts';
 import { median } from './statistics.ts';
-import { resampledShape, targetSpacing, transpose, transposition } from './target-spacing.ts';
+import { resampledShape, targetSpacing, transposition } from './target-spacing.ts';
 
-export interface PlanOptions {
+export const PLAN_OPTIONS = {
   /** Default 'default', nnU-Net's ExperimentPlanner. */
-  planner?: PlannerName;
+  planner: {
+    schema: oneOf(PLANNERS),
+    default: 'default',
+    flag: '--planner NAME',
+    help: `one of nnU-Net's planners: ${PLANNERS.join(', ')}`,
+  },
   /** GPU memory to plan for, in GB of the planner's own scale. Default: its reference, 8 (a card of 10 GB), 24 or 40. */
-  gpuMemoryGb?: number;
-}
+  gpuMemoryGb: {
+    schema: positiveNumber(),
+    otherwise: "the planner's own target, 8 (a card of 10 GB), 24 or 40",
+    flag: '--gpu-memory-gb N',
+    read: readNumber,
+    help: 'plan for another GPU',
+  },
+} as const satisfies OptionTable;
+
+/** What to plan for. */
+export interface PlanOptions extends Given<typeof PLAN_OPTIONS> {}
 
 /** Plans, and how each of their configurations came about. */
 export interface ExperimentPlan {
   /** In nnU-Net's schema. */
   plans: Plans;
+  /** What was planned for. */
   gpuMemoryGb: number;
   /** In the order in which they were planned. */
   decisions: Decision[];
 }
 
+/** One configuration and how it came about. Axes are the plans': the coarsest first; 2D leaves it out. */
 export interface Decision extends PlannedConfiguration {
   name: '2d' | '3d_fullres' | '3d_lowres';
+  /** Millimetres. */
   spacing: number[];
   /** After resampling. */
   median: number[];
+  /** GPU memory of one training step. */
   memory: MemoryEstimate;
 }
 
@@ -49,8 +69,9 @@ const LOWRES_GAIN = 2;
  * @throws OptionError for an unknown planner or a memory that no patch fits into
  */
 export function planExperiment(fingerprint: DatasetFingerprint, dataset: DatasetDescription, options: PlanOptions = {}): ExperimentPlan {
-  const { plannerName, gpuMemoryGb } = checkPlanOptions(options);
-  const planner = PLANNER[plannerName];
+  const asked = checkOptions(PLAN_OPTIONS, options);
+  const planner = PLANNER[asked.planner];
+  const { gpuMemoryGb = planner.referenceGb } = asked;
   const { spacings, shapes_after_crop: shapes } = fingerprint;
   const target = targetSpacing({ spacings, shapes });
   const { forward, backward } = transposition(target);
@@ -89,21 +110,10 @@ export function planExperiment(fingerprint: DatasetFingerprint, dataset: Dataset
     if (lowres !== null) decisions.push(describe('3d_lowres', lowres.planned, lowres.spacing, lowres.median));
     decisions.push(describe('3d_fullres', fullres, spacing, medianShape));
   }
-  return { plans: write(decisions, fingerprint, dataset, plannerName, forward, backward), gpuMemoryGb, decisions };
+  return { plans: write(decisions, fingerprint, dataset, asked.planner, forward, backward), gpuMemoryGb, decisions };
 }
 
-/** Also for whoever is about to read a whole data set first. @throws OptionError */
-export function checkPlanOptions(options: PlanOptions): { plannerName: PlannerName; gpuMemoryGb: number } {
-  const { planner: plannerName = 'default' } = options;
-  if (!PLANNERS.includes(plannerName))
-    throw new OptionError('planner', `there is no planner "${plannerName}"`, `Choose one of ${PLANNERS.join(', ')}`);
-  const { gpuMemoryGb = PLANNER[plannerName].referenceGb } = options;
-  if (!(gpuMemoryGb > 0 && Number.isFinite(gpuMemoryGb)))
-    throw new OptionError('gpuMemoryGb', `${gpuMemoryGb} is not a size above 0`, 'Give the memory of the GPU in GB, for example 8');
-  return { plannerName, gpuMemoryGb };
-}
-
-/** Coarsens the spacing until a patch covers a quarter of the median volume (planning sheet, section 8). */
+/** Coarsens the spacing until a patch covers a quarter of the median volume (docs/nnunet.md#low-resolution-and-cascade). */
 function planLowres(
   fullres: PlannedConfiguration,
   fullresSpacing: Triple,
@@ -131,7 +141,7 @@ function planLowres(
 
 /** Of the trained network: regions, or labels with background. */
 function outputChannels({ labels }: DatasetDescription): number {
-  const regions = labels.classes.filter((entry) => !isAnnotated(entry));
+  const regions = foregroundOf(labels.classes);
   return regions.some(({ labels }) => labels.length > 1) ? regions.length : labels.values.length;
 }
 

@@ -1,5 +1,6 @@
 import { voxels } from '../common/geometry.ts';
-import { decoderConvolutions, type Network, projects, stageVoxels } from './network.ts';
+import { refuseUnknown } from '../common/options.ts';
+import { decoderConvolutions, type Network, projects, stageVoxels } from '../plans/network.ts';
 
 /** What a network is trained on. */
 export interface MemoryInput {
@@ -25,7 +26,9 @@ export interface MemoryBytes {
   total: number;
 }
 
+/** GPU memory of one training step. */
 export interface MemoryEstimate {
+  /** Trainable numbers of the network. */
   parameters: number;
   float32: MemoryBytes;
   /** Automatic mixed precision: float32 weights and their half-precision copies, half-precision activations. */
@@ -43,8 +46,11 @@ export interface MemoryEstimate {
  * - transient: at the stage with the largest maps, the gradients of the decoder's doubled maps and of one map more.
  *
  * Left out: the CUDA context (about 0.5 GB), workspaces that cuDNN chooses, and fragmentation.
+ *
+ * @throws OptionError for an unknown option
  */
 export function estimateMemory(input: MemoryInput): MemoryEstimate {
+  refuseUnknown(input, ['network', 'patch', 'batch', 'inputChannels', 'outputChannels', 'deepSupervision']);
   const parameters = countParameters(input);
   const { maps, outputs, largest } = countActivations(input);
   const bytes = (element: number, weightCopies: number): MemoryBytes => {

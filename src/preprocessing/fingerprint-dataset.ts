@@ -1,26 +1,36 @@
 import { join } from 'node:path';
 import { xxh64 } from '../common/hash.ts';
+import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
+import { text } from '../common/schemas.ts';
 import { type CaseFingerprint, type DatasetFingerprint, samplesPerCase, summariseFingerprints } from '../planning/fingerprint.ts';
 import { openRawDataset, type RawDataset } from '../raw/raw-dataset.ts';
 import { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
 import { FINGERPRINT_CACHE, readFingerprint } from './fingerprint-cache.ts';
 import { makeFolder, removeEmpty } from './output-folder.ts';
-import { checkWorkers, type RunOptions } from './run-options.ts';
+import { RUN_OPTIONS, workersFor } from './run-options.ts';
 
-export interface FingerprintOptions extends RunOptions {
+export const FINGERPRINT_OPTIONS = {
   /** Keep the fingerprint of each case in this folder, so that an interrupted run goes on where it stopped. */
-  outDir?: string;
-}
+  outDir: {
+    schema: text('the path of a folder'),
+    otherwise: 'nothing is kept',
+    help: 'keep the fingerprint of each case in this folder, so that an interrupted run goes on where it stopped',
+  },
+  ...RUN_OPTIONS,
+} as const satisfies OptionTable;
+
+/** Where to keep what is found, and what the run may take. */
+export interface FingerprintOptions extends Given<typeof FINGERPRINT_OPTIONS> {}
 
 /**
  * Reads every case of a raw data set and gathers what planning needs, equal to nnU-Net's `dataset_fingerprint.json`.
- * @throws DatasetError, CaseError, CasesError (all bad cases at once), MemoryError, FileError
+ * @throws OptionError, DatasetError, CaseError, CasesError (all bad cases at once), MemoryError, FileError
  */
 export async function fingerprint(rawDir: string, options: FingerprintOptions = {}): Promise<DatasetFingerprint> {
-  const workers = checkWorkers(options.workers);
+  checkOptions(FINGERPRINT_OPTIONS, options);
   const dataset = await openRawDataset(rawDir);
-  await using pool = new CasePool(Math.min(workers, dataset.cases.length), options.maxMemoryBytes);
+  await using pool = new CasePool(workersFor(options, dataset.cases), options.maxMemoryBytes);
   return summariseFingerprints(await fingerprintCases(pool, dataset, options));
 }
 

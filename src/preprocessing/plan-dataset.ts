@@ -2,33 +2,41 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError } from '../common/errors.ts';
 import { patchOf } from '../common/geometry.ts';
-import { checkPlanOptions, type ExperimentPlan, type PlanOptions, planExperiment } from '../planning/experiment.ts';
+import { checkOptions, type Given, given, type OptionTable } from '../common/options.ts';
+import { text } from '../common/schemas.ts';
+import { type ExperimentPlan, PLAN_OPTIONS, planExperiment } from '../planning/experiment.ts';
 import { type CaseFingerprint, type DatasetFingerprint, summariseFingerprints } from '../planning/fingerprint.ts';
 import { adviseOversampling, type OversamplingAdvice } from '../planning/oversampling-advice.ts';
-import type { Plans } from '../planning/plans.ts';
-import { readPlans } from '../planning/plans-file.ts';
+import type { Plans } from '../plans/plans.ts';
+import { readPlans } from '../plans/plans-file.ts';
 import { openRawDataset, type RawDataset } from '../raw/raw-dataset.ts';
+import { ADVICE_FILE, DATASET_FILE, FINGERPRINT_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
 import type { Coverage } from '../store/sidecar.ts';
-import { SPLITS_FILE } from '../store/splits.ts';
-import { INDEX_FILE } from '../store/store-index.ts';
 import { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
 import { fingerprintCases } from './fingerprint-dataset.ts';
 import { checkFolder, makeFolder, writeJson, writeText } from './output-folder.ts';
-import { checkWorkers, type RunOptions } from './run-options.ts';
+import { RUN_OPTIONS, type RunOptions, workersFor } from './run-options.ts';
 
-export const FINGERPRINT_FILE = 'dataset_fingerprint.json';
-export const DATASET_FILE = 'dataset.json';
-const ADVICE_FILE = 'oversampling.json';
 /** JSON files of a folder that are no plans. */
 const BESIDE = [FINGERPRINT_FILE, DATASET_FILE, ADVICE_FILE, SPLITS_FILE, INDEX_FILE];
 /** Planning again replaces these; what a user added under other names stays. */
 const OWN = ['2d', '3d_lowres', '3d_fullres', '3d_cascade_fullres'];
 
-export interface PlanDatasetOptions extends RunOptions, PlanOptions {
+export const PLAN_DATASET_OPTIONS = {
   /** Write fingerprint, plans and advice into this folder, and go on there after an interruption. */
-  outDir?: string;
-}
+  outDir: {
+    schema: text('the path of a folder'),
+    otherwise: 'nothing is written',
+    flag: '--out DIR',
+    help: 'write dataset_fingerprint.json, nnUNetPlans.json, dataset.json and oversampling.json; an interrupted run goes on there, and `voxfeed preprocess RAW_DIR DIR` follows the plans',
+  },
+  ...PLAN_OPTIONS,
+  ...RUN_OPTIONS,
+} as const satisfies OptionTable;
+
+/** What to plan for, and what the run may take. */
+export interface PlanDatasetOptions extends Given<typeof PLAN_DATASET_OPTIONS> {}
 
 /** Everything that planning finds out. */
 export interface PlanReport extends ExperimentPlan {
@@ -41,14 +49,20 @@ export interface PlanReport extends ExperimentPlan {
 
 /**
  * Fingerprint, plans and oversampling advice of a raw data set.
+ * @param rawDir in nnU-Net's raw layout
  * @throws OptionError, DatasetError, CaseError, CasesError, MemoryError, FileError
+ * @example
+ * ```ts
+ * const { decisions, oversampling } = await planDataset('Dataset004_Hippocampus', { planner: 'resenc-l', outDir: 'plans' });
+ * for (const { name, patch, batch } of decisions) console.log(name, patch, batch);
+ * for (const { configuration, advice } of oversampling) console.log(configuration, advice.recommended, advice.reason);
+ * ```
  */
 export async function planDataset(rawDir: string, options: PlanDatasetOptions = {}): Promise<PlanReport> {
-  const workers = checkWorkers(options.workers);
-  checkPlanOptions(options);
+  checkOptions(PLAN_DATASET_OPTIONS, options);
   const dataset = await openRawDataset(rawDir);
   if (options.outDir !== undefined) await checkFolder(options.outDir, dataset);
-  await using pool = new CasePool(Math.min(workers, dataset.cases.length), options.maxMemoryBytes);
+  await using pool = new CasePool(workersFor(options, dataset.cases), options.maxMemoryBytes);
   const { cases, fingerprint, experiment, notes } = await makePlans(pool, dataset, options);
   const oversampling = await measureOversampling(pool, dataset, cases, experiment, options);
   if (options.outDir !== undefined) await writeJson(join(options.outDir, ADVICE_FILE), oversampling);
@@ -62,9 +76,10 @@ export async function makePlans(
   options: PlanDatasetOptions,
 ): Promise<{ cases: CaseFingerprint[]; fingerprint: DatasetFingerprint; experiment: ExperimentPlan; notes: string[] }> {
   const { outDir } = options;
-  const cases = await fingerprintCases(pool, dataset, options);
+  const { planner, gpuMemoryGb, onProgress } = options;
+  const cases = await fingerprintCases(pool, dataset, given({ outDir, onProgress }));
   const fingerprint = summariseFingerprints(cases);
-  const experiment = planExperiment(fingerprint, dataset, options);
+  const experiment = planExperiment(fingerprint, dataset, given({ planner, gpuMemoryGb }));
   const notes = [...dataset.notes];
   if (Object.keys(fingerprint.foreground_intensity_properties_per_channel).length === 0)
     notes.push(`no label of ${dataset.dir} holds any foreground: there is nothing to learn from`);
@@ -76,10 +91,6 @@ export async function makePlans(
     await writeJson(join(outDir, plansFile(experiment.plans)), experiment.plans);
   }
   return { cases, fingerprint, experiment, notes };
-}
-
-export function plansFile({ plans_name }: Plans): string {
-  return `${plans_name}.json`;
 }
 
 /** The plans files that a folder holds: those that bear the name they say they have. */

@@ -1,10 +1,13 @@
 import { availableParallelism } from 'node:os';
-import { OptionError } from '../common/errors.ts';
+import { readGigabytes, readNumber } from '../common/flag-readers.ts';
+import type { Given, OptionTable } from '../common/options.ts';
+import { callback, wholeNumber } from '../common/schemas.ts';
 
 /** How far a run over all cases is. */
 export interface Progress {
   /** Reading cases, measuring labels, writing cases. */
   phase: 'fingerprint' | 'coverage' | 'preprocess';
+  /** Cases of this phase. */
   done: number;
   total: number;
   /** Of `done`: what an earlier run had finished. */
@@ -12,20 +15,24 @@ export interface Progress {
 }
 
 /** What every run over all cases takes. */
-export interface RunOptions {
+export const RUN_OPTIONS = {
   /** Worker threads; default: one per core. */
-  workers?: number;
+  workers: { schema: wholeNumber(1, 2 ** 16), otherwise: 'one per core', flag: '--workers N', read: readNumber, help: 'worker threads' },
   /** Cases that together would take more bytes wait for one another; one that would alone is refused. Default: half of the machine's. */
-  maxMemoryBytes?: number;
-  onProgress?: (progress: Progress) => void;
-}
+  maxMemoryBytes: {
+    schema: wholeNumber(1, Number.MAX_SAFE_INTEGER),
+    otherwise: "half of the machine's memory",
+    flag: '--max-memory-gb N',
+    read: readGigabytes,
+    help: 'cases that together need more main memory wait for one another',
+  },
+  /** Told whenever a case is done. */
+  onProgress: { schema: callback<(progress: Progress) => void>(), help: 'told whenever a case is done' },
+} as const satisfies OptionTable;
 
-/** @throws OptionError */
-export function checkWorkers(workers = availableParallelism()): number {
-  if (Number.isInteger(workers) && workers >= 1) return workers;
-  throw new OptionError(
-    'workers',
-    `${workers} is not a whole number above 0`,
-    'Give the number of worker threads, for example the number of cores',
-  );
+export interface RunOptions extends Given<typeof RUN_OPTIONS> {}
+
+/** Of `workers`; more than there are cases would have nothing to do. */
+export function workersFor({ workers = availableParallelism() }: RunOptions, cases: readonly unknown[]): number {
+  return Math.min(workers, cases.length);
 }

@@ -1,40 +1,24 @@
 import type { Pipeline } from '../augmentation/pipeline.ts';
 import { OptionError } from '../common/errors.ts';
 import { show, type Triple } from '../common/geometry.ts';
+import type { Given } from '../common/options.ts';
 import { streamSeed } from '../common/random.ts';
 import { adviseOversampling } from '../planning/oversampling-advice.ts';
 import { isAnnotated, type LabelClass } from '../raw/labels.ts';
 import type { StoredCase } from '../store/store-index.ts';
 import { checkExposure, classNamed, type Exposure, forcingFor, inOrder } from './exposure.ts';
 import type { Schedule } from './oversampling.ts';
-import { type RankOptions, type RankShare, resolveRanks } from './ranks.ts';
+import { type RankSlots, resolveRanks } from './ranks.ts';
 import type { SamplingOptions } from './slot-plan.ts';
+import type { SAMPLING_OPTIONS } from './table.ts';
 import type { Locatable } from './visibility.ts';
 import { WeightedChoice } from './weighted-choice.ts';
 
+/** nnU-Net's `oversample_foreground_percent`. */
+const DEFAULT_FRACTION = 0.33;
+
 /** How cases, classes and forced slots are drawn: a part of a loader's options. */
-export interface SamplingChoices extends RankOptions {
-  /**
-   * The part of every batch that is forced to hold foreground, 0 to 1. Default 0.33, as in nnU-Net. 'auto': what preprocessing
-   * found that this data set needs, for patches of the planned size (see `adviseOversampling`). Or a schedule over the training:
-   * [batch, fraction] pairs, such as [[0, 0.5], [10000, 0.33]], linear between two of them and constant around.
-   */
-  oversample?: number | 'auto' | Schedule;
-  /**
-   * Decide forced samples one by one, at random, instead of the last ones of each batch. With true the chance is `oversample`; with
-   * 'realised' it is what the rule of the last ones forces of a batch (one half of two samples). Default false.
-   */
-  probabilisticOversampling?: boolean | 'realised';
-  /** How often each case is drawn beside the others: by case id (1 where it is not named), or one number a case in the store's order. */
-  caseWeights?: Readonly<Record<string, number>> | readonly number[] | null;
-  /** How often a forced sample is centred on each class of its case beside the others, by name; 1 where it is not named. */
-  classWeights?: Readonly<Record<string, number>> | null;
-  /**
-   * In which part of all patches a class is to be present, by its name, as { tumour: 0.4 }. It decides which slots are forced onto which
-   * class, in the place of `oversample`. A slot that is forced onto a class draws among the cases that have it.
-   */
-  exposure?: Exposure | null;
-}
+export interface SamplingChoices extends Given<typeof SAMPLING_OPTIONS> {}
 
 /** The same, checked, nothing left open. Plain data. */
 export interface ResolvedSampling {
@@ -50,32 +34,8 @@ export interface ResolvedSampling {
   /** The labels of each class of `exposure`, in its order. */
   counted: number[][];
   worldSize: number;
-  share: RankShare;
+  slots: RankSlots;
 }
-
-export const SAMPLING_OPTIONS = [
-  'oversample',
-  'probabilisticOversampling',
-  'caseWeights',
-  'classWeights',
-  'exposure',
-  'rank',
-  'worldSize',
-  'ranks',
-] as const satisfies readonly (keyof SamplingChoices)[];
-
-/** What a state keeps of them. The rank is left out: the state of one continues all. */
-export const SAMPLING_SHAPING = [
-  'oversample',
-  'probabilisticOversampling',
-  'caseWeights',
-  'classWeights',
-  'exposure',
-  'worldSize',
-] as const satisfies readonly (keyof ResolvedSampling)[];
-
-/** What states say that were saved before there were these options. */
-export const SAMPLING_DEFAULTS = { caseWeights: null, classWeights: null, exposure: null, worldSize: 1 } as const;
 
 /** The data set as far as options depend on it. A `Store` is one. */
 export interface SampledStore extends Locatable {
@@ -94,19 +54,13 @@ export function resolveSampling(
   cases: readonly number[] | null = null,
 ): ResolvedSampling {
   const { probabilisticOversampling = false } = options;
-  if (![true, false, 'realised'].includes(probabilisticOversampling))
-    throw new OptionError(
-      'probabilisticOversampling',
-      `${JSON.stringify(probabilisticOversampling)} is neither true, false nor 'realised'`,
-      'Set it to one of them',
-    );
   const caseWeights = resolveCaseWeights(options.caseWeights ?? null, store.cases);
   const drawn = drawnWeights(store, cases, caseWeights);
   const classWeights = resolveClassWeights(options.classWeights ?? null, store.classes);
-  const share = resolveRanks(options, batchSize);
-  const rest = { cases, caseWeights, share, worldSize: share.worldSize };
+  const slots = resolveRanks(options, batchSize);
+  const rest = { cases, caseWeights, slots, worldSize: slots.worldSize };
   if (options.exposure === undefined || options.exposure === null) {
-    const oversample = options.oversample === 'auto' ? advisedOversampling(store, patch) : checkFraction(options.oversample ?? 0.33);
+    const oversample = options.oversample === 'auto' ? advisedOversampling(store, patch) : (options.oversample ?? DEFAULT_FRACTION);
     return { ...rest, oversample, probabilisticOversampling, classWeights, exposure: null, counted: [] };
   }
   const deciding = [
@@ -156,12 +110,12 @@ export interface SamplingSource extends ResolvedSampling {
  * @throws OptionError for exposures that cannot be
  */
 export function samplingFor(options: SamplingSource, pipeline: Pipeline): SamplingOptions {
-  const { store, seed, stream, batchSize, patch, share, oversample, probabilisticOversampling, classWeights, exposure } = options;
+  const { store, seed, stream, batchSize, patch, slots, oversample, probabilisticOversampling, classWeights, exposure } = options;
   const weights = drawnWeights(store, options.cases, options.caseWeights);
   const sampling: SamplingOptions = {
     seed: streamSeed(seed, stream),
     batchSize,
-    share,
+    slots,
     patch: { read: pipeline.crop, final: patch },
     oversampling: { fraction: oversample, probabilistic: probabilisticOversampling },
     cases: weights && new WeightedChoice(weights),
@@ -169,26 +123,6 @@ export function samplingFor(options: SamplingSource, pipeline: Pipeline): Sampli
     pipeline,
   };
   return exposure ? { ...sampling, forcing: forcingFor(store, sampling, exposure, weights) } : sampling;
-}
-
-function checkFraction(given: unknown): number | Schedule {
-  const isFraction = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= 1;
-  if (isFraction(given)) return given;
-  if (!Array.isArray(given))
-    throw new OptionError(
-      'oversample',
-      `${JSON.stringify(given)} is not a fraction`,
-      "Give a number from 0 to 1, a schedule of [batch, fraction] pairs, or 'auto'; nnU-Net uses 0.33",
-    );
-  const action = 'Give [batch, fraction] pairs, batches ascending, fractions from 0 to 1, as [[0, 0.5], [10000, 0.33]]';
-  if (given.length === 0) throw new OptionError('oversample', 'the schedule is empty', action);
-  for (const [i, point] of given.entries()) {
-    const good = Array.isArray(point) && point.length === 2 && Number.isInteger(point[0]) && point[0] >= 0 && isFraction(point[1]);
-    if (!good) throw new OptionError(`oversample[${i}]`, `${JSON.stringify(point)} is no batch and fraction`, action);
-    if (i > 0 && point[0] <= given[i - 1][0])
-      throw new OptionError(`oversample[${i}]`, `batch ${point[0]} does not come after batch ${given[i - 1][0]}`, action);
-  }
-  return given.map(([batch, fraction]): [number, number] => [batch, fraction]);
 }
 
 const isWeight = (value: unknown): value is number => typeof value === 'number' && value >= 0 && Number.isFinite(value);
@@ -207,8 +141,6 @@ function resolveCaseWeights(given: SamplingChoices['caseWeights'], cases: readon
 }
 
 function weightList(given: NonNullable<SamplingChoices['caseWeights']>, cases: readonly StoredCase[]): number[] {
-  if (typeof given !== 'object')
-    throw new OptionError('caseWeights', `${JSON.stringify(given)} are no weights`, 'Give { CASE: weight, … }, or one number a case');
   if (Array.isArray(given)) {
     if (given.length === cases.length) return [...given];
     throw new OptionError('caseWeights', `there are ${given.length} of them, the store has ${cases.length} cases`, 'Give one a case');
@@ -221,8 +153,6 @@ function weightList(given: NonNullable<SamplingChoices['caseWeights']>, cases: r
 
 function resolveClassWeights(given: SamplingChoices['classWeights'], classes: readonly LabelClass[]): Record<string, number> | null {
   if (given === null || given === undefined) return null;
-  if (typeof given !== 'object' || Array.isArray(given))
-    throw new OptionError('classWeights', `${JSON.stringify(given)} are no weights`, 'Give { CLASS: weight, … }');
   for (const [name, weight] of Object.entries(given)) {
     classNamed(classes, name, 'classWeights');
     if (!isWeight(weight))

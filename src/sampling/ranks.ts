@@ -1,7 +1,9 @@
 import { OptionError } from '../common/errors.ts';
+import type { Given } from '../common/options.ts';
+import type { SAMPLING_OPTIONS } from './table.ts';
 
 /** The part of every batch that one process of a data-parallel training makes. */
-export interface RankShare {
+export interface RankSlots {
   rank: number;
   worldSize: number;
   /** Of a batch of all ranks together: this rank's first sample, and how many it makes. */
@@ -10,17 +12,17 @@ export interface RankShare {
 }
 
 /** One process makes all of it. */
-export function wholeBatch(batchSize: number): RankShare {
+export function wholeBatch(batchSize: number): RankSlots {
   return { rank: 0, worldSize: 1, first: 0, count: batchSize };
 }
 
 /**
- * nnU-Net's split of a batch (sampling sheet, section 3.3): as equal as possible, the lower ranks have one more. Its oversampling
+ * nnU-Net's split of a batch (docs/nnunet.md#ranks): as equal as possible, the lower ranks have one more. Its oversampling
  * fraction of a rank needs no code: none before the forced part of the whole batch, all behind it and what the whole batch's rule forces
  * in between, the same rule with that fraction forces the very samples that one process would (`test/sampling/ranks.test.ts`).
  * @throws OptionError if there is no such rank, or a rank would have no sample
  */
-export function shareOf(batchSize: number, worldSize: number, rank: number): RankShare {
+export function slotsOf(batchSize: number, worldSize: number, rank: number): RankSlots {
   if (!Number.isInteger(worldSize) || worldSize < 1)
     throw new OptionError('worldSize', `${JSON.stringify(worldSize)} is not a number of processes`, 'Give a whole number above 0');
   if (!Number.isInteger(rank) || rank < 0 || rank >= worldSize)
@@ -41,24 +43,14 @@ export function shareOf(batchSize: number, worldSize: number, rank: number): Ran
 }
 
 /** Rank and world size as options give them. */
-export interface RankOptions {
-  /** Which of the processes of a data-parallel training this is, from 0. Needed with a `worldSize` above 1. */
-  rank?: number;
-  /**
-   * How many processes train together. `batchSize` then counts the samples of all of them; each makes its part of every batch, split and
-   * oversampled as nnU-Net does. With the same seed they are disjoint, and together the stream of a single process. Default 1.
-   */
-  worldSize?: number;
-  /** 'environment': take rank and world size from RANK and WORLD_SIZE, which torchrun sets. */
-  ranks?: 'environment';
-}
+export type RankOptions = Pick<Given<typeof SAMPLING_OPTIONS>, 'rank' | 'worldSize' | 'ranks'>;
 
 /** @throws OptionError */
 export function resolveRanks(
   { rank, worldSize, ranks }: RankOptions,
   batchSize: number,
   environment: Readonly<Record<string, string | undefined>> = process.env,
-): RankShare {
+): RankSlots {
   if (ranks === undefined) {
     if (worldSize === undefined && rank !== undefined)
       throw new OptionError('rank', `${JSON.stringify(rank)} is one of how many is not said`, 'Give `worldSize` too');
@@ -68,10 +60,8 @@ export function resolveRanks(
         `which of the ${JSON.stringify(worldSize)} processes this is is not said`,
         "Give `rank`, or `ranks: 'environment'` under torchrun",
       );
-    return shareOf(batchSize, worldSize ?? 1, rank ?? 0);
+    return slotsOf(batchSize, worldSize ?? 1, rank ?? 0);
   }
-  if (ranks !== 'environment')
-    throw new OptionError('ranks', `${JSON.stringify(ranks)} is not known`, "Give 'environment', or `rank` and `worldSize`");
   if (rank !== undefined) throw new OptionError('ranks', "'environment' contradicts `rank`", 'Give one of the two');
   const read = (name: string): number => {
     const text = environment[name];
@@ -82,7 +72,7 @@ export function resolveRanks(
       'Start the processes with torchrun, or give `rank` and `worldSize`',
     );
   };
-  const found = shareOf(batchSize, read('WORLD_SIZE'), read('RANK'));
+  const found = slotsOf(batchSize, read('WORLD_SIZE'), read('RANK'));
   if (worldSize !== undefined && worldSize !== found.worldSize)
     throw new OptionError('worldSize', `${JSON.stringify(worldSize)} contradicts WORLD_SIZE, which is ${found.worldSize}`, 'Leave it out');
   return found;

@@ -42,7 +42,7 @@ function rows(row: number[]): number[] {
   return row.flatMap(() => row);
 }
 
-describe('vectors of augmentation sheet, section 3.7', () => {
+describe('vectors made with batchgeneratorsv2', () => {
   const flat: Placement = { source: [1, 6, 7], patch: [1, 4, 4], axes: PLANE, matrix: affineMatrix([0, Math.PI / 6], [1.2, 1.2], PLANE) };
   const solid: Placement = {
     source: [3, 4, 5],
@@ -52,7 +52,7 @@ describe('vectors of augmentation sheet, section 3.7', () => {
   };
 
   it.each(BOTH)('2D, %o', (mode) => {
-    // biome-ignore format: as in the sheet
+    // biome-ignore format: one row of numbers
     const expected = [13.4292, 10.2685, 7.1077, 3.9469, 21.3038, 18.1431, 14.9823, 11.8215, 29.1785, 26.0177, 22.8569, 19.6962, 37.0531, 33.8923, 30.7315, 27.5708];
     image({ ...flat, ...mode }, counting(42)).forEach((value, i) => {
       expect(value).toBeCloseTo(expected[i], 3);
@@ -62,7 +62,7 @@ describe('vectors of augmentation sheet, section 3.7', () => {
   });
 
   it.each(BOTH)('3D, %o', (mode) => {
-    // biome-ignore format: as in the sheet
+    // biome-ignore format: one row of numbers
     const expected = [26.5168, 25.0725, 22.9689, 20.0819, 18.6376, 17.1933, 13.6855, 12.4417, 11.2471, 44.1593, 44.5795, 44.9505, 41.8067, 40.3624, 38.9181, 33.9625, 33.9275, 32.4832];
     image({ ...solid, ...mode }, counting(60)).forEach((value, i) => {
       expect(value).toBeCloseTo(expected[i], 3);

@@ -86,13 +86,18 @@ describe('voxfeed replay', () => {
 
   it.each<[string, string[], number, RegExp]>([
     ['no sample', [], 2, /--sample must be given/],
-    ['a sample that is no number', ['--sample', 'x'], 2, /--sample x is not a number/],
-    ['a sample before the first', ['--sample=-1'], 1, /sample: -1 is no position/],
-    ['a schedule that is none', ['--sample', '1', '--oversample', '0:a'], 2, /--oversample 0:a is not a list of batches and fractions/],
-    ['an exposure that is none', ['--sample', '1', '--exposure', 'organ'], 2, /--exposure organ is not a list of names and numbers/],
-    ['an unknown class', ['--sample', '1', '--exposure', 'liver=0.4'], 1, /exposure.liver: the data set has no such class/],
+    ['a sample that is no number', ['--sample', 'x'], 2, /--sample: "x" is not a whole number/],
+    ['a sample before the first', ['--sample=-1'], 2, /--sample: -1 is not a whole number from 0/],
+    ['a schedule that is none', ['--sample', '1', '--oversample', '0:a'], 2, /--oversample: "0:a" is not a fraction, a schedule/],
+    [
+      'an exposure that is none',
+      ['--sample', '1', '--exposure', 'organ'],
+      2,
+      /--exposure: "organ" is not a part of patches for each class/,
+    ],
+    ['an unknown class', ['--sample', '1', '--exposure', 'liver=0.4'], 1, /--exposure.liver: the data set has no such class/],
     ['a missing state', ['--sample', '1', '--state', 'nowhere.json'], 1, /nowhere.json: no such file/],
-    ['a state that is none', ['--sample', '1', '--state', 'plans.json'], 1, /state: it is not the state of a loader/],
+    ['a state that is none', ['--sample', '1', '--state', 'plans.json'], 1, /--state: it is not the state of a loader/],
     ['an unknown preset', ['--sample', '1', '--augmentation', 'much'], 1, /there is no preset "much"/],
     [
       'a folder without a previous stage',
@@ -118,12 +123,12 @@ describe('voxfeed replay', () => {
     using batch = await loader.validation.next();
     expect(JSON.parse(stdout).plan).toEqual(JSON.parse(JSON.stringify(batch.plans[1])));
     expect((await voxfeed('replay', 'store', ...mixed, '--config', '2d', '--out', 'none')).stderr).toMatch(
-      /config: the stream has no configuration 2d/,
+      /--config: the stream has no configuration 2d/,
     );
   });
 
   it('and the others take what says how samples are drawn', async () => {
-    const words = ['--oversample', '0:1,2:0', '--class-weights', 'organ=2', '--case-weights', 'a=0,b=0', '--realised'];
+    const words = ['--oversample', '0:1,2:0', '--class-weights', 'organ=2', '--case-weights', 'a=0,b=0', '--probabilistic', 'realised'];
     const drawn = await voxfeed('replay', 'store', '--sample', '0', '--json', '--out', 'drawn', ...words);
     expect(JSON.parse(drawn.stdout).plan).toMatchObject({ caseNumber: 2, forced: true });
     const bench = await voxfeed(

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { planConfiguration } from '../../src/planning/configuration.ts';
 import { planExperiment } from '../../src/planning/experiment.ts';
-import { featureMapSize, type Network } from '../../src/planning/network.ts';
 import { PLANNER, PLANNERS, type PlannerName } from '../../src/planning/planners.ts';
-import { type PlansConfiguration, writeConfiguration } from '../../src/planning/plans.ts';
 import { targetSpacing } from '../../src/planning/target-spacing.ts';
 import { planTopology } from '../../src/planning/topology.ts';
+import { featureMapSize, type Network } from '../../src/plans/network.ts';
+import { type PlansConfiguration, writeConfiguration } from '../../src/plans/plans.ts';
 import type { DatasetDescription } from '../../src/raw/dataset-json.ts';
 import { has, readJson } from './golden.ts';
 

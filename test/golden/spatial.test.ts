@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { affineMatrix, type Matrix } from '../../src/augmentation/affine.ts';
-import type { Axis } from '../../src/augmentation/transform.ts';
 import { warpImage } from '../../src/augmentation/warp/image.ts';
 import { warpLabels } from '../../src/augmentation/warp/labels.ts';
 import type { ImageSampling, LabelSampling, Placement } from '../../src/augmentation/warp/placement.ts';
 import { TorchGrid } from '../../src/augmentation/warp/torch-grid.ts';
+import type { Axis } from '../../src/common/geometry.ts';
 import { patchOf, type Triple, voxels } from '../../src/common/geometry.ts';
 import { expectClose, type GoldenCase, has, manifest, readArray, type Tolerance } from './golden.ts';
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { affineMatrix } from '../../src/augmentation/affine.ts';
 import { mapping } from '../../src/augmentation/reading.ts';
-import type { Axis } from '../../src/augmentation/transform.ts';
 import { warpImage } from '../../src/augmentation/warp/image.ts';
 import { warpLabels } from '../../src/augmentation/warp/labels.ts';
 import type { Placement } from '../../src/augmentation/warp/placement.ts';
+import type { Axis } from '../../src/common/geometry.ts';
 import { type Box, type Triple, triple, voxels } from '../../src/common/geometry.ts';
 import { Draws } from '../../src/common/random.ts';
 import { bindKernels, KERNEL_BYTES } from '../../src/kernels/kernels.ts';

@@ -95,13 +95,36 @@ describe('an augmented stream', () => {
     await expect(other).rejects.toThrow(/saved with augmentation/);
   });
 
+  it('is the same whether its steps say their defaults or leave them out, also where it continues', async () => {
+    const short = [{ transform: 'noise' }, { transform: 'oneOf', of: [{ transform: 'gamma', invert: true }] }] as const;
+    const long = [
+      { transform: 'noise', channelProbability: 1, sigma: [0, 0.1], probability: 1 },
+      { transform: 'oneOf', of: [{ invert: true, retainStats: true, transform: 'gamma' }] },
+    ] as const;
+    const folded: LoaderOptions = { ...options, fold: 'all' };
+    const expected = await hashes({ ...folded, augmentation: short }, 4);
+    expect(await hashes({ ...folded, augmentation: long }, 4)).toEqual(expected);
+    const loader = await PatchLoader.create({ ...folded, augmentation: short, validation: { augmentation: short } });
+    for (let i = 0; i < 2; i++) (await loader.next()).dispose();
+    const state = JSON.parse(JSON.stringify(loader.state()));
+    await loader.close();
+    // States say what was given.
+    expect(state.augmentation).toEqual(short);
+    expect(await hashes({ store, state, augmentation: long, validation: { augmentation: long } } as LoaderOptions, 2)).toEqual(
+      expected.slice(2),
+    );
+    const others = [{ ...long[0], sigma: [0, 0.2] }, long[1]] as LoaderOptions['augmentation'] & object;
+    for (const given of [{ augmentation: others }, { validation: { augmentation: others } }])
+      await expect(PatchLoader.create({ store, state, ...given })).rejects.toThrow(/saved with (validation\.)?augmentation/);
+  });
+
   it('has the same bytes with and without the vector units that processors differ in', () => {
     const run = (flags: string[]): string =>
       execFileSync(
         process.execPath,
         [
           ...flags,
-          join(import.meta.dirname, '../fixtures/stream-hash.ts'),
+          join(import.meta.dirname, 'stream-hash.ts'),
           store.dir,
           JSON.stringify({ ...options, store: undefined, augmentation: 'da5' }),
           '6',

@@ -5,7 +5,7 @@ import type { LoaderOptions } from '../../src/loader/options/options.ts';
 import type { LoaderState, ResumeOptions } from '../../src/loader/options/state.ts';
 import { LiveWorkers } from '../fixtures/live-workers.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
-import { realStore } from '../fixtures/real-store.ts';
+import { realStore } from './real-store.ts';
 
 const store = await realStore();
 const MIXED: LoaderOptions = {
@@ -185,13 +185,18 @@ describe('a mixed stream', () => {
 describe('configurations', () => {
   const config = { config: '3d_fullres' };
   it.each<[string, Partial<LoaderOptions>, string, RegExp]>([
-    ['that are no list', { configs: {} as never }, 'configs', /is no list of configurations/],
-    ['that are none', { configs: [] }, 'configs', /\[\] is no list/],
-    ['that are names', { configs: ['2d' as never] }, 'configs', /\["2d"\] is no list/],
+    ['that are no list', { configs: {} as never }, 'configs', /is not a list of configurations/],
+    ['that are none', { configs: [] }, 'configs', /\[\] is not a list/],
+    ['that are names', { configs: ['2d' as never] }, 'configs', /\["2d"\] is not a list/],
     ['beside another one', { configs: [config], config: '2d' }, 'config', /beside `configs`/],
     ['beside a patch', { configs: [config], patchSize: [8, 8, 8] }, 'patchSize', /beside `configs`/],
     ['beside a batch size', { configs: [config], batchSize: 2 }, 'batchSize', /beside `configs`/],
-    ['with options of the loader', { configs: [{ ...config, workers: 2 } as never] }, 'configs[0].workers', /no such option of their own/],
+    [
+      'with options of the loader',
+      { configs: [{ ...config, workers: 2 } as never] },
+      'configs[0].workers',
+      /a configuration of a mixed stream has no such option/,
+    ],
     [
       'with a patch that is none',
       { configs: [config, { patchSize: [0, 8], batchSize: 1 }] },

@@ -22,8 +22,8 @@ async function plansOf(more: Partial<LoaderOptions>, batches: number): Promise<S
 describe('sampling options', () => {
   it.each<[string, object, RegExp]>([
     ['a fraction that is none', { oversample: '0.3' }, /oversample: "0.3" is not a fraction/],
-    ['an empty schedule', { oversample: [] }, /oversample: the schedule is empty/],
-    ['a schedule without fractions', { oversample: [[0, 0.3], [5]] }, /oversample\[1\]: \[5\] is no batch and fraction/],
+    ['an empty schedule', { oversample: [] }, /oversample: \[\] is an empty schedule/],
+    ['a schedule without fractions', { oversample: [[0, 0.3], [5]] }, /oversample\[1\]: \[5\] is not a batch and a fraction/],
     ['a schedule with a fraction above 1', { oversample: [[0, 1.3]] }, /oversample\[0\]/],
     ['a schedule that goes back', { oversample: [[5, 0.3], [5, 0.1]] }, /oversample\[1\]: batch 5 does not come after batch 5/], // biome-ignore format: one line a case
     ['an unknown probabilistic rule', { probabilisticOversampling: 'often' }, /probabilisticOversampling: "often"/],
@@ -31,7 +31,7 @@ describe('sampling options', () => {
     ['the weight of an unknown case', { caseWeights: { nobody: 1 } }, /caseWeights.nobody: the store has no such case/],
     ['a negative case weight', { caseWeights: { case_001: -1 } }, /the weight of case_001 is -1/],
     ['case weights of 0', { caseWeights: [0, 0, 0, 0] }, /caseWeights: all of them are 0/],
-    ['case weights that are none', { caseWeights: 3 }, /caseWeights: 3 are no weights/],
+    ['case weights that are none', { caseWeights: 3 }, /caseWeights: 3 is not a set of case weights/],
     [
       'the weight of an unknown class',
       { classWeights: { three: 1 } },
@@ -39,7 +39,8 @@ describe('sampling options', () => {
     ],
     ['a negative class weight', { classWeights: { one: -2 } }, /classWeights.one: -2 is no weight/],
     ['class weights of 0', { classWeights: { one: 0, two: 0 } }, /classWeights: they are 0 for all classes/],
-    ['class weights in a list', { classWeights: [1, 2] }, /classWeights: \[1,2\] are no weights/],
+    ['class weights in a list', { classWeights: [1, 2] }, /classWeights: \[1,2\] is not a set of class weights/],
+    ['an unknown source of ranks', { ranks: 'mpi' }, /ranks: "mpi" is not known. Choose one of environment/],
     ['a rank beyond the world', { rank: 3, worldSize: 3 }, /rank: 3 is no rank among 3 processes/],
     ['more processes than samples', { rank: 0, worldSize: 7 }, /a batch of 6 cannot be split among 7/],
   ])('are refused: %s', async (_, wrong, message) => {

@@ -257,7 +257,11 @@ describe('both streams', () => {
 describe('options', () => {
   it.each<[string, object, object]>([
     ['validation without a fold', { fold: undefined }, { where: 'validation', what: expect.stringContaining('no fold') }],
-    ['validation that is neither', { validation: 1 }, { where: 'validation', what: expect.stringContaining('1 is neither true') }],
+    [
+      'validation that is neither',
+      { validation: 1 },
+      { where: 'validation', what: expect.stringContaining('1 is not true, false or options') },
+    ],
     ['validation with an unknown option', { validation: { rings: 2 } }, { where: 'validation.rings' }],
     [
       'a validation ring of 0',
@@ -266,7 +270,7 @@ describe('options', () => {
     ],
     ['an unknown preset', { validation: { augmentation: 'none at all' } }, { where: 'validation.augmentation' }],
     ['a fold that is not there', { fold: 2 }, { where: 'fold', action: expect.stringContaining('0 to 1') }],
-    ['a fold by name', { fold: 'every' }, { where: 'fold', what: expect.stringContaining('"every" is no fold') }],
+    ['a fold by name', { fold: 'every' }, { where: 'fold', what: expect.stringContaining('"every" is not a fold from 0 on') }],
   ])('are refused: %s', async (_, wrong, error) => {
     await expect(PatchLoader.create({ ...VALIDATED, ...wrong })).rejects.toMatchObject({ name: 'OptionError', ...error });
   });

@@ -2,13 +2,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { PatchLoader } from '../../src/loader/loader.ts';
-import { storeConfiguration } from '../../src/planning/store-configuration.ts';
 import type { Store } from '../../src/store/store.ts';
+import { storeConfiguration } from '../../src/store/store-configuration.ts';
 import { type Checkpoint, readCheckpoint } from '../../src/training/checkpoint.ts';
 import { Trainer } from '../../src/training/trainer.ts';
 import { DEFAULTS, type EpochReport, type TrainingOptions } from '../../src/training/training-options.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
-import { tinyStore } from '../fixtures/tiny-training.ts';
+import { tinyStore } from './tiny-training.ts';
 
 const dir = temporaryFolder();
 const model = join(dir, 'model');

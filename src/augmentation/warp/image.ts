@@ -6,8 +6,8 @@ import type { ImageSampling, Placement } from './placement.ts';
 import { addOf, roundingsOf } from './roundings.ts';
 
 /**
- * One channel of an image, float32 of shape `placement.source`, sampled into `out`, of shape `placement.patch` (augmentation sheet,
- * sections 3.2 to 3.4). Every neighbour inside the source counts, also with weight 0: NaN spreads as it does in torch.
+ * One channel of an image, float32 of shape `placement.source`, sampled into `out`, of shape `placement.patch`
+ * (docs/nnunet.md#spatial). Every neighbour inside the source counts, also with weight 0: NaN spreads as it does in torch.
  */
 export function warpImage(image: Float32Array, placement: Placement, sampling: ImageSampling, out: Float32Array): void {
   const { interpolation = 'linear', padding = 'zeros', value = 0 } = sampling;

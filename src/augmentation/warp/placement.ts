@@ -1,8 +1,7 @@
-import type { Triple } from '../../common/geometry.ts';
+import type { Axis, Triple } from '../../common/geometry.ts';
 import type { Matrix } from '../affine.ts';
-import type { Axis } from '../transform.ts';
 
-/** Where the voxels of an output patch lie in a source volume (augmentation sheet, section 3.3). */
+/** Where the voxels of an output patch lie in a source volume (docs/nnunet.md#coordinates). */
 export interface Placement {
   /** N, the shape of the source. */
   source: Triple;

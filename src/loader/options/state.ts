@@ -1,34 +1,29 @@
+import { completeSteps } from '../../augmentation/steps.ts';
+import type { Step } from '../../augmentation/transform.ts';
 import { OptionError, StateError } from '../../common/errors.ts';
-import { storeConfiguration } from '../../planning/store-configuration.ts';
 import type { Weight } from '../../sampling/mix.ts';
-import { SAMPLING_DEFAULTS, SAMPLING_SHAPING } from '../../sampling/options.ts';
-import { SPLITS_FILE } from '../../store/splits.ts';
+import type { StreamOption } from '../../sampling/table.ts';
+import { SPLITS_FILE } from '../../store/file-names.ts';
 import type { Store } from '../../store/store.ts';
-import { CONFIG_OPTIONS, type LoaderOptions, type ResolvedOptions } from './options.ts';
+import { storeConfiguration } from '../../store/store-configuration.ts';
+import { CONFIGURATION_OPTIONS } from './configuration-table.ts';
+import type { LoaderOptions, ResolvedOptions } from './options.ts';
 import type { EpochLengths, ResolvedConfiguration, ResolvedStreams, SavedConfiguration } from './streams.ts';
+import { CONFIG_NAMES, type ConfigName, SHAPING_NAMES } from './table.ts';
 
-/** The options that decide the bytes of a stream, and the store they were used on. */
-const SHAPING = [
-  'patchSize',
-  'batchSize',
-  'seed',
-  ...SAMPLING_SHAPING,
-  'padMode',
-  'augmentation',
-  'deepSupervision',
-  'regions',
-  'previousHash',
-] as const;
+/** What decides the bytes of a stream. Of a previous stage its labels are kept, not where they lie. */
+const SHAPING = [...SHAPING_NAMES, 'previousHash'] as const;
 
 type Shaping = Pick<ResolvedOptions, (typeof SHAPING)[number]>;
 
-/** Of them, those that all configurations of a stream have in common. */
-const COMMON = ['seed', 'worldSize', 'previousHash'] as const satisfies readonly (keyof Shaping)[];
+/** Of that, what all configurations of a stream have in common. */
+const COMMON = SHAPING.filter((name) => !CONFIG_NAMES.includes(name as ConfigName)) as Common[];
+type Common = Exclude<keyof Shaping, ConfigName>;
 /** What `exposure` decides in the place of. */
 const DECIDED = ['oversample', 'probabilisticOversampling', 'classWeights'] as const satisfies readonly (keyof Shaping)[];
 
 /** One configuration of a mixed stream. */
-export interface ConfigState extends Omit<Shaping, (typeof COMMON)[number]> {
+export interface ConfigState extends Omit<Shaping, Common> {
   /** What its batches are tagged with. */
   config: string;
   weight: Weight;
@@ -41,7 +36,7 @@ export interface Positions {
 }
 
 /**
- * Where a loader stands: plain JSON, a few hundred bytes, valid on any machine that has the same store. What shapes the stream is
+ * Where a loader stands: plain JSON, about a kilobyte, valid on any machine that has the same store. What shapes the stream is
  * at the top, of a mixed stream that of its first configuration.
  */
 export interface LoaderState extends Shaping {
@@ -49,6 +44,7 @@ export interface LoaderState extends Shaping {
   version: 1;
   /** The batch that comes next, counted from 0. */
   nextBatch: number;
+  /** Of the store's contents, see `Store.hash`. */
   storeHash: string;
   /** What batches are tagged with. */
   config: string;
@@ -165,14 +161,14 @@ function single(state: LoaderState, { config, ...given }: Partial<LoaderOptions>
 }
 
 /** What is saved of a configuration, as it can be asked for. */
-function asOptions(saved: Omit<Shaping, (typeof COMMON)[number]>): Partial<LoaderOptions> {
+function asOptions(saved: Omit<Shaping, Common>): Partial<LoaderOptions> {
   const options = saved.exposure === null ? saved : without(saved, DECIDED);
   return { ...options, regions: saved.regions !== null } as unknown as Partial<LoaderOptions>;
 }
 
 /** The saved configurations; what is asked of all of them must be what they have. */
 function mixed(configs: ConfigState[], given: Partial<LoaderOptions>): Partial<LoaderOptions> {
-  const common = Object.fromEntries(CONFIG_OPTIONS.filter((name) => given[name] !== undefined).map((name) => [name, given[name]]));
+  const common = Object.fromEntries(CONFIG_NAMES.filter((name) => given[name] !== undefined).map((name) => [name, given[name]]));
   return {
     ...given,
     configs: given.configs ?? configs.map(({ config: _, ...entry }) => ({ ...asOptions(entry), ...common })),
@@ -210,16 +206,23 @@ export function checkState({ common, training, validation, fold, mixed }: Resolv
   for (const name of ['augmentation', 'exposure'] as const) {
     const asked = validation.configurations.map((entry) => entry[name]);
     const before = state.validation[name] ?? asked;
-    if (JSON.stringify(asked) !== JSON.stringify(before)) refuse(`validation.${name}`, before, asked);
+    if (before.length !== asked.length || asked.some((value, i) => !same(name, before[i], value)))
+      refuse(`validation.${name}`, before, asked);
   }
 }
 
 /** @throws StateError for the first that differs. */
 function compare(saved: Partial<Shaping>, asked: Partial<Record<keyof Shaping, unknown>>, path = ''): void {
   for (const name of SHAPING) {
-    if (asked[name] !== undefined && JSON.stringify(asked[name]) !== JSON.stringify(saved[name]))
-      refuse(path + name, saved[name], asked[name]);
+    if (asked[name] !== undefined && !same(name, saved[name], asked[name])) refuse(path + name, saved[name], asked[name]);
   }
+}
+
+/** Whether two values of an option make the same stream: of two pipelines one may say what the other leaves to the defaults. */
+function same(name: keyof Shaping, saved: unknown, asked: unknown): boolean {
+  const plain = (value: unknown): string | undefined =>
+    JSON.stringify(name === 'augmentation' ? completeSteps(value as readonly Step[]) : value);
+  return plain(saved) === plain(asked);
 }
 
 function refuse(name: string, saved: unknown, asked: unknown): never {
@@ -236,9 +239,10 @@ function without<T extends object, K extends keyof T>(options: T, names: readonl
 }
 
 /** Older states say nothing of options that came later. */
-function complete<T extends Omit<Shaping, (typeof COMMON)[number]>>(state: T): T & Pick<Shaping, 'worldSize' | 'previousHash'> {
+function complete<T extends Omit<Shaping, Common>>(state: T): T & Pick<Shaping, 'worldSize' | 'previousHash'> {
   return {
-    ...SAMPLING_DEFAULTS,
+    ...Object.fromEntries(SHAPING_NAMES.map((name) => [name, (CONFIGURATION_OPTIONS[name] as StreamOption).default ?? null])),
+    worldSize: 1,
     previousHash: null,
     ...state,
     augmentation: state.augmentation ?? [],

@@ -1,32 +1,24 @@
 import type { Pipeline } from '../../augmentation/pipeline.ts';
 import { OptionError } from '../../common/errors.ts';
+import { type Checked, checkOptions, given } from '../../common/options.ts';
 import { Mix, type Weight } from '../../sampling/mix.ts';
 import { samplingFor } from '../../sampling/options.ts';
 import type { SamplingOptions } from '../../sampling/slot-plan.ts';
 import type { PreviousStage } from '../../store/previous-stage.ts';
 import { type Fold, readFold } from '../../store/splits.ts';
+import { checkStore, type LoaderOptions, type Opened, type ResolvedOptions, resolveOptions } from './options.ts';
 import {
-  CONFIG_OPTIONS,
+  CONFIG_TABLE,
   type ConfigOptions,
-  checkStore,
-  type LoaderOptions,
-  type Opened,
-  type ResolvedOptions,
-  resolveOptions,
+  EPOCH_OPTIONS,
+  LOADER_OPTIONS,
+  MOST_CONFIGS,
+  VALIDATION_OPTIONS,
   type ValidationOptions,
-  wholeNumber,
-} from './options.ts';
-
-/** nnU-Net's batches an epoch. */
-const EPOCHS: EpochLengths = { training: 250, validation: 50 };
-/** Configurations of one stream; validation's random numbers follow those of as many. */
-const MOST_CONFIGS = 64;
+} from './table.ts';
 
 /** Batches of an epoch. */
-export interface EpochLengths {
-  training: number;
-  validation: number;
-}
+export type EpochLengths = Checked<typeof EPOCH_OPTIONS>;
 
 /** One configuration of a stream. */
 export interface ResolvedConfiguration extends ResolvedOptions {
@@ -85,15 +77,16 @@ export async function resolveStreams(
   previous: PreviousStage | null = null,
   saved: readonly SavedConfiguration[] = [],
 ): Promise<ResolvedStreams> {
-  const { configs, fold: wanted, validation: given, epochs, ...base } = options;
-  checkStore(base.store);
+  checkStore(options.store);
+  checkOptions(LOADER_OPTIONS, options, { besides: ['store'] });
+  const { configs, fold: wanted, validation: asked = false, epochs = {}, ...base } = options;
   const fold = wanted === undefined ? null : await readFold(base.store, wanted);
   const opened = { previous, cases: casesOf(fold, 'training') };
   const training = configs === undefined ? [configuration(base, {}, opened, 0)] : mixedConfigurations(base, configs, opened);
   for (const [i, entry] of training.entries()) entry.config = saved[i]?.config ?? entry.config;
   const [common] = training;
   const mix = new Mix(training.map(({ weight }) => weight));
-  const validation = validationOptions(given);
+  const validation = asked === false ? null : checkOptions(VALIDATION_OPTIONS, asked === true ? {} : asked, { path: 'validation.' });
   if (validation !== null && fold === null)
     throw new OptionError('validation', 'no fold says which cases are for validation', "Give `fold`, from 0, or 'all'");
   return {
@@ -102,16 +95,16 @@ export async function resolveStreams(
     validation: validation && {
       configurations: training.map((entry, i) =>
         validationConfiguration(base, configs?.[i] ?? {}, entry, casesOf(fold, 'validation'), {
-          ...withoutUndefined(saved[i]?.validation ?? {}),
-          ...withoutUndefined(validation),
+          ...given(saved[i]?.validation ?? {}),
+          ...given(validation),
         }),
       ),
       mix,
-      ring: validation.ring === undefined ? null : wholeNumber('validation.ring', validation.ring, 1, 2 ** 16),
+      ring: validation.ring ?? null,
     },
     fold,
     mixed: configs !== undefined,
-    epochs: epochLengths(epochs),
+    epochs: checkOptions(EPOCH_OPTIONS, epochs, { path: 'epochs.' }),
   };
 }
 
@@ -127,24 +120,13 @@ function configuration(
   stream: number,
   path = '',
 ): ResolvedConfiguration {
-  const options = { ...base, ...withoutUndefined(entry) };
+  const options = { ...base, ...given(entry) };
   const resolved = under(path, () => resolveOptions(options, opened));
   const planned = options.patchSize === undefined ? resolved.store.index.configuration : null;
   return { ...resolved, config: options.config ?? planned ?? resolved.patchSize.join('x'), weight, stream, path };
 }
 
 function mixedConfigurations(base: LoaderOptions, configs: readonly ConfigOptions[], opened: Opened): ResolvedConfiguration[] {
-  if (
-    !Array.isArray(configs) ||
-    configs.length === 0 ||
-    configs.length > MOST_CONFIGS ||
-    configs.some((entry) => typeof entry !== 'object' || entry === null)
-  )
-    throw new OptionError(
-      'configs',
-      `${JSON.stringify(configs)} is no list of configurations`,
-      `Give 1 to ${MOST_CONFIGS}, as [{ config: '3d_fullres', weight: 3 }, { config: '2d', weight: 1 }]`,
-    );
   for (const name of ['config', 'patchSize', 'batchSize'] as const) {
     if (base[name] !== undefined)
       throw new OptionError(
@@ -153,13 +135,10 @@ function mixedConfigurations(base: LoaderOptions, configs: readonly ConfigOption
         `Move \`${name}\` into the entries of \`configs\``,
       );
   }
-  const known: readonly string[] = [...CONFIG_OPTIONS, 'weight'];
   return configs.map((entry, i) => {
-    const path = `configs[${i}]`;
-    const unknown = Object.keys(entry).find((name) => !known.includes(name));
-    if (unknown !== undefined)
-      throw new OptionError(`${path}.${unknown}`, 'configurations have no such option of their own', `Theirs are ${known.join(', ')}`);
-    return configuration(base, entry, opened, i, `${path}.`);
+    const path = `configs[${i}].`;
+    checkOptions(CONFIG_TABLE, entry, { path, owner: 'a configuration of a mixed stream' });
+    return configuration(base, entry, opened, i, path);
   });
 }
 
@@ -184,38 +163,6 @@ function validationConfiguration(
   // A cascade's patches as they are stored have the previous stage's channels.
   const stored = augmentation.every(({ transform }) => transform === 'oneHot');
   const { augmentation: steps = stored ? 'none' : 'validation', exposure } = validation;
-  const options = { ...entry, ...withoutUndefined({ exposure }), augmentation: steps, regions: regions !== null, weight };
+  const options = { ...entry, ...given({ exposure }), augmentation: steps, regions: regions !== null, weight };
   return { ...configuration(base, options, { previous, cases }, MOST_CONFIGS + stream, 'validation.'), config };
-}
-
-function validationOptions(given: LoaderOptions['validation'] = false): ValidationOptions | null {
-  if (typeof given === 'boolean') return given ? {} : null;
-  if (typeof given !== 'object' || given === null)
-    throw new OptionError(
-      'validation',
-      `${JSON.stringify(given)} is neither true, false nor options`,
-      'Set it to true, or to { augmentation, exposure, ring }',
-    );
-  refuseUnknown('validation', given, ['augmentation', 'exposure', 'ring']);
-  return given;
-}
-
-function epochLengths(given: LoaderOptions['epochs'] = {}): EpochLengths {
-  if (typeof given !== 'object' || given === null)
-    throw new OptionError('epochs', `${JSON.stringify(given)} are no lengths`, 'Give { training: 250, validation: 50 }');
-  refuseUnknown('epochs', given, ['training', 'validation']);
-  const { training, validation } = { ...EPOCHS, ...withoutUndefined(given) };
-  return {
-    training: wholeNumber('epochs.training', training, 1, 2 ** 31),
-    validation: wholeNumber('epochs.validation', validation, 1, 2 ** 31),
-  };
-}
-
-function refuseUnknown(path: string, given: object, known: readonly string[]): void {
-  const unknown = Object.keys(given).find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new OptionError(`${path}.${unknown}`, 'there is no such option', `Its options are ${known.join(', ')}`);
-}
-
-function withoutUndefined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
 }

@@ -1,12 +1,15 @@
 import { join } from 'node:path';
 import { CaseError, CheckpointError } from '../../common/errors.ts';
 import { patchOf, voxels } from '../../common/geometry.ts';
-import { type Configuration, readPlans, resolveConfiguration } from '../../planning/plans-file.ts';
+import { checkOptions, type Given, type OptionTable } from '../../common/options.ts';
+import { callback, flag } from '../../common/schemas.ts';
+import { type Configuration, readPlans, resolveConfiguration } from '../../plans/plans-file.ts';
 import { normalise } from '../../preprocessing/normalise.ts';
 import { resampleCase, transposeCase } from '../../preprocessing/resample-case.ts';
 import { type DatasetDescription, readDatasetJson } from '../../raw/dataset-json.ts';
 import { type CroppedCase, cropImages, readImages } from '../../raw/read-case.ts';
-import { CHECKPOINT_FILE, type Checkpoint, readCheckpoint, readNumbers } from '../checkpoint.ts';
+import { DATASET_FILE } from '../../store/file-names.ts';
+import { CHECKPOINT_FILE, type Checkpoint, PLANS_COPY, readCheckpoint, readNumbers } from '../checkpoint.ts';
 import { Gpu } from '../gpu/device.ts';
 import { GPU_TILING, SOFTWARE_TILING } from '../gpu/product.ts';
 import { Program } from '../gpu/program.ts';
@@ -14,14 +17,19 @@ import { Unet } from '../network/unet.ts';
 import { labelsOf, type Origin } from './export.ts';
 import { slidingWindow } from './sliding-window.ts';
 
-export interface PredictOptions {
+export const PREDICT_OPTIONS = {
   /** Also predict every window mirrored along all axes, and take the mean: up to eight times the work. Default false. */
-  mirror?: boolean;
-  onWindow?: (done: number, total: number) => void;
-}
+  mirror: { schema: flag(), default: false, flag: '--mirror', help: 'predict mirrored windows, too: better and up to eight times as slow' },
+  /** Told whenever a window is done. */
+  onWindow: { schema: callback<(done: number, total: number) => void>(), help: 'told whenever a window is done' },
+} as const satisfies OptionTable;
+
+/** How an image is labelled. */
+export interface PredictOptions extends Given<typeof PREDICT_OPTIONS> {}
 
 /** A trained network, ready to label images. */
 export class Predictor implements Disposable {
+  /** The data set that it was trained on. */
   readonly description: DatasetDescription;
   readonly #configuration: Configuration;
   readonly #checkpoint: Checkpoint;
@@ -34,8 +42,8 @@ export class Predictor implements Disposable {
     const checkpoint = await readCheckpoint(dir);
     if (checkpoint === null)
       throw new CheckpointError(dir, `there is no ${CHECKPOINT_FILE}`, 'Give the folder that `voxfeed train --out` wrote');
-    const description = await readDatasetJson(join(dir, 'dataset.json'));
-    const plansPath = join(dir, 'plans.json');
+    const description = await readDatasetJson(join(dir, DATASET_FILE));
+    const plansPath = join(dir, PLANS_COPY);
     const { options } = checkpoint;
     const configuration = resolveConfiguration(plansPath, await readPlans(plansPath), options.configuration);
     const gpu = await Gpu.open();
@@ -70,9 +78,10 @@ export class Predictor implements Disposable {
   /**
    * Labels of one case in its own grid, [z, y, x].
    * @param paths one file a channel, in channel order
-   * @throws CaseError naming the file, FileError, GpuError
+   * @throws OptionError, CaseError naming the file, FileError, GpuError
    */
-  async predict(paths: readonly string[], { mirror = false, onWindow }: PredictOptions = {}): Promise<Int16Array> {
+  async predict(paths: readonly string[], options: PredictOptions = {}): Promise<Int16Array> {
+    const { mirror, onWindow } = checkOptions(PREDICT_OPTIONS, options);
     const { patchSize, classes } = this.#checkpoint.options;
     const { volumes, origin } = await this.#prepare(paths);
     const flat = patchSize.length === 2;
@@ -118,6 +127,7 @@ export class Predictor implements Disposable {
     return this.#program.readFloats(this.#unet.logits[0].memory);
   }
 
+  /** Gives the GPU back. */
   close(): void {
     this.#gpu.close();
   }

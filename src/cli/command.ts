@@ -1,0 +1,72 @@
+import { Command, Option as Flag } from 'commander';
+import { OptionError, type VoxfeedError } from '../common/errors.ts';
+import { type Checked, checkOptions, type Given, type Option, type OptionTable } from '../common/options.ts';
+
+/** The command line itself is wrong: it is answered with how the command is used, and status 2. */
+export class UsageError extends Error {}
+
+/** One command of the command line, whose flags come from tables of options. */
+export class TableCommand extends Command {
+  #table: OptionTable = {};
+
+  /** Adds the flags of those options that have one. */
+  flags(table: OptionTable): this {
+    this.#table = { ...this.#table, ...table };
+    for (const option of Object.values(table)) {
+      if (option.flag === undefined) continue;
+      const otherwise = option.otherwise ?? (isSaid(option.default) ? String(option.default) : undefined);
+      this.addOption(new Flag(taking(option.flag), option.help + (otherwise === undefined ? '' : `; default: ${otherwise}`)));
+    }
+    return this;
+  }
+
+  /** What was given of a table's options, checked. @throws UsageError */
+  async given<T extends OptionTable>(table: T): Promise<Given<T>> {
+    const values: Record<string, unknown> = {};
+    for (const [name, option] of Object.entries<Option>(table)) {
+      if (option.flag === undefined) continue;
+      const raw: unknown = this.getOptionValue(new Flag(taking(option.flag)).attributeName());
+      if (raw !== undefined) values[name] = typeof raw === 'string' && option.read ? await this.#read(option.read, raw) : raw;
+    }
+    this.#checked(table, values);
+    return values as Given<T>;
+  }
+
+  /** The same, with defaults. @throws UsageError */
+  async checked<T extends OptionTable>(table: T): Promise<Checked<T>> {
+    return this.#checked(table, await this.given(table));
+  }
+
+  async #read(read: NonNullable<Option['read']>, text: string): Promise<unknown> {
+    try {
+      return await read(text);
+    } catch (error) {
+      throw error instanceof OptionError ? new UsageError(this.inFlags(error)) : error;
+    }
+  }
+
+  #checked<T extends OptionTable>(table: T, values: object): Checked<T> {
+    try {
+      return checkOptions(table, values);
+    } catch (error) {
+      throw error instanceof OptionError ? new UsageError(this.inFlags(error)) : error;
+    }
+  }
+
+  /** An error's message as whoever typed the command should read it: with the flag in the place of the option. */
+  inFlags({ where, message }: VoxfeedError): string {
+    const [, name, within] = /^(\w+)(.*)$/s.exec(where) ?? [];
+    const flag = name !== undefined && Object.hasOwn(this.#table, name) ? this.#table[name].flag : undefined;
+    return flag === undefined ? message : `${new Flag(taking(flag)).long}${within}${message.slice(where.length)}`;
+  }
+}
+
+/** '--seed N' as commander has it: '--seed <N>'. */
+function taking(flag: string): string {
+  return flag.replace(/ ([^[<].*)$/, ' <$1>');
+}
+
+/** Other defaults go without saying. */
+function isSaid(value: unknown): boolean {
+  return typeof value === 'number' || typeof value === 'string';
+}
