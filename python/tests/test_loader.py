@@ -131,10 +131,12 @@ def test_a_batch_that_is_kept_stays_as_it_is_also_after_the_end(store: Path) -> 
 
 
 def test_a_consumer_that_keeps_all_batches_is_told(store: Path) -> None:
-    with voxfeed.Loader(store, **OPTIONS, ring=3, timeout=3) as loader:
+    with voxfeed.Loader(store, **OPTIONS, ring=3) as loader:
+        loader._feed.timeout = 3
         kept = [next(loader.training) for _ in range(3)]
         with pytest.warns(voxfeed.VoxfeedWarning, match="all 3 that fit into the memory are still held"), pytest.raises(HeldError):
             next(loader.training)
+        loader._feed.timeout = 120
         del kept[0]
         assert next(loader.training).index == 3
 
@@ -222,7 +224,7 @@ def test_cuda_that_refuses_is_told() -> None:
 
 def test_command_line_is_that_of_the_npm_package() -> None:
     said = subprocess.run([sys.executable, "-c", "from voxfeed.cli import main; main()", "--help"], capture_output=True, text=True)
-    assert said.returncode == 0 and "voxfeed preprocess" in said.stdout
+    assert said.returncode == 0 and "  preprocess [options]" in said.stdout
 
 
 def test_closed_loader_says_so(store: Path) -> None:
