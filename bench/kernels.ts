@@ -6,6 +6,7 @@
 import { parseArgs } from 'node:util';
 import { affineMatrix } from '../src/augmentation/affine.ts';
 import { mapping } from '../src/augmentation/reading.ts';
+import { completeSteps } from '../src/augmentation/steps.ts';
 import type { Sample, Step, Workspace } from '../src/augmentation/transform.ts';
 import { TRANSFORMS } from '../src/augmentation/transforms/index.ts';
 import { type Triple, voxels } from '../src/common/geometry.ts';
@@ -53,13 +54,15 @@ function reset(): void {
 
 function describe(angles: number[], scale: number): void {
   const { matrix, offset } = mapping(affineMatrix(angles, [scale, scale, scale], [0, 1, 2]), CROP, PATCH, []);
-  const last = CROP.map((size) => size - 1) as Triple;
-  kernels.describeWarp(warp, { matrix, offset, size: PATCH, tile: warpTile(matrix, PATCH), first: [0, 0, 0], end: CROP, last });
+  kernels.describeWarp(warp, { matrix, offset, size: PATCH, tile: warpTile(matrix, PATCH), first: [0, 0, 0], end: CROP });
 }
 
 const sample: Sample = { channels: 1, shape: PATCH, axes: [0, 1, 2], data: image, target: labels, hasOutside: true, mirrored: [] };
 const workspace: Workspace = { kernels, buffer: memory.buffer, scratch };
-const apply = (step: Step, parameters: unknown) => (): void => TRANSFORMS[step.transform].apply(sample, parameters, step, workspace);
+const apply = (given: Step, parameters: unknown): (() => void) => {
+  const [step] = completeSteps([given]);
+  return () => TRANSFORMS[step.transform].apply(sample, parameters, step, workspace);
+};
 
 /** A kernel's work, what comes before it and is not measured, and the bytes that a copy would move in its place. */
 interface Entry {

@@ -12,7 +12,7 @@
  *    3d_fullres on fold 0 for `--epochs` of `--iterations` steps and predicts that fold's validation cases: milliseconds a step,
  *    patches a second, the part of the time that the GPU waited, and the mean Dice.
  *
- * Prints one JSON object, with the environment.
+ * Prints one JSON object, with the environment. What is measured goes to standard error at once: a run that is cut off keeps it.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
@@ -21,7 +21,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { patchOf, voxels } from '../src/common/geometry.ts';
 import { environment } from '../src/measuring/environment.ts';
-import type { Network } from '../src/planning/network.ts';
+import type { Network } from '../src/plans/network.ts';
 import { Gpu } from '../src/training/gpu/device.ts';
 import { GPU_TILING, SOFTWARE_TILING, type Tiling } from '../src/training/gpu/product.ts';
 import { TrainingStep } from '../src/training/training-step.ts';
@@ -90,6 +90,7 @@ async function measureStep(): Promise<Record<string, number | string>> {
     await run(steps);
     found[`${storage}_ms`] = (performance.now() - started) / steps;
     found[`${storage}_memory_bytes`] = step.bytes;
+    console.error(`${storage}: ${found[`${storage}_ms`]} ms a step`);
     step.destroy();
   }
   gpu.close();

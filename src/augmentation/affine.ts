@@ -1,4 +1,4 @@
-import type { Axis } from './transform.ts';
+import type { Axis } from '../common/geometry.ts';
 
 /** Nine float64, row by row: what an output offset from the patch's centre becomes in voxels of the source. */
 export type Matrix = readonly [number, number, number, number, number, number, number, number, number];
@@ -6,7 +6,7 @@ export type Matrix = readonly [number, number, number, number, number, number, n
 export const IDENTITY: Matrix = [1, 0, 0, 0, 1, 0, 0, 0, 1];
 
 /**
- * A = R2(angles[2]) R1(angles[1]) R0(angles[0]) diag(scales), for column vectors in array order (augmentation sheet, section 3.3).
+ * A = R2(angles[2]) R1(angles[1]) R0(angles[0]) diag(scales), for column vectors in array order (docs/nnunet.md#coordinates).
  * Output voxel i of a patch of shape P reads at x = A (i - (P - 1) / 2) + (N - 1) / 2 in a source of shape N, so a scale above 1
  * makes objects smaller.
  *

@@ -1,9 +1,9 @@
 import { type Triple, triple } from '../common/geometry.ts';
-import type { Step } from './transform.ts';
-import { type SpatialStep, withDefaults } from './transforms/spatial/spatial.ts';
+import type { CompleteStep } from './transform.ts';
+import type { CompleteSpatialStep } from './transforms/spatial/spatial.ts';
 
 /**
- * How large a crop nnU-Net reads so that rotating and scaling finds voxels around a patch (sampling sheet, section 5). Its rule is kept
+ * How large a crop nnU-Net reads so that rotating and scaling finds voxels around a patch (docs/nnunet.md#initial-patch-size). Its rule is kept
  * with its quirks: rotations about one axis at a time, with the signs of a row vector.
  * @param patchSize [z, y, x] or [y, x]
  * @param largestAngle radians, of any axis
@@ -25,8 +25,7 @@ function turnedInPlane(size: readonly number[], a: number, b: number, c: number,
 }
 
 /** The crop of a spatial step; slices that are transformed in their plane need no more of them. */
-export function cropSize(patchSize: readonly number[], step: SpatialStep): number[] {
-  const { rotation, cropScale, dummy2d } = withDefaults(step);
+export function cropSize(patchSize: readonly number[], { rotation, cropScale, dummy2d }: CompleteSpatialStep): number[] {
   const angle = Math.max(...[rotation].flat().map(Math.abs));
   const crop = enlarged(patchSize, angle, cropScale);
   if (dummy2d) crop[0] = patchSize[0];
@@ -34,8 +33,8 @@ export function cropSize(patchSize: readonly number[], step: SpatialStep): numbe
 }
 
 /** The crop of a pipeline in three axes: the patch itself where nothing spatial is done. */
-export function cropOf(patchSize: readonly number[], steps: readonly Step[]): Triple {
-  const step = steps.find(({ transform }) => transform === 'spatial') as SpatialStep | undefined;
+export function cropOf(patchSize: readonly number[], steps: readonly CompleteStep[]): Triple {
+  const step = steps.find(({ transform }) => transform === 'spatial') as CompleteSpatialStep | undefined;
   const crop = step ? cropSize(patchSize, step) : patchSize;
   return triple((axis) => crop[axis - 3 + crop.length] ?? 1);
 }

@@ -1,7 +1,6 @@
-import type { Triple } from '../common/geometry.ts';
+import type { Axis, Triple } from '../common/geometry.ts';
 import { type Draws, philox } from '../common/random.ts';
 import { drawRange, type Range } from './ranges.ts';
-import type { Axis } from './transform.ts';
 
 /** Plain data: the offsets follow from these and the patch's shape. One scale and one magnitude for each axis that is deformed. */
 export interface ElasticParameters {
@@ -13,7 +12,7 @@ export interface ElasticParameters {
   seed: [number, number, number, number];
 }
 
-/** The draws of augmentation sheet, section 3.6. */
+/** What is drawn for a deformation (docs/nnunet.md#elastic-deformation). */
 export function drawElastic(draws: Draws, axes: readonly Axis[], scale: Range, magnitude: Range): ElasticParameters {
   const scales = axes.map(() => drawRange(draws, scale));
   const magnitudes = axes.map(() => drawRange(draws, magnitude));

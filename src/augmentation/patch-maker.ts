@@ -1,3 +1,4 @@
+import type { Axis } from '../common/geometry.ts';
 import { type Box, type Triple, voxels } from '../common/geometry.ts';
 import { bindKernels, type Kernels, type SharedMemory } from '../kernels/kernels.ts';
 import { FOUND } from '../kernels/spatial.ts';
@@ -9,10 +10,11 @@ import { ClassCounter } from './class-counter.ts';
 import { contextOf, earlyMirror, isSpatial, mirroredAxes, type Operation, type Pipeline, spatialOf } from './pipeline.ts';
 import { centred, shifted } from './reading.ts';
 import type { ScratchPlan } from './scratch.ts';
+import { unfold } from './steps.ts';
 import { type Targets, TargetWriter } from './targets.ts';
-import type { Axis, Sample, Step } from './transform.ts';
+import type { Sample } from './transform.ts';
 import { TRANSFORMS } from './transforms/index.ts';
-import type { SpatialStep } from './transforms/spatial/spatial.ts';
+import type { CompleteSpatialStep } from './transforms/spatial/spatial.ts';
 import { type Volume, Warper } from './warper.ts';
 
 /** How patches are made. Plain data: every worker gets a copy. */
@@ -58,6 +60,8 @@ export class PatchMaker {
   /** Which step is spatial, and which mirrors while patches are read; -1 where there is none. */
   readonly #spatial: number;
   readonly #mirror: number;
+  /** Of each step: whether foreground must be looked for again after it. */
+  readonly #foreground: readonly boolean[];
 
   constructor(memory: SharedMemory, recipe: PatchRecipe) {
     const { pipeline, targets, scratch, padMode, counted } = recipe;
@@ -69,7 +73,8 @@ export class PatchMaker {
     this.#counter = counted.length > 0 ? new ClassCounter(counted) : null;
     this.#spatial = pipeline.steps.findIndex(isSpatial);
     this.#mirror = earlyMirror(pipeline.steps);
-    const step = pipeline.steps[this.#spatial] as SpatialStep | undefined;
+    this.#foreground = pipeline.steps.map((step) => unfold([step]).some((one) => TRANSFORMS[one.transform].makesForeground?.(one)));
+    const step = pipeline.steps[this.#spatial] as CompleteSpatialStep | undefined;
     this.#warper = step ? new Warper(this.#kernels, memory.buffer, this.#reader, pipeline, step, scratch) : null;
   }
 
@@ -86,7 +91,8 @@ export class PatchMaker {
     this.#apply(operations, (step) => step > this.#spatial && step !== this.#mirror, sample, scratch + parts.free);
     this.seen = this.#counter?.find(new Int16Array(this.#buffer, target, voxels(pipeline.patch.shape))) ?? 0;
     this.#targets.write(target, place.targets, scratch + parts.tables);
-    const final = operations.some(makesForeground(pipeline.steps)) ? this.#kernels.replaceLabel(target, voxels(sample.shape), 0, 0) : found;
+    const remade = operations.some(({ step }) => this.#foreground[step]);
+    const final = remade ? this.#kernels.replaceLabel(target, voxels(sample.shape), 0, 0) : found;
     return (final & FOUND.foreground) !== 0;
   }
 
@@ -126,12 +132,4 @@ export class PatchMaker {
       TRANSFORMS[transform].apply(sample, parameters, pipeline.steps[step], workspace);
     }
   }
-}
-
-/** Whether a step may put foreground where there was none, or take it away. */
-function makesForeground(steps: readonly Step[]): (operation: Operation) => boolean {
-  return ({ step, transform }) => {
-    const { from = 0, to = 0 } = steps[step] as { from?: number; to?: number };
-    return transform === 'custom' || (transform === 'replaceLabel' && (from > 0 || to > 0));
-  };
 }

@@ -1,23 +1,27 @@
+import type { Axis } from '../common/geometry.ts';
 import { type Box, boxShape, intersect, type Triple } from '../common/geometry.ts';
-import { AUGMENTATION_STAGES, Draws } from '../common/random.ts';
+import { AUGMENTATION_PURPOSES, Draws } from '../common/random.ts';
 import { affineMatrix } from './affine.ts';
 import { centred, mapping, shifted, touched } from './reading.ts';
-import type { Axis, PatchContext, Step } from './transform.ts';
+import { unfold } from './steps.ts';
+import type { CompleteStep, PatchContext, Step } from './transform.ts';
 import { TRANSFORMS } from './transforms/index.ts';
 import type { OneHotStep } from './transforms/labels/one-hot.ts';
-import { type SpatialParameters, type SpatialStep, spatialAxes } from './transforms/spatial/spatial.ts';
+import { type CompleteSpatialStep, type SpatialParameters, type SpatialStep, spatialAxes } from './transforms/spatial/spatial.ts';
 
 /** One step as it was drawn for a sample. Steps that were not drawn leave no trace. */
 export interface Operation {
   /** Its place in the pipeline. */
   step: number;
+  /** Its name, such as 'gamma'. */
   transform: string;
+  /** What was drawn, plain data: see the transform's file. */
   parameters: unknown;
 }
 
 /** A pipeline and the patches it is for. Plain data: workers get a copy. */
 export interface Pipeline {
-  steps: readonly Step[];
+  steps: readonly CompleteStep[];
   /** Its channels are those of the image. */
   patch: PatchContext;
   /** What nnU-Net would read for a patch, so that rotating and scaling find voxels beyond it: `patch.shape` or larger. */
@@ -46,12 +50,12 @@ export function drawOperations(pipeline: Pipeline, seed: number, sample: number)
   const operations: Operation[] = [];
   const met = new Map<string, number>();
   for (const [step, options] of pipeline.steps.entries()) {
-    const { transform: name, probability = 1 } = options;
+    const { transform: name, probability } = options;
     const transform = TRANSFORMS[name];
     // Its own numbers, wherever it stands: leaving out a step changes nothing about the others.
     const occurrence = met.get(name) ?? 0;
     met.set(name, occurrence + 1);
-    const draws = new Draws(seed, sample, AUGMENTATION_STAGES * (1 + occurrence) + transform.stage);
+    const draws = new Draws(seed, sample, AUGMENTATION_PURPOSES * (1 + occurrence) + transform.purpose);
     if (draws.uniform() >= probability) continue;
     const parameters = transform.draw(options, contextOf(pipeline, step), draws);
     if (parameters !== null) operations.push({ step, transform: name, parameters });
@@ -64,23 +68,13 @@ export function spatialOf(operations: readonly Operation[]): SpatialParameters |
   return (operations.find(({ transform }) => transform === 'spatial')?.parameters as SpatialParameters | undefined) ?? null;
 }
 
-/**
- * Transforms that give the mirrored result for the mirrored patch, or draw places at which a mirror image is as likely. After any
- * other one, mirroring waits for its turn.
- */
-const MIRROR_EARLY = [
-  'noise', 'blur', 'brightness', 'contrast', 'lowResolution', 'gamma', 'mask', 'replaceLabel', 'median', 'additiveBrightness',
-  'blankRectangles', 'brightnessGradient', 'localGamma', 'sharpen',
-]; // biome-ignore format: a list
-
 /** Which step mirrors, if it can do so while the patch is read; else -1. */
-export function earlyMirror(steps: readonly Step[]): number {
+export function earlyMirror(steps: readonly CompleteStep[]): number {
   const at = steps.findIndex(({ transform }) => transform === 'mirror');
   const spatial = steps.findIndex(isSpatial);
   if (at < spatial || steps.some((step) => isSpatial(step) && step.nnunetCompat)) return -1;
-  const bears = (step: Step): boolean =>
-    step.transform === 'oneOf' ? (step as unknown as { of: Step[] }).of.every(bears) : MIRROR_EARLY.includes(step.transform);
-  return steps.slice(spatial + 1, Math.max(at, 0)).every(bears) ? at : -1;
+  const between = unfold(steps.slice(spatial + 1, Math.max(at, 0)));
+  return between.every(({ transform }) => TRANSFORMS[transform].bearsMirroring) ? at : -1;
 }
 
 /** The axes that are mirrored while a patch is read. */
@@ -93,11 +87,11 @@ export function mirroredAxes(operations: readonly Operation[], mirrorStep: numbe
  * Whether patches are to be made from whole crops: where steps come before the spatial one, where its sampling is one that the kernels
  * do not have, or where the crop's padding depends on all of it.
  */
-export function needsCrop(steps: readonly Step[], constantPadding: boolean): boolean {
+export function needsCrop(steps: readonly CompleteStep[], constantPadding: boolean): boolean {
   const at = steps.findIndex(isSpatial);
   if (at < 0) return false;
-  const { elasticProbability = 0, image, labels, nnunetCompat } = steps[at] as SpatialStep;
-  return at > 0 || !constantPadding || elasticProbability > 0 || image === 'nearest' || labels === 'threshold' || nnunetCompat === true;
+  const { elasticProbability, image, nnunetCompat } = steps[at] as CompleteSpatialStep;
+  return at > 0 || !constantPadding || elasticProbability > 0 || image === 'nearest' || nnunetCompat;
 }
 
 /**
@@ -108,7 +102,7 @@ export function readingBox({ steps, patch, crop, wholeCrop }: Pipeline, cropBox:
   const spatial = spatialOf(operations);
   if (wholeCrop && (spatial || !isSpatial(steps[0]))) return cropBox;
   if (!spatial) return shifted(centred(crop, patch.shape), cropBox.lower);
-  const step = steps.find(isSpatial) as SpatialStep;
+  const step = steps.find(isSpatial) as CompleteSpatialStep;
   const matrix = affineMatrix(spatial.angles, spatial.scales, spatialAxes(step, patch.axes));
   const mirrored = mirroredAxes(operations, earlyMirror(steps));
   const reached = touched(mapping(matrix, crop, patch.shape, mirrored), patch.shape);

@@ -1,11 +1,11 @@
 import { OptionError } from '../common/errors.ts';
+import type { Axis } from '../common/geometry.ts';
 import { refuseUnknown } from '../common/options.ts';
-import type { Axis } from './transform.ts';
 import type { PipelineStep } from './transforms/index.ts';
 import type { SpatialStep } from './transforms/spatial/spatial.ts';
 
 /**
- * Pipelines by name: those of nnU-Net's trainers (augmentation sheet, sections 1, 9 and 10).
+ * Pipelines by name: those of nnU-Net's trainers (docs/nnunet.md#default-pipeline, docs/nnunet.md#trainer-variants).
  *
  * 'none': patches as they are stored. 'validation': nothing but what a network needs, also nnUNetTrainerNoDA's training.
  * 'default': nnUNetTrainer's. 'noMirroring', 'onlyMirror01', 'noDummy2d' (…_noDummy2DDA), 'order0' (…_DASegOrd0): its variants.
@@ -26,6 +26,7 @@ export const PRESETS = [
   'da5SegOrder0',
 ] as const;
 
+/** A pipeline by name, see `PRESETS`. */
 export type PresetName = (typeof PRESETS)[number];
 
 /** What a preset depends on besides its name. */
@@ -46,7 +47,7 @@ const ANISOTROPIC = 3;
 const ELONGATED = 1.5;
 const DEGREE = Math.PI / 180;
 
-/** What nnU-Net's trainer derives from the shape of a patch (sampling sheet, section 5). Radians. */
+/** What nnU-Net's trainer derives from the shape of a patch (docs/nnunet.md#initial-patch-size). Radians. */
 export function trainerSpatial(patchSize: readonly number[]): { rotation: [number, number]; dummy2d: boolean; mirrorAxes: Axis[] } {
   const largest = Math.max(...patchSize);
   const turn = (degrees: number): [number, number] => [-degrees * DEGREE, degrees * DEGREE];
@@ -56,7 +57,17 @@ export function trainerSpatial(patchSize: readonly number[]): { rotation: [numbe
   return { rotation: turn(dummy2d ? 180 : 30), dummy2d, mirrorAxes: [0, 1, 2] };
 }
 
-/** The steps of a preset: a list of plain objects, to be changed at will. @throws OptionError if there is no such preset */
+/**
+ * The steps of a preset: a list of plain objects, to be changed at will.
+ * @throws OptionError if there is no such preset
+ * @example
+ * ```ts
+ * const steps = presetSteps('default', { patchSize: [128, 128, 128] })
+ *   .filter(({ transform }) => transform !== 'lowResolution')
+ *   .map((step) => (step.transform === 'spatial' ? { ...step, elasticProbability: 0.1 } : step));
+ * await using loader = await PatchLoader.create({ store, augmentation: steps });
+ * ```
+ */
 export function presetSteps(name: PresetName, context: PresetContext): PipelineStep[] {
   if (!PRESETS.includes(name))
     throw new OptionError(

@@ -1,4 +1,3 @@
-import { OptionError } from '../common/errors.ts';
 import type { Draws } from '../common/random.ts';
 
 /** A number taken as it is, or [low, high] to draw from uniformly. */
@@ -12,7 +11,7 @@ export function drawRange(draws: Draws, range: Range): number {
 
 /**
  * A factor around 1: half of the draws are uniform below 1 and half above, however far the range reaches to each side
- * (batchgeneratorsv2's `BGContrast`; augmentation sheet, section 1).
+ * (batchgeneratorsv2's `BGContrast`; docs/nnunet.md#factors).
  */
 export function drawFactor(draws: Draws, range: Range): number {
   if (typeof range === 'number') return range;
@@ -25,21 +24,4 @@ export function drawFactor(draws: Draws, range: Range): number {
 export function drawChannels<T>(draws: Draws, channels: number, probability: number, draw: () => T): (T | null)[] | null {
   const drawn = Array.from({ length: channels }, () => (draws.uniform() < probability ? draw() : null));
   return drawn.some((value) => value !== null) ? drawn : null;
-}
-
-export function checkProbability(where: string, value: unknown): void {
-  if (typeof value === 'number' && value >= 0 && value <= 1) return;
-  throw new OptionError(where, `${JSON.stringify(value) ?? 'nothing'} is not a probability`, 'Give a number from 0 to 1');
-}
-
-/** @throws OptionError unless it is a number or [low, high] within `lowest` and `highest`. */
-export function checkRange(where: string, value: unknown, lowest: number, highest = Number.POSITIVE_INFINITY): void {
-  const [low, high] = Array.isArray(value) && value.length === 2 ? value : [value, value];
-  if (Number.isFinite(low) && Number.isFinite(high) && low <= high && low >= lowest && high <= highest) return;
-  const within = `from ${lowest}${highest === Number.POSITIVE_INFINITY ? ' on' : ` to ${highest}`}`;
-  throw new OptionError(
-    where,
-    `${JSON.stringify(value) ?? 'nothing'} is no range`,
-    `Give a number, or two [low, high] with low not above high, ${within}`,
-  );
 }

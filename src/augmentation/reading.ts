@@ -1,6 +1,6 @@
+import type { Axis } from '../common/geometry.ts';
 import { type Box, type Triple, triple } from '../common/geometry.ts';
 import type { Matrix } from './affine.ts';
-import type { Axis } from './transform.ts';
 
 /** Takes an output voxel of the patch to coordinates of the crop that nnU-Net would have read for it. */
 export interface Mapping {
@@ -9,7 +9,7 @@ export interface Mapping {
 }
 
 /**
- * The mapping of a matrix about the centres of both (augmentation sheet, section 3.3). Mirrored axes of the patch are counted from
+ * The mapping of a matrix about the centres of both (docs/nnunet.md#coordinates). Mirrored axes of the patch are counted from
  * their other ends: mirroring afterwards is the same, and this costs nothing.
  */
 export function mapping(matrix: Matrix, crop: Triple, patch: Triple, mirrored: readonly Axis[]): Mapping {
@@ -38,7 +38,10 @@ export function touched({ matrix, offset }: Mapping, patch: Triple): Box {
   };
 }
 
-/** The patch in the middle of a crop, in the crop's coordinates: what is read where nothing is interpolated (section 3.2). */
+/**
+ * The patch in the middle of a crop, in the crop's coordinates: what is read where nothing is interpolated
+ * (docs/nnunet.md#crop-without-interpolation).
+ */
 export function centred(crop: Triple, patch: Triple): Box {
   const lower = triple((axis) => Math.floor(crop[axis] / 2) - Math.floor(patch[axis] / 2));
   return { lower, upper: triple((axis) => lower[axis] + patch[axis]) };

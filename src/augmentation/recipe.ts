@@ -1,11 +1,12 @@
-import type { Triple } from '../common/geometry.ts';
+import type { Axis, Triple } from '../common/geometry.ts';
 import type { PadMode } from '../reading/pad.ts';
 import { cropOf } from './crop-size.ts';
 import type { PatchRecipe } from './patch-maker.ts';
 import { needsCrop } from './pipeline.ts';
 import { planScratch } from './scratch.ts';
+import { completeSteps } from './steps.ts';
 import { targetShapes } from './targets.ts';
-import type { Axis, Step } from './transform.ts';
+import type { Step } from './transform.ts';
 
 /** What decides how patches are made; a loader's resolved options are one. */
 export interface RecipeOptions {
@@ -33,11 +34,12 @@ export function recipeOf({
 }: RecipeOptions): PatchRecipe {
   const channels = store.index.channels.length;
   const axes: Axis[] = patchSize.length === 2 ? [1, 2] : [0, 1, 2];
+  const steps = completeSteps(augmentation);
   const pipeline = {
-    steps: augmentation,
+    steps,
     patch: { channels, shape: patch, axes },
-    crop: cropOf(patchSize, augmentation),
-    wholeCrop: needsCrop(augmentation, padMode === 'constant'),
+    crop: cropOf(patchSize, steps),
+    wholeCrop: needsCrop(steps, padMode === 'constant'),
   };
   const targets = { shapes: targetShapes(patchSize, deepSupervision), regions };
   const shapes = store.cases.map(({ shape }) => shape);

@@ -14,7 +14,7 @@ export interface Targets {
 }
 
 /**
- * The sizes of deep supervision's targets (augmentation sheet, section 8), halves to even.
+ * The sizes of deep supervision's targets (docs/nnunet.md#deep-supervision), halves to even.
  * @param scales of each target along each axis of the patch, the first all 1.
  * @throws OptionError
  */

@@ -1,3 +1,4 @@
+import type { Axis } from '../common/geometry.ts';
 import { type Box, boxShape, intersect, type Triple, triple, voxels } from '../common/geometry.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { FOUND, warpTile } from '../kernels/spatial.ts';
@@ -10,8 +11,7 @@ import { elasticOffsets } from './elastic.ts';
 import type { Pipeline } from './pipeline.ts';
 import { type Mapping, mapping, shifted, touched } from './reading.ts';
 import type { ScratchPlan } from './scratch.ts';
-import type { Axis } from './transform.ts';
-import { type SpatialParameters, type SpatialStep, spatialAxes, withDefaults } from './transforms/spatial/spatial.ts';
+import { type CompleteSpatialStep, type SpatialParameters, spatialAxes } from './transforms/spatial/spatial.ts';
 import { warpImage } from './warp/image.ts';
 import { warpLabels } from './warp/labels.ts';
 import type { Placement } from './warp/placement.ts';
@@ -32,22 +32,29 @@ export class Warper {
   readonly #buffer: SharedArrayBuffer;
   readonly #reader: PatchReader;
   readonly #pipeline: Pipeline;
-  readonly #step: Required<SpatialStep>;
+  readonly #step: CompleteSpatialStep;
   readonly #parts: ScratchPlan;
 
-  constructor(kernels: Kernels, buffer: SharedArrayBuffer, reader: PatchReader, pipeline: Pipeline, step: SpatialStep, parts: ScratchPlan) {
+  constructor(
+    kernels: Kernels,
+    buffer: SharedArrayBuffer,
+    reader: PatchReader,
+    pipeline: Pipeline,
+    step: CompleteSpatialStep,
+    parts: ScratchPlan,
+  ) {
     this.#kernels = kernels;
     this.#buffer = buffer;
     this.#reader = reader;
     this.#pipeline = pipeline;
-    this.#step = withDefaults(step);
+    this.#step = step;
     this.#parts = parts;
   }
 
   /** Writes image and labels of a patch; `place.scratch` is the whole scratch. Returns what is among the labels, bits of FOUND. */
   warp(volume: Volume, parameters: SpatialParameters, place: PatchPlace, mirrored: readonly Axis[]): number {
     const { patch, crop } = this.#pipeline;
-    const { image, labels, nnunetCompat } = this.#step;
+    const { image, nnunetCompat } = this.#step;
     const axes = spatialAxes(this.#step, patch.axes);
     const map = mapping(affineMatrix(parameters.angles, parameters.scales, axes), crop, patch.shape, mirrored);
     const exists = this.#describe(volume, map, place.scratch);
@@ -63,7 +70,7 @@ export class Warper {
         this.#kernels.warpImage(place.scratch + this.#parts.warp, source, target, place.scratch + this.#parts.tile);
       }
     }
-    const sampled = offsets !== undefined || labels === 'threshold' || nnunetCompat;
+    const sampled = offsets !== undefined || nnunetCompat;
     const write = (source: Source, target: number): number =>
       sampled
         ? this.#sampleLabels(source, volume.crop, placement, target)
@@ -92,9 +99,8 @@ export class Warper {
           triple((axis) => -crop.lower[axis]),
         )
       : { lower: ORIGIN, upper: ORIGIN };
-    const last = triple((axis) => this.#pipeline.crop[axis] - 1);
     const tile = warpTile(matrix, patch.shape);
-    this.#kernels.describeWarp(scratch + this.#parts.warp, { matrix, offset, size: patch.shape, tile, first, end, last });
+    this.#kernels.describeWarp(scratch + this.#parts.warp, { matrix, offset, size: patch.shape, tile, first, end });
     return exists;
   }
 

@@ -18,6 +18,8 @@ export interface Option {
   readonly flag?: string;
   /** Makes a value out of the flag's text. What it cannot read it returns as it is: the schema refuses it. Default: the text. */
   readonly read?: (text: string) => unknown;
+  /** It cannot be left out. */
+  readonly required?: true;
 }
 
 /** Options by name. A table is written `as const satisfies OptionTable`, and its entries have doc comments, which types keep. */
@@ -26,12 +28,17 @@ export type OptionTable = Readonly<Record<string, Option>>;
 type Input<O extends Option> = v.InferInput<O['schema']>;
 type Output<O extends Option> = v.InferOutput<O['schema']>;
 
-/** What people give: every option may be left out. */
-export type Given<T extends OptionTable> = { -readonly [K in keyof T]?: Input<T[K]> };
+type Inputs<T extends OptionTable> = { -readonly [K in keyof T]: Input<T[K]> };
+type RequiredName<T extends OptionTable> = { [K in keyof T]: T[K] extends { readonly required: true } ? K : never }[keyof T];
 
-/** What is left after `checkOptions`: options with a default are there, others may be undefined. */
+/** What people give: every option may be left out that is not required. */
+export type Given<T extends OptionTable> = Partial<Omit<Inputs<T>, RequiredName<T>>> & Pick<Inputs<T>, RequiredName<T>>;
+
+/** What is left after `checkOptions`: options that are required or have a default are there, others may be undefined. */
 export type Checked<T extends OptionTable> = {
-  -readonly [K in keyof T]: T[K] extends { readonly default: infer D } ? Output<T[K]> | Widened<D> : Output<T[K]> | undefined;
+  -readonly [K in keyof T]: T[K] extends { readonly default: infer D }
+    ? Output<T[K]> | Widened<D>
+    : Output<T[K]> | (T[K] extends { readonly required: true } ? never : undefined);
 };
 
 /** `false` as a default means a boolean: the schema says the rest. */
@@ -49,7 +56,7 @@ export interface OptionsPath {
 
 /**
  * Checks options against their table and fills in defaults. Undefined is as good as left out.
- * @throws OptionError for an unknown name or a value that cannot be used, whose `where` begins with `path`
+ * @throws OptionError for an unknown name, a value that cannot be used or one that is missing, whose `where` begins with `path`
  */
 export function checkOptions<T extends OptionTable>(
   table: T,
@@ -60,7 +67,7 @@ export function checkOptions<T extends OptionTable>(
   const values = given as Record<string, unknown>;
   const checked = Object.entries(table).map(([name, option]) => [
     name,
-    values[name] === undefined ? option.default : checkValue(option.schema, values[name], path + name),
+    values[name] === undefined && !option.required ? option.default : checkValue(option.schema, values[name], path + name),
   ]);
   return Object.fromEntries(checked) as Checked<T>;
 }

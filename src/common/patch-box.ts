@@ -1,7 +1,7 @@
 import { type Box, type Triple, triple } from './geometry.ts';
 import type { Draws } from './random.ts';
 
-/** Where the lower corner of a patch may lie, both ends included (sampling sheet, section 4.1). */
+/** Where the lower corner of a patch may lie, both ends included (docs/nnunet.md#bounds-of-a-box). */
 export interface StartRange {
   lowest: Triple;
   highest: Triple;

@@ -48,6 +48,8 @@ export interface LabelTask {
   /** int32 [count] each: the columns to the left and right of each new label. */
   lower: number;
   upper: number;
+  /** int32 [count]: which of the two is the nearest. */
+  near: number;
   /** float64 [count][2]: their weights. */
   weights: number;
   /** int32 [width], for the kernel's use. */
@@ -67,8 +69,8 @@ export interface Kernels extends SpatialKernels, IntensityKernels {
   fillBox(target: Strided, planes: number, rows: number, bytes: number, value: number): void;
   /** Interpolates lines whose ends go on for ever; float64 inside. */
   resampleLines(task: LineTask): void;
-  /** Makes a row of labels, each the largest that has at least half of the weights, else 0. */
-  resampleLabels(task: LabelTask, rowWeights: readonly [number, number, number, number]): void;
+  /** Makes a row of labels, each the one with the largest weight, in a tie that of the nearest column of row `nearRow` if it is tied. */
+  resampleLabels(task: LabelTask, nearRow: number, rowWeights: readonly [number, number, number, number]): void;
   /** Transposes float32 [rows][columns] into [columns][rows]; the areas must not overlap. */
   transpose(source: Rows, target: Rows, rows: number, columns: number): void;
 }
@@ -112,7 +114,9 @@ interface Exports {
     bytes: number,
     lower: number,
     upper: number,
+    near: number,
     weights: number,
+    nearRow: number,
     ...rowWeights: readonly [number, number, number, number]
   ): void;
   transpose(source: number, sourceRow: number, target: number, targetRow: number, rows: number, columns: number): void;
@@ -143,8 +147,8 @@ export function bindKernels(memory: SharedMemory): Kernels {
     fillBox: (target, ...rest) => exports.fillBox(target.pointer, target.row, target.plane, ...rest),
     resampleLines: ({ source, from, target, to, lines, taps, weights, lower, upper, scratch, spline }) =>
       exports.resampleLines(source, from, target, to, lines, taps, weights, lower, upper, scratch, Number(spline)),
-    resampleLabels: ({ rows, width, scratch, target, count, bytes, lower, upper, weights }, rowWeights) =>
-      exports.resampleLabels(rows, width, scratch, target, count, bytes, lower, upper, weights, ...rowWeights),
+    resampleLabels: ({ rows, width, scratch, target, count, bytes, lower, upper, near, weights }, nearRow, rowWeights) =>
+      exports.resampleLabels(rows, width, scratch, target, count, bytes, lower, upper, near, weights, nearRow, ...rowWeights),
     transpose: (source, target, ...size) => exports.transpose(source.pointer, source.row, target.pointer, target.row, ...size),
   };
 }

@@ -16,12 +16,10 @@ export interface Warp {
   /** The source voxels that exist, half open; around them images are 0 and labels -1. */
   first: Triple;
   end: Triple;
-  /** Labels are -1 where a coordinate is below 0 or above this. */
-  last: Triple;
 }
 
 /** Bytes that `describeWarp` writes. */
-export const WARP_BYTES = 27 * 8;
+export const WARP_BYTES = 24 * 8;
 
 export interface SpatialKernels {
   /** Writes a warp down at an 8-byte aligned place in the memory, for the two below. */
@@ -32,8 +30,8 @@ export interface SpatialKernels {
    */
   warpImage(warp: number, source: Strided, target: number, scratch: number): void;
   /**
-   * Resamples labels of `bytes` (int8 or int16) to dense int16: the label with the largest linear weight, the lowest in a tie; or
-   * the nearest one. Returns bits of FOUND.
+   * Resamples labels of `bytes` (int8 or int16) to dense int16: the label with the largest linear weight, in a tie the nearest if it
+   * is tied, else the lowest of the tied; or the nearest one. Returns bits of FOUND.
    */
   warpLabels(warp: number, source: Strided, bytes: number, target: number, scratch: number, nearest: boolean): number;
   /** Copies `planes` × `rows` × `count` float32, each row from its other end. */
@@ -61,9 +59,9 @@ export function bindSpatial(compiled: unknown, buffer: SharedArrayBuffer): Spati
   const exports = compiled as Exports;
   const words = new Float64Array(buffer, 0, Math.floor(buffer.byteLength / 8));
   return {
-    describeWarp: (pointer, { matrix, offset, size, tile, first, end, last }) => {
+    describeWarp: (pointer, { matrix, offset, size, tile, first, end }) => {
       let at = pointer / 8;
-      for (const numbers of [matrix, offset, size, tile, first, end, last]) for (const number of numbers) words[at++] = number;
+      for (const numbers of [matrix, offset, size, tile, first, end]) for (const number of numbers) words[at++] = number;
     },
     warpImage: (warp, { pointer, row, plane }, target, scratch) => exports.warpImage(warp, pointer, row, plane, target, scratch),
     warpLabels: (warp, { pointer, row, plane }, bytes, target, scratch, nearest) =>

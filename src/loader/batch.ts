@@ -30,8 +30,11 @@ export class Batch implements Disposable {
   readonly epoch: number;
   /** The configuration it has: as the plans call it, or its patch size where that was given alone. */
   readonly config: string;
+  /** The case of each sample. */
   readonly keys: readonly string[];
+  /** What decided each sample: enough to make it again, see `replay`. */
   readonly plans: readonly SlotPlan[];
+  /** Whether the target of each sample holds any foreground. */
   readonly foreground: readonly boolean[];
   /** [B, C, z, y, x], or [B, C, y, x] for 2D patches; in a cascade one more channel for each label of the previous stage. */
   readonly dataShape: readonly number[];
@@ -44,6 +47,7 @@ export class Batch implements Disposable {
   readonly #onDispose: () => void;
   #held = true;
 
+  /** @internal */
   constructor(ring: Ring, ticket: BatchTicket, onDispose: () => void = () => {}) {
     const { channels, cascadeChannels = 0, configurations } = ring.layout;
     const { config, batchSize, patchSize, targets, targetChannels } = configurations[ticket.configuration];
@@ -94,6 +98,7 @@ export class Batch implements Disposable {
     this.#onDispose();
   }
 
+  /** The same, for code without `using`. */
   dispose(): void {
     this[Symbol.dispose]();
   }
@@ -124,6 +129,7 @@ export interface BatchStream extends AsyncIterable<Batch> {
   next(options?: { signal?: AbortSignal }): Promise<Batch>;
   /** `next` as plain data, for a consumer in another thread (see `share`). The batch is leased all the same. */
   take(signal?: AbortSignal): Promise<BatchTicket>;
+  /** What the stream gave so far. */
   metrics(): StreamMetrics;
 }
 

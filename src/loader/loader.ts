@@ -42,6 +42,25 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
    * @param workerModule which module workers run; tests put faults in here.
    * @param ringFile a memfd that the batches shall lie in, see `mapRings`: how another process gets them without a copy.
    * @throws OptionError, StateError, DatasetError, CaseError, FileError, MemoryError, WorkerError
+   * @example
+   * ```ts
+   * await using loader = await PatchLoader.create({
+   *   store: await openStore('store'),
+   *   augmentation: 'default',
+   *   deepSupervision: true,
+   *   seed: 7,
+   *   workers: 2,
+   * });
+   * for await (using batch of loader) {
+   *   train(batch.data, batch.targets); // views on shared memory, valid in this block
+   *   if (batch.index === 999) break;
+   * }
+   * ```
+   * @example Going on where another loader stopped
+   * ```ts
+   * const state = JSON.parse(await readFile('state.json', 'utf8')); // what `loader.state()` returned
+   * await using loader = await PatchLoader.create({ store: await openStore('store'), state, workers: 2 });
+   * ```
    */
   static async create(
     options: LoaderOptions | ResumeOptions,
@@ -193,6 +212,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     return this.#closed;
   }
 
+  /** `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -57,8 +57,8 @@ export function planMemory(streams: ResolvedStreams, recipes: readonly PatchReci
 }
 
 /** What a batch of a configuration holds. */
-export function entryOf({ config, patchSize, share, patch }: ResolvedConfiguration, { targets }: PatchRecipe): EntryOptions {
-  return { config, batchSize: share.count, patchSize, patch, targets: targets.shapes, targetChannels: targetChannels(targets) };
+export function entryOf({ config, patchSize, slots, patch }: ResolvedConfiguration, { targets }: PatchRecipe): EntryOptions {
+  return { config, batchSize: slots.count, patchSize, patch, targets: targets.shapes, targetChannels: targetChannels(targets) };
 }
 
 /** The cases of all streams, those of training first. */

@@ -35,6 +35,7 @@ export const REPLAYED_STREAM = {
 
 /** One sample of a stream, made again. */
 export interface Replayed {
+  /** What decided it. */
   plan: SlotPlan;
   /** The crop that nnU-Net would read for it, before anything is done. */
   before: {
@@ -62,6 +63,12 @@ export interface Replayed {
  * Makes any sample of a stream again, bit for bit, without the samples before it and without workers.
  * @param sample its position in the stream of its configuration, of all ranks, as its plan has it: batch × batch size + slot
  * @throws what a loader with these options throws
+ * @example
+ * ```ts
+ * const options = { store: await openStore('store'), augmentation: 'default', seed: 7 } as const;
+ * const { plan, before, after } = await replay(options, 1234);
+ * console.log(plan.caseNumber, plan.operations, before.box, after.data.length);
+ * ```
  */
 export async function replay(given: LoaderOptions | ResumeOptions, sample: number, which: ReplayedStream = {}): Promise<Replayed> {
   const asked = checkOptions(REPLAYED_STREAM, which);

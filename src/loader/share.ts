@@ -24,8 +24,13 @@ interface BatchService {
 
 /**
  * Opens a loader to another thread: send the port there (in `workerData` or a message, with a transfer list) and call
- * `connect(port)`. Batches go by as tickets of a few hundred bytes; the voxels never move, and giving a batch back is an atomic
- * operation, no message. What the other thread still holds when it ends is taken back.
+ * `connect(port)`. Batches go by as tickets of a few hundred bytes a sample; the voxels never move, and giving a batch back is an
+ * atomic operation, no message. What the other thread still holds when it ends is taken back.
+ * @example
+ * ```ts
+ * const port = share(loader);
+ * new Worker(new URL('./consumer.ts', import.meta.url), { workerData: { port }, transferList: [port] });
+ * ```
  */
 export function share(loader: PatchLoader): MessagePort {
   const { port1, port2 } = new MessageChannel();
@@ -160,11 +165,11 @@ export class SharedLoader implements AsyncDisposable, AsyncIterable<Batch> {
   readonly #connection: Connection;
   readonly #streams: SharedStream[];
 
-  /** Reaches the loader behind a port made by `share`. */
+  /** Reaches the loader behind a port made by `share`. @throws ClosedError if the port was cut */
   static async connect(port: MessagePort): Promise<SharedLoader> {
     const service = wrap<BatchService>(nodeEndpoint(port));
-    const { buffer, layout, epochLengths } = await service.describe();
     const connection = new Connection(port, service);
+    const { buffer, layout, epochLengths } = await connection.ask(() => service.describe());
     return new SharedLoader(
       connection,
       epochLengths.map((length, number) => new PortStream(connection, new Ring(buffer, layout, number), number, length)),
@@ -186,6 +191,7 @@ export class SharedLoader implements AsyncDisposable, AsyncIterable<Batch> {
     return this.training[Symbol.asyncIterator]();
   }
 
+  /** The training stream: the batches that the loader itself gives. */
   get training(): SharedStream {
     return this.#streams[0];
   }
@@ -201,12 +207,14 @@ export class SharedLoader implements AsyncDisposable, AsyncIterable<Batch> {
     return epochs(this.training, this.#streams[1] ?? null, end);
   }
 
+  /** As `PatchLoader.state`. @throws ClosedError */
   state(): Promise<LoaderState> {
-    return this.#connection.service.state();
+    return this.#connection.ask(() => this.#connection.service.state());
   }
 
+  /** As `PatchLoader.metrics`. @throws ClosedError */
   metrics(): Promise<LoaderMetrics> {
-    return this.#connection.service.metrics();
+    return this.#connection.ask(() => this.#connection.service.metrics());
   }
 
   /** Lets go of the loader; batches that are still held are disposed. */
@@ -223,7 +231,15 @@ function loaderClosed(): ClosedError {
   return new ClosedError('shared loader', 'the loader it belongs to is closed', 'Share a new loader');
 }
 
-/** Reaches the loader behind a port made by `share`. */
+/**
+ * Reaches the loader behind a port made by `share`.
+ * @example
+ * ```ts
+ * await using loader = await connect(workerData.port);
+ * for await (using batch of loader) train(batch.data, batch.targets);
+ * ```
+ * @throws ClosedError if the port was cut
+ */
 export function connect(port: MessagePort): Promise<SharedLoader> {
   return SharedLoader.connect(port);
 }

@@ -1,6 +1,7 @@
 import { isSpatial } from '../augmentation/pipeline.ts';
+import { unfold } from '../augmentation/steps.ts';
 import type { Step } from '../augmentation/transform.ts';
-import type { PipelineStep } from '../augmentation/transforms/index.ts';
+import { type PipelineStep, TRANSFORMS } from '../augmentation/transforms/index.ts';
 import type { SpatialStep } from '../augmentation/transforms/spatial/spatial.ts';
 import { OptionError } from '../common/errors.ts';
 import { PatchLoader } from '../loader/loader.ts';
@@ -11,8 +12,6 @@ import { type SheetSample, sheetSamples } from './contact-sheet.ts';
 
 /** Samples that are tried for each transform: some draw nothing, as a coin decides about each channel or axis. */
 const TRIED = 16;
-/** Steps that change what is outside, or the channels of a cascade. */
-const UNSEEN = ['replaceLabel', 'mask', 'oneHot', 'binaryOperators', 'removeComponent'];
 /** Pairs of a row. */
 const SHOWN = 4;
 
@@ -58,9 +57,9 @@ function forced({
 
 /** Every step on its own, made each time. */
 function alone(steps: readonly Step[]): { title: string; step: Step }[] {
-  return steps.flatMap((step) => {
-    if ('of' in step) return alone(step.of as Step[]);
-    if (!isSpatial(step)) return UNSEEN.includes(step.transform) ? [] : [{ title: titleOf(step), step: { ...step, probability: 1 } }];
+  const visible = unfold(steps).filter(({ transform }) => !TRANSFORMS[transform].invisible);
+  return visible.flatMap((step): { title: string; step: Step }[] => {
+    if (!isSpatial(step)) return [{ title: titleOf(step), step: { ...step, probability: 1 } }];
     const { elasticProbability = 0 } = step;
     return [
       { title: 'rotation', step: only(step, { rotationProbability: 1 }) },

@@ -1,7 +1,7 @@
 import { OptionError } from '../common/errors.ts';
 import { voxels } from '../common/geometry.ts';
 import { roundHalfEven } from '../common/round.ts';
-import { featureMapSize, type Network } from './network.ts';
+import { featureMapSize, type Network } from '../plans/network.ts';
 import { depthOf, FIRST_FEATURES, MOST_FEATURES, type Planner, REFERENCE_BATCH, SMALLEST_BATCH } from './planners.ts';
 import { planTopology, type Topology } from './topology.ts';
 
@@ -50,7 +50,7 @@ export interface Reasons {
 const FIRST_EDGE = { 2: 2048, 3: 256 } as const;
 
 /**
- * The largest patch that fits the GPU, then the largest batch (planning sheet, section 7; `get_plans_for_configuration`).
+ * The largest patch that fits the GPU, then the largest batch (docs/nnunet.md#patch-and-batch).
  * @throws OptionError if the memory is too small for any patch
  */
 export function planConfiguration({

@@ -1,17 +1,17 @@
 import { readNumber } from '../common/flag-readers.ts';
-import { type Triple, triple, voxels } from '../common/geometry.ts';
+import { type Triple, transpose, triple, voxels } from '../common/geometry.ts';
 import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
 import { roundHalfEven } from '../common/round.ts';
 import { oneOf, positiveNumber } from '../common/schemas.ts';
+import { type Plans, type PlansConfiguration, writeConfiguration } from '../plans/plans.ts';
 import type { DatasetDescription } from '../raw/dataset-json.ts';
-import { isAnnotated } from '../raw/labels.ts';
+import { foregroundOf } from '../raw/labels.ts';
 import { type ConfigurationInput, type PlannedConfiguration, planConfiguration } from './configuration.ts';
 import type { DatasetFingerprint } from './fingerprint.ts';
 import { estimateMemory, type MemoryEstimate } from './memory.ts';
 import { PLANNER, PLANNERS, type PlannerName } from './planners.ts';
-import { type Plans, type PlansConfiguration, writeConfiguration } from './plans.ts';
 import { median } from './statistics.ts';
-import { resampledShape, targetSpacing, transpose, transposition } from './target-spacing.ts';
+import { resampledShape, targetSpacing, transposition } from './target-spacing.ts';
 
 export const PLAN_OPTIONS = {
   /** Default 'default', nnU-Net's ExperimentPlanner. */
@@ -31,22 +31,27 @@ export const PLAN_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
+/** What to plan for. */
 export interface PlanOptions extends Given<typeof PLAN_OPTIONS> {}
 
 /** Plans, and how each of their configurations came about. */
 export interface ExperimentPlan {
   /** In nnU-Net's schema. */
   plans: Plans;
+  /** What was planned for. */
   gpuMemoryGb: number;
   /** In the order in which they were planned. */
   decisions: Decision[];
 }
 
+/** One configuration and how it came about. Axes are the plans': the coarsest first; 2D leaves it out. */
 export interface Decision extends PlannedConfiguration {
   name: '2d' | '3d_fullres' | '3d_lowres';
+  /** Millimetres. */
   spacing: number[];
   /** After resampling. */
   median: number[];
+  /** GPU memory of one training step. */
   memory: MemoryEstimate;
 }
 
@@ -108,7 +113,7 @@ export function planExperiment(fingerprint: DatasetFingerprint, dataset: Dataset
   return { plans: write(decisions, fingerprint, dataset, asked.planner, forward, backward), gpuMemoryGb, decisions };
 }
 
-/** Coarsens the spacing until a patch covers a quarter of the median volume (planning sheet, section 8). */
+/** Coarsens the spacing until a patch covers a quarter of the median volume (docs/nnunet.md#low-resolution-and-cascade). */
 function planLowres(
   fullres: PlannedConfiguration,
   fullresSpacing: Triple,
@@ -136,7 +141,7 @@ function planLowres(
 
 /** Of the trained network: regions, or labels with background. */
 function outputChannels({ labels }: DatasetDescription): number {
-  const regions = labels.classes.filter((entry) => !isAnnotated(entry));
+  const regions = foregroundOf(labels.classes);
   return regions.some(({ labels }) => labels.length > 1) ? regions.length : labels.values.length;
 }
 

@@ -1,6 +1,6 @@
 import { voxels } from '../common/geometry.ts';
 import { refuseUnknown } from '../common/options.ts';
-import { decoderConvolutions, type Network, projects, stageVoxels } from './network.ts';
+import { decoderConvolutions, type Network, projects, stageVoxels } from '../plans/network.ts';
 
 /** What a network is trained on. */
 export interface MemoryInput {
@@ -26,7 +26,9 @@ export interface MemoryBytes {
   total: number;
 }
 
+/** GPU memory of one training step. */
 export interface MemoryEstimate {
+  /** Trainable numbers of the network. */
   parameters: number;
   float32: MemoryBytes;
   /** Automatic mixed precision: float32 weights and their half-precision copies, half-precision activations. */

@@ -1,9 +1,10 @@
 /** The planners of nnU-Net by the names of `--planner`. */
 export const PLANNERS = ['default', 'resenc', 'resenc-m', 'resenc-l', 'resenc-xl'] as const;
 
+/** One of nnU-Net's planners, as `--planner` names it. */
 export type PlannerName = (typeof PLANNERS)[number];
 
-/** What one of nnU-Net's planners assumes (planning sheet, section 7; `*_planner*.py`). */
+/** What one of nnU-Net's planners assumes (docs/nnunet.md#patch-and-batch). */
 export interface Planner {
   /** Of the class, as plans record it in `experiment_planner_used`. */
   className: string;

@@ -15,7 +15,7 @@ export interface Geometries {
 
 /**
  * The spacing that all cases are resampled to at full resolution: the median, but finer along an axis that is much coarser
- * than the others and has few slices (planning sheet, section 2). Millimetres, readers' axis order.
+ * than the others and has few slices (docs/nnunet.md#target-spacing). Millimetres, readers' axis order.
  */
 export function targetSpacing({ spacings, shapes }: Geometries): Triple {
   const target = triple((axis) => median(spacings.map((spacing) => spacing[axis])));
@@ -45,11 +45,6 @@ export function transposition(target: Triple): { forward: Triple; backward: Trip
   const first = coarsestAxis(target);
   const forward = [first, ...AXES.filter((axis) => axis !== first)] as Triple;
   return { forward, backward: triple((axis) => forward.indexOf(axis)) };
-}
-
-/** The entries of `values` in the order that `forward` gives. */
-export function transpose(values: readonly number[], forward: Triple): Triple {
-  return triple((axis) => values[forward[axis]]);
 }
 
 function coarsestAxis(spacing: Triple): number {

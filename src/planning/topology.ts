@@ -17,7 +17,7 @@ const SIMILAR = 2;
 
 /**
  * Halves a patch until its feature maps are as small as they may be, the finest axes first, so that voxels of the deepest
- * stages are about cubic (planning sheet, section 6; `network_topology.py`). Kernels span an axis from the stage on at which
+ * stages are about cubic (docs/nnunet.md#topology). Kernels span an axis from the stage on at which
  * its spacing is similar to the finest.
  * @param spacing millimetres an axis, two axes or three
  * @param patch voxels an axis; need not be whole numbers

@@ -7,6 +7,7 @@ import { callback, wholeNumber } from '../common/schemas.ts';
 export interface Progress {
   /** Reading cases, measuring labels, writing cases. */
   phase: 'fingerprint' | 'coverage' | 'preprocess';
+  /** Cases of this phase. */
   done: number;
   total: number;
   /** Of `done`: what an earlier run had finished. */

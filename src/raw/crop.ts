@@ -12,7 +12,7 @@ export interface NonzeroRegion {
   box: Box;
 }
 
-/** Finds the region as nnU-Net does: nonzero in any channel, holes filled in 3D (preprocessing sheet, step 3). */
+/** Finds the region as nnU-Net does: nonzero in any channel, holes filled in 3D (docs/nnunet.md#crop-to-nonzero). */
 export function nonzeroRegion(channels: readonly Float32Array[], shape: Triple): NonzeroRegion {
   const marks = new Uint8Array(voxels(shape));
   for (const channel of channels) for (let i = 0; i < marks.length; i++) if (channel[i] !== 0) marks[i] = INSIDE_MARK;

@@ -3,7 +3,7 @@ import { isAnnotated, type LabelClass } from '../raw/labels.ts';
 import { WeightedChoice } from './weighted-choice.ts';
 
 /**
- * Which class a patch is centred on, as a position in `classes`, or null for a box anywhere (sampling sheet, section 4.3).
+ * Which class a patch is centred on, as a position in `classes`, or null for a box anywhere (docs/nnunet.md#choice-of-a-class).
  * `counts` has the number of stored locations of each class in the case.
  *
  * Forced: uniform over the classes that are there, or by `weights` (one a class; 0: never); the annotated voxels only if there is

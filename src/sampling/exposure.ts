@@ -1,5 +1,5 @@
 import { OptionError } from '../common/errors.ts';
-import { isAnnotated, type LabelClass } from '../raw/labels.ts';
+import { foregroundOf, type LabelClass } from '../raw/labels.ts';
 import { type ForcedPart, Forcing } from './forcing.ts';
 import type { SamplingOptions } from './slot-plan.ts';
 import { type Locatable, measureVisibility, type Visibility } from './visibility.ts';
@@ -49,9 +49,10 @@ export function inOrder(classes: readonly LabelClass[], numbers: Readonly<Record
 
 /** The position of a class that patches can be centred on. @throws OptionError naming `option` */
 export function classNamed(classes: readonly LabelClass[], name: string, option: string): number {
-  const at = classes.findIndex((entry) => entry.name === name && !isAnnotated(entry));
-  if (at >= 0) return at;
-  const known = classes.filter((entry) => !isAnnotated(entry)).map((entry) => entry.name);
+  const foreground = foregroundOf(classes);
+  const found = foreground.find((entry) => entry.name === name);
+  if (found) return classes.indexOf(found);
+  const known = foreground.map((entry) => entry.name);
   throw new OptionError(`${option}.${name}`, 'the data set has no such class', `Its classes are ${known.join(', ')}`);
 }
 

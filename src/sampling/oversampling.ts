@@ -1,10 +1,10 @@
-import { Draws, STAGE } from '../common/random.ts';
+import { Draws, PURPOSE } from '../common/random.ts';
 import { roundHalfEven } from '../common/round.ts';
 
 /** A fraction that changes over a training: [batch, fraction] pairs, batches ascending. Linear between two, constant around them. */
 export type Schedule = readonly (readonly [batch: number, fraction: number])[];
 
-/** Which slots of a batch are forced to hold foreground (sampling sheet, section 3). */
+/** Which slots of a batch are forced to hold foreground (docs/nnunet.md#forced-foreground). */
 export interface Oversampling {
   /** From 0 to 1; nnU-Net's default is 0.33. */
   fraction: number | Schedule;
@@ -41,5 +41,5 @@ export function isForced({ fraction, probabilistic }: Oversampling, seed: number
   const now = fractionAt(fraction, Math.floor(sample / batchSize));
   if (!probabilistic) return isLastPart(batchSize, now, sample % batchSize);
   const chance = probabilistic === 'realised' ? realisedFraction(batchSize, now) : now;
-  return new Draws(seed, sample, STAGE.oversampling).uniform() < chance;
+  return new Draws(seed, sample, PURPOSE.oversampling).uniform() < chance;
 }

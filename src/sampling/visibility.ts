@@ -1,7 +1,7 @@
 import { affineMatrix, IDENTITY, type Matrix } from '../augmentation/affine.ts';
 import { isSpatial, spatialOf } from '../augmentation/pipeline.ts';
 import { mapping } from '../augmentation/reading.ts';
-import { type SpatialStep, spatialAxes } from '../augmentation/transforms/spatial/spatial.ts';
+import { type CompleteSpatialStep, spatialAxes } from '../augmentation/transforms/spatial/spatial.ts';
 import { type Box, boxShape, type Triple, triple } from '../common/geometry.ts';
 import { type ForcedPart, Forcing } from './forcing.ts';
 import { planSlot, type Samplable, type SamplingOptions, type SlotPlan } from './slot-plan.ts';
@@ -68,7 +68,7 @@ function viewOf({ crop, box, operations }: SlotPlan, { patch, pipeline }: Sampli
     const final = { lower, upper: triple((axis) => lower[axis] + patch.final[axis]) };
     return { matrix: IDENTITY, origin: lower, size: patch.final, crop, reach: final };
   }
-  const step = pipeline.steps.find(isSpatial) as SpatialStep;
+  const step = pipeline.steps.find(isSpatial) as CompleteSpatialStep;
   const matrix = affineMatrix(spatial.angles, spatial.scales, spatialAxes(step, pipeline.patch.axes));
   const { offset } = mapping(matrix, boxShape(crop), patch.final, []);
   return { matrix: inverse(matrix), origin: triple((axis) => crop.lower[axis] + offset[axis]), size: patch.final, crop, reach: box };

@@ -153,6 +153,7 @@ function entryLayout(options: EntryOptions, channels: number): EntryLayout {
 export interface MemoryReport {
   parts: { name: string; bytes: number; meaning: string }[];
   totalBytes: number;
+  /** What it may take, see `maxMemoryBytes`. */
   limitBytes: number;
 }
 

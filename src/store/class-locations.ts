@@ -18,7 +18,7 @@ export interface ClassLocations {
 }
 
 /**
- * Picks the voxels that forced patches are centred on, the same ones as nnU-Net (preprocessing sheet, A.3).
+ * Picks the voxels that forced patches are centred on, the same ones as nnU-Net (docs/nnunet.md#class-locations).
  * Holds one flat index per voxel of any asked-for label while it works.
  */
 export function sampleClassLocations(segmentation: Int8Array | Int16Array, classes: readonly LabelClass[]): ClassLocations[] {

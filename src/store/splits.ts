@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatasetError, fileError, OptionError } from '../common/errors.ts';
 import { xxh64 } from '../common/hash.ts';
+import { SPLITS_FILE } from './file-names.ts';
 
 /** One fold of a cross-validation: ids of cases. */
 export interface Split {
@@ -9,7 +10,6 @@ export interface Split {
   val: string[];
 }
 
-export const SPLITS_FILE = 'splits_final.json';
 const CORRECT = 'Correct it, or remove it: five folds are made then';
 
 /** Cases by their ids: those to train on, and those to validate on. */
@@ -41,18 +41,25 @@ export async function readSplits(dir: string, ids: readonly string[], action = C
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw fileError(path, error);
   }
-  let splits: Split[];
+  let splits: unknown;
   try {
     splits = JSON.parse(text);
   } catch (error) {
     throw new DatasetError(path, `it is not JSON (${(error as Error).message})`, action, { cause: error });
   }
+  const checked = checkSplits(path, splits, ids, action);
+  if (checked.length > 0) return checked;
+  throw new DatasetError(path, 'it has no fold', action);
+}
+
+/** Folds of these cases. @param where for messages. @throws DatasetError */
+export function checkSplits(where: string, splits: unknown, ids: readonly string[], action: string): Split[] {
   const isList = (list: unknown): list is string[] => Array.isArray(list) && list.every((id) => typeof id === 'string');
-  if (!Array.isArray(splits) || splits.length === 0 || !splits.every((split) => isList(split?.train) && isList(split?.val)))
-    throw new DatasetError(path, 'it is not a list of {"train": [ids], "val": [ids]}', action);
+  if (!Array.isArray(splits) || !splits.every((split) => isList(split?.train) && isList(split?.val)))
+    throw new DatasetError(where, 'it is not a list of {"train": [ids], "val": [ids]}', action);
   const known = new Set(ids);
   const unknown = splits.flatMap(({ train, val }) => [...train, ...val]).find((id) => !known.has(id));
-  if (unknown !== undefined) throw new DatasetError(path, `it names a case "${unknown}" that is not there`, action);
+  if (unknown !== undefined) throw new DatasetError(where, `it names a case "${unknown}" that is not there`, action);
   return splits;
 }
 

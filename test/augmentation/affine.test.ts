@@ -5,7 +5,7 @@ const ALL = [0, 1, 2] as const;
 const PLANE = [1, 2] as const;
 
 it('turns about axis 0 first, then 1, then 2, after scaling', () => {
-  // Augmentation sheet, section 3.7.
+  // Made with the original, batchgeneratorsv2.
   const expected = [0.946098, -0.56049, -0.02737, 0.516856, 0.891263, -0.38537, 0.218536, 0.318592, 1.029923];
   affineMatrix([0.3, -0.2, 0.5], [1.1, 1.1, 1.1], ALL).forEach((value, i) => {
     expect(value).toBeCloseTo(expected[i], 6);

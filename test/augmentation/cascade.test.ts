@@ -38,7 +38,6 @@ const SETTINGS: Setting[] = [
   { name: 'as they are, hanging over', crop: { lower: [-2, 9, 11], upper: [8, 19, 21] }, steps: [], drawn: {} },
   { name: 'rotated and scaled', crop, steps: [{ transform: 'spatial' }], drawn: { 0: turned } },
   { name: 'nearest', crop, steps: [{ transform: 'spatial', labels: 'nearest' }], drawn: { 0: turned } },
-  { name: 'by half of the weight', crop, steps: [{ transform: 'spatial', labels: 'threshold' }], drawn: { 0: turned } },
   { name: "bit for bit as nnU-Net's", crop, steps: [{ transform: 'spatial', nnunetCompat: true }], drawn: { 0: turned } },
   {
     name: 'deformed',

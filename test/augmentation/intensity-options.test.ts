@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { completeSteps } from '../../src/augmentation/steps.ts';
 import type { PatchContext, Step, Transform } from '../../src/augmentation/transform.ts';
 import { blur } from '../../src/augmentation/transforms/intensity/blur.ts';
 import { brightness } from '../../src/augmentation/transforms/intensity/brightness.ts';
@@ -8,6 +9,7 @@ import { lowResolution } from '../../src/augmentation/transforms/intensity/low-r
 import { noise } from '../../src/augmentation/transforms/intensity/noise.ts';
 import { OptionError } from '../../src/common/errors.ts';
 import { Draws } from '../../src/common/random.ts';
+import { complete } from '../fixtures/complete-step.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each transform goes with its own steps and parameters
 const TRANSFORMS: Record<string, Transform<any, any>> = { noise, blur, brightness, contrast, lowResolution, gamma };
@@ -43,15 +45,16 @@ const BAD: [string, object, string][] = [
   ['gamma', { channelProbability: Number.NaN }, 'channelProbability'],
 ];
 
+const FINE: Step = { transform: 'noise' };
 const CONTEXT: PatchContext = { channels: 3, shape: [4, 5, 6], axes: [0, 1, 2] };
 
 describe('options of the intensity transforms', () => {
   for (const [name, steps] of Object.entries(GOOD)) {
     it.each(steps)(`${name} takes %j and draws plain data`, (options) => {
-      const step: Step = { transform: name, ...options };
-      TRANSFORMS[name].check(step, 'augmentation[2]');
+      const step = complete(TRANSFORMS[name], { transform: name, ...options });
+      expect(step).toMatchObject(options);
       for (let sample = 0; sample < 20; sample++) {
-        const draw = () => TRANSFORMS[name].draw(step, CONTEXT, new Draws(1, sample, TRANSFORMS[name].stage));
+        const draw = () => TRANSFORMS[name].draw(step, CONTEXT, new Draws(1, sample, TRANSFORMS[name].purpose));
         const parameters = draw();
         expect(JSON.parse(JSON.stringify(parameters))).toEqual(parameters);
         expect(draw()).toEqual(parameters);
@@ -60,12 +63,12 @@ describe('options of the intensity transforms', () => {
   }
 
   it.each(BAD)('%s refuses %j and names %s', (name, options, option) => {
-    const check = (): void => TRANSFORMS[name].check({ transform: name, ...options }, 'augmentation[2]');
+    const check = (): unknown => completeSteps([FINE, FINE, { transform: name, ...options }]);
     expect(check).toThrow(OptionError);
     expect(check).toThrow(expect.objectContaining({ where: `augmentation[2].${option}` }));
   });
 
   it('have stages of their own', () => {
-    expect(Object.values(TRANSFORMS).map(({ stage }) => stage)).toEqual([2, 3, 4, 5, 6, 7]);
+    expect(Object.values(TRANSFORMS).map(({ purpose }) => purpose)).toEqual([2, 3, 4, 5, 6, 7]);
   });
 });

@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { cropOf } from '../../src/augmentation/crop-size.ts';
 import { drawOperations, type Pipeline, readingBox } from '../../src/augmentation/pipeline.ts';
 import { presetSteps } from '../../src/augmentation/presets.ts';
-import type { Axis, Step } from '../../src/augmentation/transform.ts';
+import { completeSteps } from '../../src/augmentation/steps.ts';
+import type { Step } from '../../src/augmentation/transform.ts';
 import type { PipelineStep } from '../../src/augmentation/transforms/index.ts';
+import type { Axis } from '../../src/common/geometry.ts';
 import { type Box, patchOf, type Triple, triple, voxels } from '../../src/common/geometry.ts';
 import { Draws } from '../../src/common/random.ts';
 import { makePatch } from '../fixtures/patch-maker.ts';
@@ -24,7 +26,8 @@ const KINDS: Record<string, Kind> = {
   'slice by slice': { patchSize: [4, 16, 15], steps: presetSteps('default', { patchSize: [4, 16, 15] }) },
 };
 
-function pipelineOf({ patchSize, steps }: Kind): Pipeline {
+function pipelineOf({ patchSize, steps: given }: Kind): Pipeline {
+  const steps = completeSteps(given);
   const axes: Axis[] = patchSize.length === 2 ? [1, 2] : [0, 1, 2];
   return { steps, patch: { channels: 1, shape: patchOf(patchSize), axes }, crop: cropOf(patchSize, steps), wholeCrop: false };
 }
@@ -85,12 +88,19 @@ describe.each(Object.keys(KINDS))('%s patches', (name) => {
   });
 });
 
-it('foreground is what the target holds in the end, also after a transform of the user', async () => {
+it('foreground is what the target holds in the end, also after a transform of the user, chosen or not', async () => {
   const { loadCustomSteps } = await import('../../src/augmentation/options.ts');
   const source = 'export default { apply: ({ target }, _, { label }) => void target.fill(label) };';
   const module = `data:text/javascript,${encodeURIComponent(source)}`;
-  for (const label of [0, 3]) {
-    const steps: PipelineStep[] = [{ transform: 'custom', module, options: { label } }];
+  const applied = { drawn: {} };
+  for (const [label, chosen] of [
+    [0, false],
+    [3, false],
+    [0, true],
+    [3, true],
+  ] as const) {
+    const custom: PipelineStep = { transform: 'custom', module, options: { label } };
+    const steps: PipelineStep[] = [chosen ? { transform: 'oneOf', of: [{ transform: 'noise' }, custom] } : custom];
     await loadCustomSteps(steps);
     const made = makePatch({
       image,
@@ -98,7 +108,7 @@ it('foreground is what the target holds in the end, also after a transform of th
       shape: SHAPE,
       patchSize: [8, 8, 8],
       steps,
-      drawn: { 0: { drawn: {} } },
+      drawn: { 0: chosen ? { choice: 1, parameters: applied } : applied },
       crop: { lower: [0, 0, 0], upper: [8, 8, 8] },
     });
     expect(made.foreground).toBe(label > 0);

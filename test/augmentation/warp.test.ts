@@ -42,7 +42,7 @@ function rows(row: number[]): number[] {
   return row.flatMap(() => row);
 }
 
-describe('vectors of augmentation sheet, section 3.7', () => {
+describe('vectors made with batchgeneratorsv2', () => {
   const flat: Placement = { source: [1, 6, 7], patch: [1, 4, 4], axes: PLANE, matrix: affineMatrix([0, Math.PI / 6], [1.2, 1.2], PLANE) };
   const solid: Placement = {
     source: [3, 4, 5],
@@ -52,7 +52,7 @@ describe('vectors of augmentation sheet, section 3.7', () => {
   };
 
   it.each(BOTH)('2D, %o', (mode) => {
-    // biome-ignore format: as in the sheet
+    // biome-ignore format: one row of numbers
     const expected = [13.4292, 10.2685, 7.1077, 3.9469, 21.3038, 18.1431, 14.9823, 11.8215, 29.1785, 26.0177, 22.8569, 19.6962, 37.0531, 33.8923, 30.7315, 27.5708];
     image({ ...flat, ...mode }, counting(42)).forEach((value, i) => {
       expect(value).toBeCloseTo(expected[i], 3);
@@ -62,18 +62,17 @@ describe('vectors of augmentation sheet, section 3.7', () => {
   });
 
   it.each(BOTH)('3D, %o', (mode) => {
-    // biome-ignore format: as in the sheet
+    // biome-ignore format: one row of numbers
     const expected = [26.5168, 25.0725, 22.9689, 20.0819, 18.6376, 17.1933, 13.6855, 12.4417, 11.2471, 44.1593, 44.5795, 44.9505, 41.8067, 40.3624, 38.9181, 33.9625, 33.9275, 32.4832];
     image({ ...solid, ...mode }, counting(60)).forEach((value, i) => {
       expect(value).toBeCloseTo(expected[i], 3);
     });
   });
 
-  it('3D labels, with the sizes of axes 0 and 2 exchanged in the outside test', () => {
+  it('3D labels, of which none is padding: the patch stays within half a voxel of the source', () => {
     const from = counting(60, (i) => i % 3);
-    const expected = [2, 0, -1, 2, 0, 2, 2, 0, 1, 1, 2, 0, 0, 2, 0, -1, 2, 0];
-    expect(labels({ ...solid, nnunetCompat: true }, from)).toEqual(expected);
-    expect(labels({ ...solid, nnunetCompat: true, fusedMatrix: false }, from)).toEqual(expected);
+    const expected = [2, 0, 2, 2, 0, 2, 2, 0, 1, 1, 2, 0, 0, 2, 0, 0, 2, 0];
+    for (const mode of [...BOTH, { nnunetCompat: true, fusedMatrix: false }]) expect(labels({ ...solid, ...mode }, from)).toEqual(expected);
   });
 });
 
@@ -116,7 +115,7 @@ describe('padding', () => {
     const placement = moved(3, 2.25, mode);
     // Places 2.25, 3.25 and 4.25 of [4, 8, 16].
     expect(image(placement, rows([4, 8, 16]))).toEqual([12, 0, 0]);
-    expect(image(placement, rows([4, 8, 16]), { padding: 'constant', value: 5 })).toEqual([5, 5, 5]);
+    expect(image(placement, rows([4, 8, 16]), { padding: 'constant', value: 5 })).toEqual([13.25, 5, 5]);
     expect(image(placement, rows([4, 8, 16]), { padding: 'constant', value: 0 })).toEqual([12, 0, 0]);
     expect(image(placement, rows([4, 8, 16]), { padding: 'border' })).toEqual([16, 16, 16]);
     image(placement, rows([4, 8, 16]), { padding: 'reflection' }).forEach((value, i) => {
@@ -124,45 +123,58 @@ describe('padding', () => {
       expect(value).toBeCloseTo([16, 14, 7][i], 4);
     });
     expect(image(placement, rows([4, 8, 16]), { interpolation: 'nearest' })).toEqual([16, 0, 0]);
+    expect(image(placement, rows([4, 8, 16]), { interpolation: 'nearest', padding: 'constant', value: 5 })).toEqual([16, 5, 5]);
   });
 
-  it.each(BOTH)('of labels: outside is -1 and begins beyond the middle of the last voxel, %o', (mode) => {
-    expect(labels(moved(4, 0.25, mode), rows([1, 2, 3, 4]))).toEqual([1, 2, 3, -1]);
-    expect(labels(moved(4, 0, mode), rows([1, 2, 3, 4]))).toEqual([1, 2, 3, 4]);
-    expect(labels(moved(4, 0.25, mode), rows([1, 2, 3, 4]), { value: 9 })).toEqual([1, 2, 3, 9]);
+  it.each(BOTH)('of labels: a source ends at the edge of its outermost voxels, %o', (mode) => {
+    expect(labels(moved(4, 0.25, mode), rows([1, 2, 3, 4]))).toEqual([1, 2, 3, 4]);
+    expect(labels(moved(4, 0.75, mode), rows([1, 2, 3, 4]))).toEqual([2, 3, 4, -1]);
+    expect(labels(moved(4, 0.75, mode), rows([1, 2, 3, 4]), { value: 9 })).toEqual([2, 3, 4, 9]);
     expect(labels(moved(4, 2, mode), rows([1, 2, 3, 4]), { padding: 'border' })).toEqual([3, 4, 4, 4]);
-    // Without the rule the last label keeps the weight it has, and the lowest takes what is far off.
-    expect(labels(moved(4, 1.75, mode), rows([1, 2, 3, 4]), { padding: 'zeros' })).toEqual([3, 4, 4, 1]);
-    expect(labels(moved(4, 1.75, mode), rows([1, 2, 3, 4]), { padding: 'zeros', interpolation: 'threshold' })).toEqual([3, 4, 0, 0]);
-    expect(labels(moved(4, 1.75, mode), rows([1, 2, 3, 4]), { padding: 'zeros', interpolation: 'nearest' })).toEqual([3, 4, 0, 0]);
+    for (const interpolation of ['linear', 'nearest'] as const) {
+      expect(labels(moved(4, 1.75, mode), rows([1, 2, 3, 4]), { padding: 'zeros', interpolation })).toEqual([3, 4, 0, 0]);
+      expect(labels(moved(4, 1.75, mode), rows([1, 2, 3, 4]), { interpolation })).toEqual([3, 4, -1, -1]);
+    }
   });
 
-  it('holds every axis against its own size, unless told to do as upstream does', () => {
+  it.each(BOTH)('of labels: its weights along all axes count together, %o', (mode) => {
     const placement: Placement = {
       source: [4, 12, 40],
       patch: [4, 12, 40],
       axes: ALL,
       matrix: affineMatrix([0, 0, 0], [1.04, 1.04, 1.04], ALL),
+      ...mode,
     };
-    const from = new Int16Array(1920);
-    // Section 3.5: 1160 of 1920 voxels by the corrected rule, 800 by upstream's.
-    expect(labels(placement, from).filter((label) => label === -1)).toHaveLength(1160);
-    expect(labels({ ...placement, nnunetCompat: true }, from).filter((label) => label === -1)).toHaveLength(800);
+    // Beyond the middles of the outermost voxels by 0.06, 0.22 and 0.78.
+    const found = labels(placement, new Int16Array(1920));
+    expect(found.filter((label, x) => label !== (x % 40 === 0 || x % 40 === 39 ? -1 : 0))).toEqual([]);
   });
 });
 
 describe('labels that tie', () => {
-  it.each(BOTH)('go to the lowest, %o', (mode) => {
+  it.each(BOTH)('go to the nearest voxel, which is the even one where two are as near, %o', (mode) => {
     expect(labels(moved(4, 0.5, mode), rows([1, 5, 2, 2]))).toEqual([1, 2, 2, -1]);
-    expect(labels(moved(4, 0.5, mode), rows([-1, 5, 0, 0]))).toEqual([-1, 0, 0, -1]);
-    expect(labels(moved(4, 0.5, mode), rows([1, 5, 2, 2]), { interpolation: 'threshold' })).toEqual([5, 5, 2, -1]);
+    expect(labels(moved(4, 0.5, mode), rows([5, 1, 2, 3]))).toEqual([5, 2, 2, -1]);
+    expect(labels(moved(4, 0.5, mode), rows([0, 5, -1, -1]))).toEqual([0, -1, -1, -1]);
+    const middle: Placement = { source: [2, 2, 2], patch: [1, 1, 1], axes: ALL, matrix: IDENTITY, ...mode };
+    expect(labels(middle, [2, 1, 1, 1, 2, 2, 3, 3])).toEqual([2]);
+    expect(labels(middle, [4, 1, 2, 3, 5, 6, 7, 8])).toEqual([4]);
+  });
+
+  it.each(BOTH)('go to the lowest where the nearest is not one of them, %o', (mode) => {
+    const middle: Placement = { source: [2, 2, 2], patch: [1, 1, 1], axes: ALL, matrix: IDENTITY, ...mode };
+    expect(labels(middle, [3, 1, 1, 1, 2, 2, 2, 3])).toEqual([1]);
+    expect(labels(middle, [3, 2, 2, 2, -1, -1, -1, 3])).toEqual([-1]);
   });
 
   it('are those within float16 of a thousandth in compatibility mode only', () => {
-    expect(labels(moved(4, 0.5001), rows([0, 0, 5, 5]))).toEqual([0, 5, 5, -1]);
-    expect(labels(moved(4, 0.5001, { nnunetCompat: true }), rows([0, 0, 5, 5]))).toEqual([0, 0, 5, -1]);
-    expect(labels(moved(4, 0.501, { nnunetCompat: true }), rows([0, 0, 5, 5]))).toEqual([0, 5, 5, -1]);
-    expect(labels(moved(4, 0.4999, { nnunetCompat: true }), rows([5, 5, 0, 0]))).toEqual([5, 0, 0, -1]);
+    // The nearest voxel has label 5 and this share of the weights, at 0.1 along axis 1.
+    const at = (share: number, mode: Partial<Placement>): number[] => {
+      const center: Triple = [0.5, 0.6, 1.5 - share / 0.9];
+      return labels({ source: [1, 2, 2], patch: [1, 1, 1], axes: PLANE, matrix: IDENTITY, center, ...mode }, [5, 0, 0, 0]);
+    };
+    expect([0.4995, 0.49995, 0.5002].map((share) => at(share, { nnunetCompat: false })[0])).toEqual([0, 0, 5]);
+    expect([0.4995, 0.49995, 0.5002].map((share) => at(share, { nnunetCompat: true })[0])).toEqual([0, 5, 5]);
   });
 
   it('tie after quarter turns too, whose cosine is not quite 0', () => {
@@ -177,23 +189,15 @@ describe('labels that tie', () => {
       expect(turned).not.toContain(-1);
     }
   });
-
-  it('of two the lower wins below a half, also where neither is 0', () => {
-    expect(labels(moved(3, 0.4), rows([3, 7, 7]), { interpolation: 'threshold' })).toEqual([3, 7, -1]);
-    expect(labels(moved(3, 0.4), rows([3, 7, 7]), { interpolation: 'threshold', padding: 'zeros' })).toEqual([3, 7, 7]);
-    expect(labels(moved(3, 0.6), rows([3, 7, 7]), { interpolation: 'threshold', padding: 'zeros' })).toEqual([7, 7, 3]);
-  });
 });
 
 describe('planes', () => {
-  it('have sets of labels of their own', () => {
-    const placement: Placement = {
-      source: [2, 1, 2],
-      patch: [2, 1, 2],
-      axes: PLANE,
-      matrix: [1, 0, 0, 0, 1, 0, 0, 0, 9],
-    };
-    expect(labels(placement, [1, 2, 5, 6], { padding: 'zeros' })).toEqual([1, 1, 5, 5]);
+  it('are decided one by one', () => {
+    const placement: Placement = { source: [2, 1, 2], patch: [2, 1, 2], axes: PLANE, matrix: [1, 0, 0, 0, 1, 0, 0, 0, 9] };
+    for (const mode of BOTH) {
+      expect(labels({ ...placement, ...mode }, [1, 2, 5, 6], { padding: 'border' })).toEqual([1, 2, 5, 6]);
+      expect(labels({ ...placement, ...mode }, [1, 2, 5, 6])).toEqual([-1, -1, -1, -1]);
+    }
   });
 
   it('are counted from the other end where the matrix mirrors axis 0', () => {
@@ -202,7 +206,7 @@ describe('planes', () => {
       expect(image({ ...placement, ...mode }, counting(6))).toEqual([5, 4, 3, 2, 1, 0]);
       expect(labels({ ...placement, ...mode }, counting(6), { padding: 'border' })).toEqual([5, 4, 3, 2, 1, 0]);
       const far: Placement = { ...placement, ...mode, matrix: [-1, 0, 0, 0, 1, 0, 0, 0, 9] };
-      expect(labels(far, counting(6), { padding: 'zeros' })).toEqual([4, 4, 2, 2, 0, 0]);
+      expect(labels(far, counting(6), { padding: 'border' })).toEqual([4, 5, 2, 3, 0, 1]);
     }
   });
 
@@ -236,9 +240,9 @@ describe('odd input', () => {
             for (const interpolation of ['linear', 'nearest'] as const)
               for (const value of image(placement, from, { interpolation, padding, value: 4 }))
                 expect(value >= 0 && value < 5.0001).toBe(true);
-            for (const interpolation of ['linear', 'threshold', 'nearest'] as const)
+            for (const interpolation of ['linear', 'nearest'] as const)
               for (const label of labels(placement, from, { interpolation, padding }))
-                expect([3, 4, 5, ...(padding === 'constant' ? [-1, 0] : [0])]).toContain(label);
+                expect([3, 4, 5, ...(padding === 'constant' ? [-1] : padding === 'zeros' ? [0] : [])]).toContain(label);
           }
   });
 
@@ -277,7 +281,7 @@ describe('odd input', () => {
     const from = drawn(1000, 4).map((label) => [-1, 0, 7, 300][label]);
     const matrix = affineMatrix([1, 2, 3], [1.4, 0.7, 1], ALL);
     const placement: Placement = { source: [10, 10, 10], patch: [12, 9, 11], axes: ALL, matrix, ...mode };
-    for (const interpolation of ['linear', 'threshold', 'nearest'] as const)
+    for (const interpolation of ['linear', 'nearest'] as const)
       expect(new Set(labels(placement, from, { interpolation }))).toEqual(new Set([-1, 0, 7, 300]));
   });
 });

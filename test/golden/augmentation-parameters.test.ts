@@ -1,15 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { drawOperations, type Pipeline, spatialOf } from '../../src/augmentation/pipeline.ts';
 import { presetSteps } from '../../src/augmentation/presets.ts';
-import type { Axis, PatchContext, Step, Transform } from '../../src/augmentation/transform.ts';
+import { completeSteps } from '../../src/augmentation/steps.ts';
+import type { PatchContext, Transform } from '../../src/augmentation/transform.ts';
 import { blur } from '../../src/augmentation/transforms/intensity/blur.ts';
 import { brightness } from '../../src/augmentation/transforms/intensity/brightness.ts';
 import { contrast } from '../../src/augmentation/transforms/intensity/contrast.ts';
 import { type GammaStep, gamma } from '../../src/augmentation/transforms/intensity/gamma.ts';
 import { type LowResolutionStep, lowResolution } from '../../src/augmentation/transforms/intensity/low-resolution.ts';
 import { noise } from '../../src/augmentation/transforms/intensity/noise.ts';
+import type { Axis } from '../../src/common/geometry.ts';
 import { patchOf } from '../../src/common/geometry.ts';
-import { AUGMENTATION_STAGES, Draws } from '../../src/common/random.ts';
+import type { OptionTable } from '../../src/common/options.ts';
+import { AUGMENTATION_PURPOSES, Draws } from '../../src/common/random.ts';
+import { complete, type Written } from '../fixtures/complete-step.ts';
 import { has, readJson } from './golden.ts';
 
 /** A sample of the peer's numbers. */
@@ -68,10 +72,10 @@ function expectDistribution(values: number[], expected: Distribution): void {
 }
 
 /** What a transform draws for many samples; null where nothing is to be done. */
-function drawMany<S extends Step, P>(transform: Transform<S, P>, step: S, context: PatchContext): (P | null)[] {
-  transform.check(step, 'augmentation[0]');
+function drawMany<T extends OptionTable, P>(transform: Transform<T, P>, given: Written<T>, context: PatchContext): (P | null)[] {
+  const step = complete(transform, given);
   return Array.from({ length: SAMPLES }, (_, i) =>
-    transform.draw(step, context, new Draws(2024, i, AUGMENTATION_STAGES + transform.stage)),
+    transform.draw(step, context, new Draws(2024, i, AUGMENTATION_PURPOSES + transform.purpose)),
   );
 }
 
@@ -195,7 +199,7 @@ describe.each(setups)('parameters drawn for $channels x $patch_size', (setup) =>
 
   /** What the whole pipeline draws, sample by sample. */
   const steps = presetSteps('default', { patchSize: setup.patch_size });
-  const pipeline: Pipeline = { steps, patch: context, crop: context.shape, wholeCrop: false };
+  const pipeline: Pipeline = { steps: completeSteps(steps), patch: context, crop: context.shape, wholeCrop: false };
   const drawn = Array.from({ length: SAMPLES }, (_, sample) => drawOperations(pipeline, 77, sample));
 
   it('come in the same order, as often', () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { cropSize, enlarged } from '../../src/augmentation/crop-size.ts';
 import { presetSteps, trainerSpatial } from '../../src/augmentation/presets.ts';
-import type { SpatialStep } from '../../src/augmentation/transforms/spatial/spatial.ts';
+import { completeSteps } from '../../src/augmentation/steps.ts';
+import type { CompleteSpatialStep } from '../../src/augmentation/transforms/spatial/spatial.ts';
 import { has, readJson } from './golden.ts';
 
 const PATH = 'sampling/initial_patch_size.json';
@@ -21,8 +22,8 @@ describe.skipIf(!has(PATH))('golden crop sizes', () => {
       rotation.forEach((angle, i) => void expect(angle).toBeCloseTo(trainer.rotation_rad[i], 12));
       expect(dummy2d).toBe(trainer.do_dummy_2d_data_aug);
       expect(mirrorAxes).toEqual(trainer.mirror_axes.map((axis: number) => axis + 3 - patch_size.length));
-      const [step] = presetSteps('default', { patchSize: patch_size });
-      expect(cropSize(patch_size, step as SpatialStep)).toEqual(trainer.initial_patch_size);
+      const [step] = completeSteps(presetSteps('default', { patchSize: patch_size }));
+      expect(cropSize(patch_size, step as CompleteSpatialStep)).toEqual(trainer.initial_patch_size);
     });
   }
 });

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import type { Axis, Sample, Workspace } from '../../src/augmentation/transform.ts';
+import type { Sample, Workspace } from '../../src/augmentation/transform.ts';
 import { type BlurParameters, blur, gaussian } from '../../src/augmentation/transforms/intensity/blur.ts';
 import { brightness } from '../../src/augmentation/transforms/intensity/brightness.ts';
 import { contrast } from '../../src/augmentation/transforms/intensity/contrast.ts';
 import { gamma } from '../../src/augmentation/transforms/intensity/gamma.ts';
 import { lowResolution } from '../../src/augmentation/transforms/intensity/low-resolution.ts';
+import type { Axis } from '../../src/common/geometry.ts';
 import { patchOf, voxels } from '../../src/common/geometry.ts';
 import { bindKernels, KERNEL_BYTES } from '../../src/kernels/kernels.ts';
+import { complete } from '../fixtures/complete-step.ts';
 import { expectClose, type GoldenArray, type GoldenCase, has, manifest, readArray } from './golden.ts';
 
 const memory = new WebAssembly.Memory({ initial: 256, maximum: 256, shared: true });
@@ -18,24 +20,24 @@ const data = KERNEL_BYTES;
 const APPLY: Record<string, (sample: Sample, params: GoldenCase['params']) => void> = {
   GaussianBlurTransform: (sample, params) => {
     const parameters: BlurParameters = { sigmas: params.sigmas_per_channel };
-    blur.apply(sample, parameters, { transform: 'blur' }, workspace);
+    blur.apply(sample, parameters, complete(blur, { transform: 'blur' }), workspace);
   },
   MultiplicativeBrightnessTransform: (sample, params) =>
-    brightness.apply(sample, { factors: params.multipliers_per_channel }, { transform: 'brightness' }, workspace),
+    brightness.apply(sample, { factors: params.multipliers_per_channel }, complete(brightness, { transform: 'brightness' }), workspace),
   ContrastTransform: (sample, params) =>
     contrast.apply(
       sample,
       { factors: params.multipliers_per_channel },
-      { transform: 'contrast', preserveRange: params.preserve_range },
+      complete(contrast, { transform: 'contrast', preserveRange: params.preserve_range }),
       workspace,
     ),
   SimulateLowResolutionTransform: (sample, params) =>
-    lowResolution.apply(sample, { scales: params.scales_per_channel }, { transform: 'lowResolution' }, workspace),
+    lowResolution.apply(sample, { scales: params.scales_per_channel }, complete(lowResolution, { transform: 'lowResolution' }), workspace),
   GammaTransform: (sample, params) =>
     gamma.apply(
       sample,
       { gammas: params.gamma_per_channel },
-      { transform: 'gamma', invert: params.invert_image, retainStats: params.retain_stats },
+      complete(gamma, { transform: 'gamma', invert: params.invert_image, retainStats: params.retain_stats }),
       workspace,
     ),
 };
@@ -103,7 +105,7 @@ describe('intensity transforms', () => {
       const image = new Float32Array(buffer, data, voxels(sample.shape));
       const apply = (scales: number[]): Float32Array => {
         for (let i = 0; i < image.length; i++) image[i] = Math.sin(i * 12.9898);
-        lowResolution.apply(sample, { scales: [scales] }, { transform: 'lowResolution' }, workspace);
+        lowResolution.apply(sample, { scales: [scales] }, complete(lowResolution, { transform: 'lowResolution' }), workspace);
         return image.slice();
       };
       // The peer's scales do the same as those that make exactly its sizes.

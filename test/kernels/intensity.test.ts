@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Axis, Sample, Workspace } from '../../src/augmentation/transform.ts';
+import type { Sample, Workspace } from '../../src/augmentation/transform.ts';
 import { blur as blurTransform, gaussian } from '../../src/augmentation/transforms/intensity/blur.ts';
 import { lowResolution as lowResolutionTransform } from '../../src/augmentation/transforms/intensity/low-resolution.ts';
+import type { Axis } from '../../src/common/geometry.ts';
 import { type Triple, voxels } from '../../src/common/geometry.ts';
 import { blurScratchBytes, type Taps } from '../../src/kernels/intensity.ts';
 import { bindKernels, KERNEL_BYTES } from '../../src/kernels/kernels.ts';
+import { complete } from '../fixtures/complete-step.ts';
 import { blur } from './reference/blur.ts';
 import { gamma } from './reference/gamma.ts';
 import { linear } from './reference/linear.ts';
@@ -338,12 +340,13 @@ describe.each(SHAPES)('blur of %i x %i x %i', (...shape) => {
 
 describe.each(SHAPES)('low resolution of %i x %i x %i', (...shape) => {
   const image = draw(voxels(shape), 23);
+  const step = complete(lowResolutionTransform, { transform: 'lowResolution' });
   const apply = (scales: number[], mirrored: readonly Axis[] = []) => {
     return (pointer: number): void => {
       const sample: Sample = { channels: 1, shape, axes: [0, 1, 2], data: pointer, target: 0, hasOutside: false, mirrored };
-      const bytes = lowResolutionTransform.scratchBytes!({ transform: 'lowResolution' }, sample);
+      const bytes = lowResolutionTransform.scratchBytes!(step, sample);
       const end = new Uint8Array(buffer, SCRATCH + bytes, 64).fill(77);
-      lowResolutionTransform.apply(sample, { scales: [scales] }, { transform: 'lowResolution' }, workspace);
+      lowResolutionTransform.apply(sample, { scales: [scales] }, step, workspace);
       expect(end.every((byte) => byte === 77)).toBe(true);
     };
   };
@@ -389,7 +392,7 @@ describe('scratch', () => {
     ],
   ] as const)('of a blur of %j is enough for the largest sigma', (size, axes) => {
     const shape = [...size] as Triple;
-    const step = { transform: 'blur', sigma: [0.5, 1.5] } as const;
+    const step = complete(blurTransform, { transform: 'blur', sigma: [0.5, 1.5] });
     const image = draw(voxels(shape), 2);
     const sample: Sample = { channels: 1, shape, axes, data: IMAGE, target: 0, hasOutside: false, mirrored: [] };
     const end = new Uint8Array(buffer, SCRATCH + blurTransform.scratchBytes!(step, sample), 64).fill(77);

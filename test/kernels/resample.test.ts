@@ -141,6 +141,7 @@ describe.each([1, 2])('resampleLabels into %i bytes', (bytes) => {
       bytes,
       lower: area(4 * count),
       upper: area(4 * count),
+      near: area(4 * count),
       weights: area(16 * count),
       scratch: area(4 * width),
     };
@@ -152,13 +153,16 @@ describe.each([1, 2])('resampleLabels into %i bytes', (bytes) => {
         rows[row * width + x] = label = row > 0 && x % 3 > 0 ? label : values[draw(values.length)];
     const lower = new Int32Array(memory.buffer, task.lower, count).map(() => draw(width));
     const upper = lower.map((x) => Math.min(x + draw(2), width - 1));
+    const near = new Int32Array(memory.buffer, task.near, count).map((_, x) => (draw(2) === 0 ? lower[x] : upper[x]));
     const weights = Array.from({ length: count }, () => draw(9) / 8);
     new Int32Array(memory.buffer, task.lower, count).set(lower);
     new Int32Array(memory.buffer, task.upper, count).set(upper);
+    new Int32Array(memory.buffer, task.near, count).set(near);
     for (let x = 0; x < count; x++) new Float64Array(memory.buffer, task.weights, 2 * count).set([weights[x], 1 - weights[x]], 2 * x);
     // Halves and quarters: ties are frequent, and exact.
     const rowWeights = [0.25, 0.25, 0.5, 0] as const;
-    kernels.resampleLabels(task, rowWeights);
+    const nearRow = draw(4);
+    kernels.resampleLabels(task, nearRow, rowWeights);
 
     const result = bytes === 1 ? new Int8Array(memory.buffer, task.target, count) : new Int16Array(memory.buffer, task.target, count);
     for (let x = 0; x < count; x++) {
@@ -169,14 +173,17 @@ describe.each([1, 2])('resampleLabels into %i bytes', (bytes) => {
           sums.set(label, (sums.get(label) ?? 0) + rowWeights[row] * weight);
         }
       }
-      const half = [...sums].filter(([, sum]) => sum >= 0.5).map(([label]) => label);
-      expect(result[x]).toBe(half.length > 0 ? Math.max(...half) : 0);
+      const most = Math.max(...sums.values());
+      const tied = [...sums].filter(([, sum]) => sum === most).map(([label]) => label);
+      const own = rows[nearRow * width + near[x]];
+      expect(result[x]).toBe(tied.includes(own) ? own : Math.min(...tied));
     }
     const sizes: [keyof LabelTask, number][] = [
       ['rows', 8 * width],
       ['target', bytes * count],
       ['lower', 4 * count],
       ['upper', 4 * count],
+      ['near', 4 * count],
       ['weights', 16 * count],
       ['scratch', 4 * width],
     ];

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { makeStore } from '../fixtures/store.ts';
@@ -27,9 +27,24 @@ function run(command: string, ...words: string[]): { status: number | null; stdo
 describe('the installed tarball', () => {
   it('holds what runs, and no sources, tests or data', () => {
     const installed = join(dir, 'node_modules/voxfeed');
-    expect(readdirSync(installed).sort()).toEqual(['LICENSE', 'README.md', 'dist', 'package.json']);
+    expect(readdirSync(installed).sort()).toEqual([
+      'CHANGELOG.md',
+      'CONTRIBUTING.md',
+      'LICENSE',
+      'README.md',
+      'dist',
+      'docs',
+      'package.json',
+    ]);
     expect(existsSync(join(installed, 'dist/src/kernels/kernels.wasm'))).toBe(true);
     expect(existsSync(join(installed, 'dist/workers/patch-worker.js'))).toBe(true);
+  });
+
+  it('has a README whose pictures and links are in it', () => {
+    const installed = join(dir, 'node_modules/voxfeed');
+    const links = [...readFileSync(join(installed, 'README.md'), 'utf8').matchAll(/\]\((?!\w+:)([^)#]+)/g)].map(([, link]) => link);
+    expect(links.length).toBeGreaterThan(10);
+    expect(links.filter((link) => !existsSync(join(installed, link)))).toEqual([]);
   });
 
   it('is imported, feeds batches and shares them with another thread', async () => {

@@ -3,8 +3,8 @@ import { OptionError } from '../../src/common/errors.ts';
 import { planExperiment } from '../../src/planning/experiment.ts';
 import type { DatasetFingerprint } from '../../src/planning/fingerprint.ts';
 import type { PlannerName } from '../../src/planning/planners.ts';
-import type { PlansConfiguration } from '../../src/planning/plans.ts';
-import { resolveConfiguration } from '../../src/planning/plans-file.ts';
+import type { PlansConfiguration } from '../../src/plans/plans.ts';
+import { resolveConfiguration } from '../../src/plans/plans-file.ts';
 import { describeDataset, HIPPOCAMPUS, LUNG, type PlannedDataset, plan } from '../fixtures/experiment.ts';
 
 const configuration = (dataset: PlannedDataset, name = '3d_fullres') => plan(dataset).plans.configurations[name] as PlansConfiguration;
@@ -14,14 +14,14 @@ describe('an option of planning', () => {
     for (const planner of ['nnUNetPlannerResEncM', 'Default', '', 'toString'] as string[] as PlannerName[]) {
       expect(() => plan(HIPPOCAMPUS, { planner })).toThrow(OptionError);
       expect(() => plan(HIPPOCAMPUS, { planner })).toThrow(
-        `planner: there is no planner "${planner}". Choose one of default, resenc, resenc-m, resenc-l, resenc-xl`,
+        `planner: ${JSON.stringify(planner)} is not known. Choose one of default, resenc, resenc-m, resenc-l, resenc-xl`,
       );
     }
   });
 
   it.each([0, -8, Number.NaN, Number.POSITIVE_INFINITY])('that gives a GPU %d GB is refused', (gpuMemoryGb) => {
     expect(() => plan(HIPPOCAMPUS, { gpuMemoryGb })).toThrow(OptionError);
-    expect(() => plan(HIPPOCAMPUS, { gpuMemoryGb })).toThrow(/^gpuMemoryGb: .* is not a size above 0\./);
+    expect(() => plan(HIPPOCAMPUS, { gpuMemoryGb })).toThrow(/^gpuMemoryGb: .* is not a number above 0\./);
   });
 
   it('that gives too little memory is refused with its name', () => {

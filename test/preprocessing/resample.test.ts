@@ -69,15 +69,20 @@ function reference(image: Iterable<number>, shape: Triple, target: Triple, { ord
   return separate === null ? data : referenceAxis(data, size, separate, target[separate], orderZ);
 }
 
-/** For each label in turn, the larger one last; `unsure` where half of the weights is a matter of rounding. */
+/** The label with the largest weight; `unsure` where it is a matter of rounding. */
 function referenceLabels(labels: Int8Array | Int16Array, shape: Triple, target: Triple, order: 0 | 1, separate: Axis | null) {
-  const result = new Array(voxels(target)).fill(0);
+  const result: number[] = new Array(voxels(target)).fill(0);
+  const most: number[] = new Array(result.length).fill(0);
   const unsure = new Set<number>();
-  for (const label of [...new Set(labels)].sort((a, b) => a - b)) {
+  for (const label of new Set(labels)) {
     const mask = Array.from(labels, (value) => Number(value === label));
     for (const [i, weight] of reference(mask, shape, target, { order, separate, orderZ: 0 }).entries()) {
-      if (weight >= 0.5) result[i] = label;
-      if (Math.abs(weight - 0.5) < 1e-9) unsure.add(i);
+      if (Math.abs(weight - most[i]) < 1e-9) unsure.add(i);
+      else if (weight > most[i]) {
+        unsure.delete(i);
+        result[i] = label;
+      }
+      most[i] = Math.max(weight, most[i]);
     }
   }
   return { result, unsure };
@@ -269,14 +274,27 @@ describe('resampleLabels', () => {
     expect(resampleLabels(new Labels(8), [2, 2, 2], [3, 3, 3], { order: 1, separate: null })).toBeInstanceOf(Labels);
   });
 
-  it('gives the larger of two labels that have half each, whichever comes first', () => {
-    expect([...resampleLabels(Int8Array.of(2, 1), [1, 1, 2], [1, 1, 1], { order: 1, separate: null })]).toEqual([2]);
-    expect([...resampleLabels(Int8Array.of(-1, 0), [1, 1, 2], [1, 1, 1], { order: 1, separate: null })]).toEqual([0]);
+  const middleOf = (labels: number[], shape: Triple): number =>
+    resampleLabels(Int8Array.from(labels), shape, [1, 1, 1], { order: 1, separate: null })[0];
+
+  it('gives the nearest of labels that tie, the upper one where two are as near', () => {
+    expect(middleOf([2, 1], [1, 1, 2])).toBe(1);
+    expect(middleOf([-1, 0], [1, 1, 2])).toBe(0);
+    expect(middleOf([1, 2, 3, 4], [1, 2, 2])).toBe(4);
+    expect(middleOf([1, 1, 1, 3, 3, 2, 2, 2], [2, 2, 2])).toBe(2);
   });
 
-  it('gives 0 where three labels meet and none has half', () => {
-    expect([...resampleLabels(Int8Array.of(1, 2, 3, 3, 1, 2), [1, 3, 2], [1, 1, 1], { order: 1, separate: null })]).toEqual([3]);
-    expect([...resampleLabels(Int8Array.of(1, 2, 3, 4), [1, 2, 2], [1, 1, 1], { order: 1, separate: null })]).toEqual([0]);
+  it('gives the lowest of labels that tie where the nearest is not one of them', () => {
+    expect(middleOf([3, 1, 1, 1, 2, 2, 2, 3], [2, 2, 2])).toBe(1);
+  });
+
+  it('gives the label with the most weight where three meet and none has half', () => {
+    expect(middleOf([1, 2, 3, 3, 1, 2], [1, 3, 2])).toBe(3);
+    expect(middleOf([0, 3, 1, 3, 3, 1, 2, 2], [2, 2, 2])).toBe(3);
+  });
+
+  it('makes zeros of nothing', () => {
+    expect([...resampleLabels(new Int8Array(0), [0, 2, 2], [1, 1, 3], { order: 1, separate: null })]).toEqual([0, 0, 0]);
   });
 
   it('takes the nearest label of order 0', () => {

@@ -8,7 +8,7 @@ import { Program } from '../../src/training/gpu/program.ts';
 /** Both ways to make products. On a software Vulkan, shaders of large tiles take long to compile: one test has those. */
 export const TILINGS = {
   direct: SOFTWARE_TILING,
-  shared: { area: 64, mostRows: 8, depth: 4, perThread: 2, shared: true },
+  shared: { area: 64, mostRows: 8, mostColumns: 16, depth: 4, perThread: 2, shared: true },
   gpu: GPU_TILING,
 };
 

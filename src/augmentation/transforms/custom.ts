@@ -1,19 +1,30 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { OptionError } from '../../common/errors.ts';
+import type { Axis } from '../../common/geometry.ts';
 import { type Triple, voxels } from '../../common/geometry.ts';
+import type { OptionTable } from '../../common/options.ts';
 import type { Draws } from '../../common/random.ts';
-import type { Axis, PatchContext, Step, Transform } from '../transform.ts';
-import { checkOptions } from './check-options.ts';
+import { text, that } from '../../common/schemas.ts';
+import type { PatchContext, StepOf, Transform } from '../transform.ts';
+
+const OPTIONS = {
+  /** A path, relative to the current folder, or a URL of a module whose default export is a `CustomTransform`. */
+  module: {
+    schema: text('the path or URL of a module'),
+    required: true,
+    help: 'path or URL of a module that exports a transform by default',
+  },
+  /** Plain data for the module. Default {}. */
+  options: {
+    schema: that<unknown>('what JSON keeps', (value) => isPlain(value), 'Give numbers, texts, true, false, null, lists and plain objects'),
+    default: {},
+    help: 'plain data for the module',
+  },
+} as const satisfies OptionTable;
 
 /** A transform of the user's own, in a module of its own, which each thread imports. */
-export interface CustomStep extends Step {
-  readonly transform: 'custom';
-  /** A path, relative to the current folder, or a URL of a module whose default export is a `CustomTransform`. */
-  readonly module: string;
-  /** Plain data for the module. Default {}. */
-  readonly options?: unknown;
-}
+export interface CustomStep extends StepOf<'custom', typeof OPTIONS> {}
 
 /** One sample as a user's transform sees it: views on the shared memory, to be changed in place. */
 export interface CustomSample {
@@ -63,26 +74,13 @@ export async function loadCustom(module: string): Promise<void> {
   loaded.set(module, transform as CustomTransform);
 }
 
-export const custom: Transform<CustomStep, { drawn: unknown }> = {
-  stage: 28,
+export const custom: Transform<typeof OPTIONS, { drawn: unknown }> = {
+  purpose: 28,
+  options: OPTIONS,
 
-  check(step, path) {
-    checkOptions(step, path, ['module', 'options']);
-    if (typeof step.module !== 'string' || step.module === '')
-      throw new OptionError(
-        `${path}.module`,
-        `${JSON.stringify(step.module) ?? 'nothing'} is no module`,
-        'Give the path or URL of a module',
-      );
-    if (step.options !== undefined && !isPlain(step.options))
-      throw new OptionError(
-        `${path}.options`,
-        'they are not what JSON keeps',
-        'Give numbers, texts, true, false, null, lists and plain objects',
-      );
-  },
+  makesForeground: () => true,
 
-  draw({ module, options = {} }, context, draws) {
+  draw({ module, options }, context, draws) {
     const transform = use(module);
     if (!transform.draw) return { drawn: {} };
     const drawn = transform.draw(draws, context, options);
@@ -97,7 +95,7 @@ export const custom: Transform<CustomStep, { drawn: unknown }> = {
     return { drawn: JSON.parse(JSON.stringify(drawn)) };
   },
 
-  apply(sample, { drawn }, { module, options = {} }, { buffer }) {
+  apply(sample, { drawn }, { module, options }, { buffer }) {
     const { shape, axes, mirrored } = sample;
     const count = voxels(shape);
     const image = Array.from({ length: sample.channels }, (_, c) => new Float32Array(buffer, sample.data + c * count * 4, count));

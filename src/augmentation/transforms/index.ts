@@ -70,7 +70,7 @@ export const TRANSFORMS: Readonly<Record<string, Transform<any, any>>> = {
   brightnessGradient,
   localGamma,
   sharpen,
-  oneOf: oneOf((name) => (Object.hasOwn(TRANSFORMS, name) ? TRANSFORMS[name] : undefined)),
+  oneOf: oneOf((name) => TRANSFORMS[name]),
   oneHot,
   binaryOperators,
   removeComponent,

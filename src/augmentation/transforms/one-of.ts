@@ -1,12 +1,17 @@
-import { OptionError } from '../../common/errors.ts';
-import type { Step, Transform } from '../transform.ts';
-import { checkOptions } from './check-options.ts';
+import type { OptionTable } from '../../common/options.ts';
+import { that } from '../../common/schemas.ts';
+import type { CompleteStep, Step, StepOf, Transform } from '../transform.ts';
+
+const OPTIONS = {
+  of: {
+    schema: that<readonly Step[]>('a list of steps', (value) => Array.isArray(value) && value.length > 0, 'Give the steps to choose from'),
+    required: true,
+    help: 'the steps to choose from',
+  },
+} as const satisfies OptionTable;
 
 /** Makes one of several steps, all equally likely to be chosen; the chosen one's own probability then decides whether it is made. */
-export interface OneOfStep extends Step {
-  readonly transform: 'oneOf';
-  readonly of: readonly Step[];
-}
+export interface OneOfStep extends StepOf<'oneOf', typeof OPTIONS> {}
 
 export interface OneOfParameters {
   /** Which step. */
@@ -18,37 +23,30 @@ export interface OneOfParameters {
 // biome-ignore lint/suspicious/noExplicitAny: each transform goes with its own steps, which their names tell apart
 type AnyTransform = Transform<any, any>;
 
-/** `lookup` gives the transform of a name, undefined where there is none: the table of all transforms, which holds this one too. */
-export function oneOf(lookup: (name: string) => AnyTransform | undefined): Transform<OneOfStep, OneOfParameters> {
-  const find = (step: Step): AnyTransform => lookup(step.transform) as AnyTransform;
+/** `lookup` gives the transform of a name: out of the table of all transforms, which holds this one too. */
+export function oneOf(lookup: (name: string) => AnyTransform): Transform<typeof OPTIONS, OneOfParameters> {
+  // Complete as the step that holds them is.
+  const held = ({ of }: { of: readonly Step[] }): readonly CompleteStep[] => of as readonly CompleteStep[];
   return {
-    stage: 24,
-
-    check(step, path) {
-      checkOptions(step, path, ['of']);
-      if (!Array.isArray(step.of) || step.of.length === 0)
-        throw new OptionError(`${path}.of`, 'there is nothing to choose from', 'Give a list of steps');
-      for (const [i, inner] of step.of.entries()) {
-        const name = inner?.transform;
-        const transform = typeof name === 'string' ? lookup(name) : undefined;
-        if (!transform)
-          throw new OptionError(`${path}.of[${i}]`, `there is no transform ${JSON.stringify(name) ?? 'named'}`, 'Correct its `transform`');
-        transform.check(inner, `${path}.of[${i}]`);
-      }
-    },
+    purpose: 24,
+    options: OPTIONS,
+    holds: 'of',
+    bearsMirroring: true,
+    invisible: true,
 
     draw(step, context, draws) {
       const choice = draws.below(step.of.length);
-      const chosen = step.of[choice];
-      if (draws.uniform() >= (chosen.probability ?? 1)) return null;
-      const parameters = find(chosen).draw(chosen, context, draws);
+      const chosen = held(step)[choice];
+      if (draws.uniform() >= chosen.probability) return null;
+      const parameters = lookup(chosen.transform).draw(chosen, context, draws);
       return parameters === null ? null : { choice, parameters };
     },
 
     apply(sample, { choice, parameters }, step, workspace) {
-      find(step.of[choice]).apply(sample, parameters, step.of[choice], workspace);
+      const chosen = held(step)[choice];
+      lookup(chosen.transform).apply(sample, parameters, chosen, workspace);
     },
 
-    scratchBytes: (step, context) => Math.max(...step.of.map((inner) => find(inner).scratchBytes?.(inner, context) ?? 0)),
+    scratchBytes: (step, context) => Math.max(...held(step).map((inner) => lookup(inner.transform).scratchBytes?.(inner, context) ?? 0)),
   };
 }

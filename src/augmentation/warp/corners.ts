@@ -3,6 +3,12 @@ import type { Fold } from './fold.ts';
 
 const { floor, fround } = Math;
 
+/**
+ * Two weights this close count as equal, and a place this close to the middle between two voxels as there. Coordinates are off by some
+ * 1e-13 voxels at most (quarter turns, scales that are no binary fractions), and no drawn angle comes as near to a tie.
+ */
+export const TOLERANCE = 1e-9;
+
 /** The voxels around one place of a source and their weights in linear interpolation: those inside the source, in memory order. */
 export class Corners {
   /** In voxels from the start of the source. */
@@ -78,7 +84,6 @@ export function nearest(source: Triple, fold: Fold, planar: boolean, z: number, 
 }
 
 function roundToEven(value: number): number {
-  const low = floor(value);
-  const part = value - low;
-  return part < 0.5 || (part === 0.5 && low % 2 === 0) ? low : low + 1;
+  const up = floor(value + 0.5 + TOLERANCE);
+  return floor(value + 0.5 - TOLERANCE) === up || up % 2 === 0 ? up : up - 1;
 }

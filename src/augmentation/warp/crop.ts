@@ -2,7 +2,7 @@ import { triple } from '../../common/geometry.ts';
 import type { Padding, Placement } from './placement.ts';
 
 /**
- * Cuts a patch out at whole voxels: along each axis it begins at floor(center) - floor(P / 2) (augmentation sheet, section 3.2).
+ * Cuts a patch out at whole voxels: along each axis it begins at floor(center) - floor(P / 2) (docs/nnunet.md#crop-without-interpolation).
  * `reflection` mirrors at the middles of the outermost voxels, which are not repeated; `border` and `reflection` also fill a
  * patch that lies beside the source altogether, where torch gives up.
  */

@@ -2,16 +2,9 @@ import { AXES, type Triple, triple } from '../../common/geometry.ts';
 import { IDENTITY, type Matrix } from '../affine.ts';
 import type { Grid, Placement } from './placement.ts';
 
-/**
- * Two weights this close count as equal, and a voxel this far beyond the outermost middles counts as on them. Coordinates are off
- * by some 1e-13 voxels at most (quarter turns, scales that are no binary fractions), and no drawn angle comes as near to a tie.
- */
-export const TOLERANCE = 1e-9;
-
-/** Coordinates in float64 straight from the matrix; a voxel is outside where it reads beyond the middles of the outermost voxels. */
+/** Coordinates in float64 straight from the matrix. */
 export class ExactGrid implements Grid {
   readonly at: Grid['at'];
-  readonly outside: Uint8Array;
   readonly #patch: Triple;
   readonly #planar: boolean;
   readonly #matrix: Matrix;
@@ -20,11 +13,9 @@ export class ExactGrid implements Grid {
   readonly #shift: Triple;
   readonly #factor: Triple;
   readonly #middle: Triple;
-  readonly #limit: Triple;
 
   constructor({ source, patch, axes, matrix = IDENTITY, center, offsets, alignCorners = false }: Placement) {
     this.at = [new Float64Array(patch[2]), new Float64Array(patch[2]), new Float64Array(patch[2])];
-    this.outside = new Uint8Array(patch[2]);
     this.#patch = patch;
     this.#planar = axes.length === 2;
     this.#matrix = matrix;
@@ -37,7 +28,10 @@ export class ExactGrid implements Grid {
     });
     this.#factor = triple((axis) => (alignCorners ? (source[axis] - 1) / source[axis] : 1));
     this.#middle = triple((axis) => (source[axis] - 1) / 2);
-    this.#limit = triple((axis) => (alignCorners ? source[axis] / 2 : (source[axis] - 1) / 2) + TOLERANCE);
+  }
+
+  reachesOutside(): boolean {
+    return true;
   }
 
   row(z: number, y: number): void {
@@ -47,7 +41,6 @@ export class ExactGrid implements Grid {
     const plane = this.#planar ? 0 : z;
     const size = (this.#planar ? 1 : p0) * p1 * p2;
     const start = (plane * p1 + y) * p2;
-    this.outside.fill(0);
     for (const axis of AXES) {
       const at = this.at[axis];
       if (this.#planar && axis === 0) {
@@ -61,7 +54,6 @@ export class ExactGrid implements Grid {
       for (let x = 0; x < p2; x++) {
         let from = base + a2 * (x - (p2 - 1) / 2);
         if (offsets) from += a0 * offsets[start + x] + a1 * offsets[size + start + x] + a2 * offsets[2 * size + start + x];
-        if (Math.abs(from) > this.#limit[axis]) this.outside[x] = 1;
         at[x] = from * this.#factor[axis] + this.#middle[axis];
       }
     }

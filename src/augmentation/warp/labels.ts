@@ -7,8 +7,9 @@ import { roundingsOf } from './roundings.ts';
 import { Vote } from './vote.ts';
 
 /**
- * Labels, int16 of shape `placement.source`, sampled into `out`, of shape `placement.patch` (augmentation sheet, sections 3.2 and
- * 3.5). With `axes` [1, 2] every slice is a map of its own, with its own set of labels.
+ * Labels, int16 of shape `placement.source`, sampled into `out`, of shape `placement.patch`, by the rule of batchgeneratorsv2 0.3.6
+ * (docs/nnunet.md#labels, see
+ * `Vote`). With `axes` [1, 2] every slice is a map of its own, with its own set of labels.
  */
 export function warpLabels(labels: Int16Array, placement: Placement, sampling: LabelSampling, out: Int16Array): void {
   const { interpolation = 'linear', padding = 'constant', value = -1 } = sampling;
@@ -22,25 +23,27 @@ export function warpLabels(labels: Int16Array, placement: Placement, sampling: L
   const grid = gridOf(placement);
   const fold = foldOf(padding, alignCorners, roundings);
   const corners = new Corners(source, planar, roundings !== null, fold);
-  const vote = new Vote(labels, corners, roundings);
-  const marks = padding === 'constant' && value !== 0;
+  const around = padding === 'constant' ? value : 0;
+  const vote = new Vote(labels, corners, roundings, fold === null && grid.reachesOutside() ? around : null);
   const slice = source[1] * source[2];
   const [at0, at1, at2] = grid.at;
+  let x = 0;
+  const near = (): number => {
+    const from = nearest(source, fold, planar, at0[x], at1[x], at2[x]);
+    return from < 0 ? around : labels[from];
+  };
   if (!planar) vote.open(0, labels.length);
   let to = 0;
   for (let z = 0; z < patch[0]; z++) {
     for (let y = 0; y < patch[1]; y++) {
       grid.row(z, y);
       if (planar && y === 0) vote.open(at0[0] * slice, (at0[0] + 1) * slice);
-      for (let x = 0; x < patch[2]; x++, to++) {
-        if (marks && grid.outside[x]) {
-          out[to] = value;
-        } else if (interpolation === 'nearest') {
-          const from = nearest(source, fold, planar, at0[x], at1[x], at2[x]);
-          out[to] = from < 0 ? 0 : labels[from];
+      for (x = 0; x < patch[2]; x++, to++) {
+        if (interpolation === 'nearest') {
+          out[to] = near();
         } else {
           corners.find(at0[x], at1[x], at2[x]);
-          out[to] = interpolation === 'linear' ? vote.greatest() : vote.half();
+          out[to] = vote.winner(near);
         }
       }
     }

@@ -1,8 +1,7 @@
-import type { Triple } from '../../common/geometry.ts';
+import type { Axis, Triple } from '../../common/geometry.ts';
 import type { Matrix } from '../affine.ts';
-import type { Axis } from '../transform.ts';
 
-/** Where the voxels of an output patch lie in a source volume (augmentation sheet, section 3.3). */
+/** Where the voxels of an output patch lie in a source volume (docs/nnunet.md#coordinates). */
 export interface Placement {
   /** N, the shape of the source. */
   source: Triple;
@@ -21,19 +20,19 @@ export interface Placement {
   offsets?: Float32Array | undefined;
   /** -1 and 1 of the normalised grid are the middles of the outermost voxels instead of their borders. Default false. */
   alignCorners?: boolean | undefined;
-  /** Bit for bit what batchgeneratorsv2 0.3.5 makes of the same numbers with torch, its outside rule included. Default false. */
+  /** Bit for bit what batchgeneratorsv2 0.3.6 makes of the same numbers with torch, its ties included. Default false. */
   nnunetCompat?: boolean | undefined;
   /**
    * With `nnunetCompat`: whether torch's BLAS rounds once for a product and its sum when it multiplies the grid by the matrix. That
-   * depends on the build and the processor: Debian's torch 1.13 did, PyPI's 2.15 (MKL) did not on an AMD processor. Default true.
+   * depends on the build and the processor: PyPI's torch 2.15 (MKL) does on an Intel processor and did not on an AMD one, Debian's 1.13
+   * did. Default true.
    */
   fusedMatrix?: boolean | undefined;
 }
 
 /**
- * What lies around a source. `zeros`: a weight that falls outside adds nothing. `constant`: the same, but then every voxel whose
- * middle lies beyond the outermost voxels' middles becomes `value` (nothing more is done where that is 0). `border`: the nearest
- * voxel. `reflection`: mirrored at the outer border of the outermost voxels, when cut out at whole voxels at their middles.
+ * What lies around a source. `zeros`: voxels of value or label 0. `constant`: voxels of `value`. `border`: the nearest voxel.
+ * `reflection`: mirrored at the outer border of the outermost voxels, when cut out at whole voxels at their middles.
  */
 export type Padding = 'zeros' | 'constant' | 'border' | 'reflection';
 
@@ -48,11 +47,10 @@ export interface ImageSampling {
 
 export interface LabelSampling {
   /**
-   * `linear`: the label with the greatest interpolated weight, the lowest of several. `threshold`: each label that has at least half
-   * of the weight, the highest of several, and 0 where none has; of two labels the lower where the higher has less than half.
+   * `linear`: the label with the greatest interpolated weight; of several the nearest voxel's if it is one of them, else the lowest.
    * `nearest`: the nearest voxel's. Default linear.
    */
-  interpolation?: 'linear' | 'threshold' | 'nearest' | undefined;
+  interpolation?: 'linear' | 'nearest' | undefined;
   /** Default constant. */
   padding?: Padding | undefined;
   /** Of `constant` padding. Default -1. */
@@ -65,7 +63,10 @@ export interface LabelSampling {
 export interface Grid {
   /** Per axis and voxel of the row: where it reads, in voxels of the source (0 is the middle of voxel 0). */
   readonly at: readonly [Float64Array, Float64Array, Float64Array];
-  /** Per voxel of the row: 1 where `constant` padding counts it as outside. */
-  readonly outside: Uint8Array;
+  /**
+   * Whether the padding label takes part: in torch's arithmetic only where a coordinate is further out than the middles of the outermost
+   * voxels of the shortest axis. Overwrites the row.
+   */
+  reachesOutside(): boolean;
   row(z: number, y: number): void;
 }

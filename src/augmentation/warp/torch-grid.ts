@@ -2,10 +2,10 @@ import { AXES, type Triple, triple } from '../../common/geometry.ts';
 import { IDENTITY, type Matrix } from '../affine.ts';
 import type { Grid, Placement } from './placement.ts';
 
-const { abs, fround } = Math;
+const { fround } = Math;
 
 /**
- * The grid as batchgeneratorsv2 0.3.5 makes it and `grid_sample` reads it, rounded to float32 wherever they round. A float64 sum,
+ * The grid as batchgeneratorsv2 0.3.6 makes it and `grid_sample` reads it, rounded to float32 wherever they round. A float64 sum,
  * product or quotient of float32 numbers, rounded once more, is the float32 one; a fused product and sum, made the same way,
  * misses in about one of 2^29.
  *
@@ -14,14 +14,13 @@ const { abs, fround } = Math;
  */
 export class TorchGrid implements Grid {
   readonly at: Grid['at'];
-  readonly outside: Uint8Array;
   /** Per axis and voxel of the row: float32, normalised so that the source reaches from -1 to 1. */
   readonly normalised: readonly [Float32Array, Float32Array, Float32Array];
   readonly #place: Placement;
   readonly #planar: boolean;
   readonly #matrix: Matrix;
   readonly #shift: Triple = [0, 0, 0];
-  readonly #limit: Triple;
+  readonly #bound: number;
   readonly #moved = new Float64Array(3);
 
   constructor(placement: Placement) {
@@ -31,19 +30,26 @@ export class TorchGrid implements Grid {
     this.#matrix = matrix.map(fround) as unknown as Matrix;
     this.at = [new Float64Array(patch[2]), new Float64Array(patch[2]), new Float64Array(patch[2])];
     this.normalised = [new Float32Array(patch[2]), new Float32Array(patch[2]), new Float32Array(patch[2])];
-    this.outside = new Uint8Array(patch[2]);
-    // Coordinates are stored last axis first, sizes first axis first, and the two are compared as they stand: each axis is held
-    // against the size of the mirrored one.
-    const mirrored = (axis: number): number => source[this.#planar ? 3 - axis : 2 - axis];
-    this.#limit = triple((axis) => (alignCorners || (this.#planar && axis === 0) ? 1 : fround(1 - fround(1 / mirrored(axis)))));
+    this.#bound = alignCorners ? 1 : 1 - 1 / Math.min(...axes.map((axis) => source[axis]));
     const shift = triple((axis) => (center ? fround(center[axis] - source[axis] / 2) : 0));
     const mean = offsets ? this.#mean() : [0, 0, 0];
     this.#shift = triple((axis) => fround(shift[axis] - mean[axis]));
   }
 
+  reachesOutside(): boolean {
+    const { patch, axes, offsets } = this.#place;
+    // Every rounding keeps the order: without offsets the outermost coordinates are at the corners.
+    const visited = (size: number): number[] => [...Array(size).keys()].filter((i) => offsets || i === 0 || i === size - 1);
+    for (const z of this.#planar ? [0] : visited(patch[0]))
+      for (const y of visited(patch[1])) {
+        this.row(z, y);
+        for (const axis of axes) if (this.normalised[axis].some((g) => Math.abs(g) > this.#bound)) return true;
+      }
+    return false;
+  }
+
   row(z: number, y: number): void {
     const { source, patch, alignCorners = false } = this.#place;
-    this.outside.fill(0);
     if (this.#planar) this.at[0].fill(this.#matrix[0] * (z - (patch[0] - 1) / 2) + (source[0] - 1) / 2);
     for (let x = 0; x < patch[2]; x++) {
       this.#move(z, y, x);
@@ -52,7 +58,6 @@ export class TorchGrid implements Grid {
         const size = source[axis];
         const g = fround(fround(this.#moved[axis] + this.#shift[axis]) / (size / 2));
         this.normalised[axis][x] = g;
-        if (abs(g) > this.#limit[axis]) this.outside[x] = 1;
         const right = fround(g + 1);
         // Two axes: one multiplication by the size's half, fused with the subtraction.
         if (this.#planar) this.at[axis][x] = alignCorners ? fround(right * ((size - 1) / 2)) : fround(right * (size / 2) - 0.5);

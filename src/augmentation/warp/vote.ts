@@ -1,71 +1,70 @@
-import type { Corners } from './corners.ts';
-import { TOLERANCE } from './exact-grid.ts';
+import { type Corners, TOLERANCE } from './corners.ts';
 import { addOf, type Roundings } from './roundings.ts';
 
+const { fround } = Math;
+
+/** What a whole neighbourhood of one label scores. */
+const WHOLE = 1000;
+
 /**
- * Decides between the labels around a place by their interpolated weights.
+ * Decides between the labels around a place: each scores the sum of its interpolation weights, and what lies outside the source is
+ * voxels of the padding label. The greatest score wins. Between equal ones the nearest voxel's label does where it is one of them,
+ * else the lowest.
  *
- * In float64 the rules hold as they are meant, equal weights being those within `TOLERANCE`. In torch's arithmetic the greatest
- * weight is that of 1000 times each indicator, summed in float32 and rounded to float16: neighbouring numbers there are half a
- * thousandth apart around a half, so many near ties go to the lower label.
+ * In float64 scores within `TOLERANCE` are equal. In torch's arithmetic they are those of batchgeneratorsv2 0.3.6: thousandths,
+ * summed in float32 and rounded to float16, where neighbouring numbers around a half are a quarter of a thousandth apart or more,
+ * so that near ties become ties; and of two labels the score of the higher one decides alone, against a half.
  */
 export class Vote {
   readonly #labels: Int16Array;
   readonly #corners: Corners;
   readonly #exact: boolean;
   readonly #add: ReturnType<typeof addOf>;
-  /** The labels around a place in ascending order, and the weight of each. */
-  readonly #found = new Int16Array(8);
-  readonly #weight = new Float64Array(8);
+  readonly #padding: number | null;
+  /** The labels around a place in ascending order, and the score of each. */
+  readonly #found = new Int16Array(9);
+  readonly #score = new Float64Array(9);
   #count = 0;
-  /** Of the map that is sampled: its lowest label, and whether it has exactly two. */
-  #lowest = 0;
-  #two = false;
+  /** The higher label of a map that has two, in torch's arithmetic. */
+  #higher: number | null = null;
 
-  constructor(labels: Int16Array, corners: Corners, roundings: Roundings) {
+  /** @param padding the label around the source, if one is ever found there. */
+  constructor(labels: Int16Array, corners: Corners, roundings: Roundings, padding: number | null) {
     this.#labels = labels;
     this.#corners = corners;
     this.#exact = roundings === null;
     this.#add = addOf(roundings);
+    this.#padding = padding;
   }
 
   /** Takes the set of labels from one map: the voxels from `start` to before `end`. */
   open(start: number, end: number): void {
+    if (this.#exact) return;
     const labels = this.#labels;
-    const set = new Set<number>();
+    const set = new Set<number>(this.#padding === null ? [] : [this.#padding]);
     for (let i = start; i < end; i++) if (i === start || labels[i] !== labels[i - 1]) set.add(labels[i]);
-    this.#lowest = Math.min(...set);
-    this.#two = set.size === 2;
+    this.#higher = set.size === 2 ? Math.max(...set) : null;
   }
 
-  /** The label of greatest weight, the lowest of several; where no neighbour is inside, the lowest of the map. */
-  greatest(): number {
+  /** The label at the place that the corners were found for; `nearest` gives that of the nearest voxel, where it is needed. */
+  winner(nearest: () => number): number {
     if (this.#agree()) return this.#labels[this.#corners.index[0]];
-    this.#weigh(1000);
-    let winner = this.#lowest;
+    this.#weigh();
+    if (!this.#exact) this.#round();
+    const found = this.#found;
+    const score = this.#score;
     let best = 0;
-    if (this.#exact) {
-      for (let i = 0; i < this.#count; i++) best = Math.max(best, this.#weight[i]);
-      const enough = best - TOLERANCE * 1000;
-      if (enough <= 0) return winner;
-      for (let i = 0; i < this.#count; i++) if (this.#weight[i] >= enough) return this.#found[i];
+    for (let i = 0; i < this.#count; i++) best = Math.max(best, score[i]);
+    const enough = this.#exact ? best - TOLERANCE * WHOLE : best;
+    let lowest = 0;
+    while (score[lowest] < enough) lowest++;
+    let near: number | undefined;
+    for (let i = lowest + 1; i < this.#count; i++) {
+      if (score[i] < enough) continue;
+      near ??= nearest();
+      if (near === found[i]) return near;
     }
-    for (let i = 0; i < this.#count; i++) {
-      const weight = Math.f16round(this.#weight[i]);
-      if (weight <= best) continue;
-      best = weight;
-      winner = this.#found[i];
-    }
-    return winner;
-  }
-
-  /** The highest label with at least half of the weight, else 0; of two labels the lower one unless the higher has half. */
-  half(): number {
-    if (this.#agree()) return this.#labels[this.#corners.index[0]];
-    this.#weigh(1);
-    const enough = this.#exact ? 0.5 - TOLERANCE : 0.5;
-    for (let i = this.#count - 1; i >= 0; i--) if (this.#weight[i] >= enough) return this.#found[i];
-    return this.#two ? this.#lowest : 0;
+    return found[lowest];
   }
 
   /** Whether every neighbour is inside and has the same label: most voxels, and nothing to decide. */
@@ -77,23 +76,40 @@ export class Vote {
     return true;
   }
 
-  /** Sums each label's weights times `scale`, in the order of the corners. */
-  #weigh(scale: number): void {
+  /** Sums each label's score in the order of the corners; padding has what the others leave of the whole. */
+  #weigh(): void {
     const { index, weight, count } = this.#corners;
-    const found = this.#found;
-    const sums = this.#weight;
     this.#count = 0;
+    let others = 0;
     for (let i = 0; i < count; i++) {
       const label = this.#labels[index[i]];
-      let at = 0;
-      while (at < this.#count && found[at] < label) at++;
-      if (at === this.#count || found[at] !== label) {
-        found.copyWithin(at + 1, at, this.#count);
-        sums.copyWithin(at + 1, at, this.#count++);
-        found[at] = label;
-        sums[at] = 0;
-      }
-      sums[at] = this.#add(sums[at], scale, weight[i]);
+      if (label === this.#padding) continue;
+      const at = this.#place(label);
+      this.#score[at] = this.#add(this.#score[at], WHOLE, weight[i]);
+      others = this.#add(others, WHOLE, weight[i]);
     }
+    if (this.#padding !== null) this.#score[this.#place(this.#padding)] = WHOLE - others;
+  }
+
+  /** Where a label's score is; a new one is put in its place among the others with a score of 0. */
+  #place(label: number): number {
+    const found = this.#found;
+    let at = 0;
+    while (at < this.#count && found[at] < label) at++;
+    if (at === this.#count || found[at] !== label) {
+      found.copyWithin(at + 1, at, this.#count);
+      this.#score.copyWithin(at + 1, at, this.#count++);
+      found[at] = label;
+      this.#score[at] = 0;
+    }
+    return at;
+  }
+
+  #round(): void {
+    const score = this.#score;
+    for (let i = 0; i < this.#count; i++) score[i] = Math.f16round(fround(score[i]));
+    if (this.#higher === null) return;
+    const higher = score[this.#place(this.#higher)];
+    for (let i = 0; i < this.#count; i++) if (this.#found[i] !== this.#higher) score[i] = WHOLE - higher;
   }
 }

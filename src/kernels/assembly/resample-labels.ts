@@ -4,8 +4,8 @@ const MIXED: i32 = 0x10000;
 /**
  * Resamples a row of int16 labels from the four rows around it: `rows` [4][width], width a multiple of 8, whose weights are w0 … w3.
  * Label x of `target` [count] is decided by columns `lower[x]` and `upper[x]` (int32), with the float64 `weights` [count][2]: the
- * largest label that has at least half of the weights, else 0. Labels are stored as int8 where `bytes` is 1, as int16 where it is 2.
- * `common` is int32 [width] for scratch.
+ * label with the largest weight; in a tie that of row `nearRow` and column `near[x]` (int32) if it is one of the tied, else the
+ * lowest of them. Labels are stored as int8 where `bytes` is 1, as int16 where it is 2. `common` is int32 [width] for scratch.
  */
 export function resampleLabels(
   rows: usize,
@@ -16,20 +16,25 @@ export function resampleLabels(
   bytes: usize,
   lower: usize,
   upper: usize,
+  near: usize,
   weights: usize,
+  nearRow: i32,
   w0: f64,
   w1: f64,
   w2: f64,
   w3: f64,
 ): void {
   const row = <usize>width << 1;
+  const nearest = rows + <usize>nearRow * row;
   findCommon(rows, row, common);
-  for (let x = 0; x < count; x++, lower += 4, upper += 4, weights += 16, target += bytes) {
+  for (let x = 0; x < count; x++, lower += 4, upper += 4, near += 4, weights += 16, target += bytes) {
     const low = <usize>load<i32>(lower);
     const high = <usize>load<i32>(upper);
     let label = load<i32>(common + (low << 2));
-    if (label == MIXED || label != load<i32>(common + (high << 2)))
-      label = vote(rows + (low << 1), rows + (high << 1), row, load<f64>(weights), load<f64>(weights, 8), w0, w1, w2, w3);
+    if (label == MIXED || label != load<i32>(common + (high << 2))) {
+      const own = load<i16>(nearest + (<usize>load<i32>(near) << 1));
+      label = vote(own, rows + (low << 1), rows + (high << 1), row, load<f64>(weights), load<f64>(weights, 8), w0, w1, w2, w3);
+    }
     if (bytes == 1) store<i8>(target, <i8>label);
     else store<i16>(target, <i16>label);
   }
@@ -47,29 +52,33 @@ function findCommon(rows: usize, row: usize, common: usize): void {
   }
 }
 
-/** Weights are multiplied and added in SciPy's order, the first axis first: whether they make exactly a half depends on it. */
-function vote(low: usize, high: usize, row: usize, near: f64, far: f64, w0: f64, w1: f64, w2: f64, w3: f64): i32 {
+/** Weights are multiplied and added in SciPy's order, the first axis first: whether two are equal depends on it. */
+function vote(near: i32, low: usize, high: usize, row: usize, first: f64, second: f64, w0: f64, w1: f64, w2: f64, w3: f64): i32 {
   let winner = MIXED;
+  let most: f64 = 0;
+  let own: f64 = 0;
   // A bit for each of the eight neighbours whose label has not been weighed.
   for (let pending = 0xff; pending != 0; ) {
-    const first = ctz(pending);
-    const label = <i32>load<i16>((first & 1 ? high : low) + <usize>(first >> 1) * row);
+    const next = ctz(pending);
+    const label = <i32>load<i16>((next & 1 ? high : low) + <usize>(next >> 1) * row);
     let sum: f64 = 0;
     let at: usize = 0;
     for (let bit = 1; bit < 0x100; bit <<= 2, at += row) {
       const weight = bit == 1 ? w0 : bit == 4 ? w1 : bit == 16 ? w2 : w3;
       if (load<i16>(low + at) == label) {
-        sum += weight * near;
+        sum += weight * first;
         pending &= ~bit;
       }
       if (load<i16>(high + at) == label) {
-        sum += weight * far;
+        sum += weight * second;
         pending &= ~(bit << 1);
       }
     }
-    // No other label can have half as well.
+    // No other label can have as much.
     if (sum > 0.6) return label;
-    if (sum >= 0.5 && (winner == MIXED || label > winner)) winner = label;
+    if (sum > most || (sum == most && label < winner)) winner = label;
+    most = max(most, sum);
+    if (label == near) own = sum;
   }
-  return winner == MIXED ? 0 : winner;
+  return own == most ? near : winner;
 }

@@ -8,14 +8,13 @@
 /**
  * The description of a warp, float64 words from `task` on: the matrix (9, row by row) and the offset (3) that take an output voxel
  * [z, y, x] to source coordinates; the size of the output (3) and of its tiles (3, along x a multiple of 4); the first source voxel
- * there is on each axis (3) and the one after the last (3); the last source coordinate that is inside on each axis (3; the first is 0).
+ * there is on each axis (3) and the one after the last (3).
  */
 export const OFFSET: usize = 9 * 8;
 export const SIZE: usize = 12 * 8;
 export const TILE: usize = 15 * 8;
 export const FIRST: usize = 18 * 8;
 export const END: usize = 21 * 8;
-export const LAST_INSIDE: usize = 24 * 8;
 
 /** Coordinates are rounded differently by corner and by row: a box reaches this much further than its tile. */
 const SLACK: f64 = 1e-3;

@@ -1,15 +1,16 @@
 import { FOREGROUND, OUTSIDE } from './labels-found';
-import { coordinate, END, FAR_X, FAR_Y, FAR_Z, FIRST, highest, isFlat, LAST_INSIDE, lowest, PLACES, placeRow, SIZE, TILE, whole } from './tile';
+import { coordinate, END, FAR_X, FAR_Y, FAR_Z, FIRST, highest, isFlat, lowest, PLACES, placeRow, SIZE, TILE, whole } from './tile';
 
 /** Stands for voxels that do not agree; no int16 label. */
 const MIXED: i32 = 0x10000;
-/** Weights are float32: closer than this, two labels are tied. */
+/** Weights are float32: closer than this, two labels are tied, and so are two voxels that a coordinate is between. */
 const TIE: f32 = 1e-6;
 
 /**
  * Resamples labels (int8 or int16, `bytes` each) at affine coordinates: `task` (see `tile.ts`) to dense int16 `target`. With
- * `nearest` 0 the label with the largest linear weight among the eight neighbours wins, the lowest in a tie; else the nearest label.
- * Labels beyond the source and outputs whose coordinate is outside are -1. Returns 1 if any label is above 0, plus 2 if any is below.
+ * `nearest` 0 the label with the largest linear weight among the eight neighbours wins; in a tie the nearest one's if it is tied, else
+ * the lowest of the tied. Else it is the nearest label. Voxels beyond the source are -1. Returns 1 if any label is above 0, plus 2 if
+ * any is below.
  */
 export function warpLabels(
   task: usize,
@@ -59,10 +60,6 @@ function warpTile(
   const stopZ = flat ? startZ + <f64>(depth - 1) : highest(task, 0, z, y, x, depth, height, reached);
   const stopY = highest(task, 1, z, y, x, depth, height, reached);
   const stopX = highest(task, 2, z, y, x, depth, height, reached);
-  const lastZ = load<f64>(task, LAST_INSIDE);
-  const lastY = load<f64>(task, LAST_INSIDE + 8);
-  const lastX = load<f64>(task, LAST_INSIDE + 16);
-  const inside = startZ >= 0 && startY >= 0 && startX >= 0 && stopZ <= lastZ && stopY <= lastY && stopX <= lastX;
   // Rounding halves to even must not depend on where the box begins.
   const even = nearest ? ~1 : ~0;
   const lowZ = <i32>Math.floor(startZ) & even;
@@ -86,7 +83,7 @@ function warpTile(
   const full = endZ - fromZ == boxZ && endY - fromY == boxY && endX - fromX == boxX;
   // Nearly everywhere a tile sees one label only.
   const only = onlyLabel(from, sourceRow, sourcePlane, bytes, endZ - fromZ, endY - fromY, <usize>(endX - fromX));
-  if (only != MIXED && (only == -1 || (full && inside))) {
+  if (only != MIXED && (only == -1 || full)) {
     fill(target, row, plane, depth, height, width, only);
     return only > 0 ? FOREGROUND : only < 0 ? OUTSIDE : 0;
   }
@@ -109,12 +106,17 @@ function warpTile(
       const line = target + <usize>j * row;
       for (let k = 0; k < width; k++) {
         const word = places + (<usize>k << 2);
-        let label: i32 = -1;
-        if (inside || isInside(task, z + i, y + j, x + k)) {
-          const at = scratch + <usize>load<i32>(word);
-          label = load<i16>(at);
-          if (!nearest && !agree(at, boxRow, flat ? 0 : boxPlane))
-            label = vote(at, boxRow, flat ? 0 : boxPlane, load<f32>(word, FAR_Z), load<f32>(word, FAR_Y), load<f32>(word, FAR_X));
+        const at = scratch + <usize>load<i32>(word);
+        let label: i32 = load<i16>(at);
+        if (!nearest && !agree(at, boxRow, flat ? 0 : boxPlane)) {
+          label = vote(at, boxRow, flat ? 0 : boxPlane, load<f32>(word, FAR_Z), load<f32>(word, FAR_Y), load<f32>(word, FAR_X));
+          if (label == MIXED) {
+            const nearZ = <usize>(wholeNear(coordinate(task, 0, z + i, y + j, x + k)) - lowZ);
+            const nearY = <usize>(wholeNear(coordinate(task, 1, z + i, y + j, x + k)) - lowY);
+            const nearX = <usize>(wholeNear(coordinate(task, 2, z + i, y + j, x + k)) - lowX);
+            const near = load<i16>(scratch + nearZ * boxPlane + nearY * boxRow + (nearX << 1));
+            label = settle(near, at, boxRow, flat ? 0 : boxPlane, load<f32>(word, FAR_Z), load<f32>(word, FAR_Y), load<f32>(word, FAR_X));
+          }
         }
         store<i16>(line + (<usize>k << 1), <i16>label);
         found |= label > 0 ? FOREGROUND : label < 0 ? OUTSIDE : 0;
@@ -122,17 +124,6 @@ function warpTile(
     }
   }
   return found;
-}
-
-/** Whether a coordinate is within the middles of the outermost voxels. */
-// @ts-ignore: a decorator of the compiler
-@inline
-function isInside(task: usize, z: i32, y: i32, x: i32): bool {
-  for (let axis = 0; axis < 3; axis++) {
-    const at = coordinate(task, axis, z, y, x);
-    if (at < 0 || at > load<f64>(task + <usize>(axis * 8), LAST_INSIDE)) return false;
-  }
-  return true;
 }
 
 function fill(target: usize, row: usize, plane: usize, depth: i32, height: i32, width: i32, label: i32): void {
@@ -209,10 +200,11 @@ function agree(at: usize, row: usize, plane: usize): bool {
   return (rest | ((pair >> 16) ^ (pair & 0xffff))) == 0;
 }
 
-/** The label with the largest weight among the eight from `at` on, the lowest in a tie. */
+/** The label with the largest weight among the eight from `at` on, or MIXED in a tie. */
 function vote(at: usize, row: usize, plane: usize, farZ: f32, farY: f32, farX: f32): i32 {
   let winner: i32 = MIXED;
   let most: f32 = 0;
+  let second: f32 = 0;
   // A bit for each of the eight whose label has not been weighed: 1 for x, 2 for y, 4 for z.
   for (let pending = 0xff; pending != 0; ) {
     const first = ctz(pending);
@@ -221,18 +213,53 @@ function vote(at: usize, row: usize, plane: usize, farZ: f32, farY: f32, farX: f
     for (let i = first; i < 8; i++) {
       if (load<i16>(corner(at, row, plane, i)) != label) continue;
       pending &= ~(1 << i);
-      sum += (i & 4 ? farZ : 1 - farZ) * (i & 2 ? farY : 1 - farY) * (i & 1 ? farX : 1 - farX);
+      sum += weight(i, farZ, farY, farX);
     }
-    if (sum > most + TIE || (sum >= most - TIE && label < winner)) {
-      winner = label;
+    // No other label can have as much.
+    if (sum > 0.5 + TIE) return label;
+    if (sum > most) {
+      second = most;
       most = sum;
-    }
+      winner = label;
+    } else second = max(second, sum);
   }
-  return winner;
+  return second < most - TIE ? winner : MIXED;
+}
+
+/** The label of a tie among the eight from `at` on: `near`, the nearest voxel's, if it is one of the tied, else the lowest of them. */
+function settle(near: i32, at: usize, row: usize, plane: usize, farZ: f32, farY: f32, farX: f32): i32 {
+  let enough: f32 = 0;
+  for (let i = 0; i < 8; i++) enough = max(enough, share(load<i16>(corner(at, row, plane, i)), at, row, plane, farZ, farY, farX) - TIE);
+  if (share(near, at, row, plane, farZ, farY, farX) >= enough) return near;
+  let lowest: i32 = MIXED;
+  for (let i = 0; i < 8; i++) {
+    const label: i32 = load<i16>(corner(at, row, plane, i));
+    if (label < lowest && share(label, at, row, plane, farZ, farY, farX) >= enough) lowest = label;
+  }
+  return lowest;
+}
+
+/** The weight of one label among the eight from `at` on. */
+function share(label: i32, at: usize, row: usize, plane: usize, farZ: f32, farY: f32, farX: f32): f32 {
+  let sum: f32 = 0;
+  for (let i = 0; i < 8; i++) if (load<i16>(corner(at, row, plane, i)) == label) sum += weight(i, farZ, farY, farX);
+  return sum;
+}
+
+// @ts-ignore: a decorator of the compiler
+@inline
+function weight(i: i32, farZ: f32, farY: f32, farX: f32): f32 {
+  return (i & 4 ? farZ : 1 - farZ) * (i & 2 ? farY : 1 - farY) * (i & 1 ? farX : 1 - farX);
 }
 
 // @ts-ignore: a decorator of the compiler
 @inline
 function corner(at: usize, row: usize, plane: usize, i: i32): usize {
   return at + (i & 4 ? plane : 0) + (i & 2 ? row : 0) + (<usize>(i & 1) << 1);
+}
+
+/** The whole number nearest to a coordinate; of two the even one. */
+function wholeNear(at: f64): i32 {
+  const up = <i32>Math.floor(at + 0.5 + TIE);
+  return <i32>Math.floor(at + 0.5 - TIE) == up || !(up & 1) ? up : up - 1;
 }

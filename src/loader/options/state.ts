@@ -1,9 +1,11 @@
+import { completeSteps } from '../../augmentation/steps.ts';
+import type { Step } from '../../augmentation/transform.ts';
 import { OptionError, StateError } from '../../common/errors.ts';
-import { storeConfiguration } from '../../planning/store-configuration.ts';
 import type { Weight } from '../../sampling/mix.ts';
 import type { StreamOption } from '../../sampling/table.ts';
-import { SPLITS_FILE } from '../../store/splits.ts';
+import { SPLITS_FILE } from '../../store/file-names.ts';
 import type { Store } from '../../store/store.ts';
+import { storeConfiguration } from '../../store/store-configuration.ts';
 import { CONFIGURATION_OPTIONS } from './configuration-table.ts';
 import type { LoaderOptions, ResolvedOptions } from './options.ts';
 import type { EpochLengths, ResolvedConfiguration, ResolvedStreams, SavedConfiguration } from './streams.ts';
@@ -34,7 +36,7 @@ export interface Positions {
 }
 
 /**
- * Where a loader stands: plain JSON, a few hundred bytes, valid on any machine that has the same store. What shapes the stream is
+ * Where a loader stands: plain JSON, about a kilobyte, valid on any machine that has the same store. What shapes the stream is
  * at the top, of a mixed stream that of its first configuration.
  */
 export interface LoaderState extends Shaping {
@@ -42,6 +44,7 @@ export interface LoaderState extends Shaping {
   version: 1;
   /** The batch that comes next, counted from 0. */
   nextBatch: number;
+  /** Of the store's contents, see `Store.hash`. */
   storeHash: string;
   /** What batches are tagged with. */
   config: string;
@@ -209,16 +212,23 @@ export function checkState({ common, training, validation, fold, mixed }: Resolv
   for (const name of ['augmentation', 'exposure'] as const) {
     const asked = validation.configurations.map((entry) => entry[name]);
     const before = state.validation[name] ?? asked;
-    if (JSON.stringify(asked) !== JSON.stringify(before)) refuse(`validation.${name}`, before, asked);
+    if (before.length !== asked.length || asked.some((value, i) => !same(name, before[i], value)))
+      refuse(`validation.${name}`, before, asked);
   }
 }
 
 /** @throws StateError for the first that differs. */
 function compare(saved: Partial<Shaping>, asked: Partial<Record<keyof Shaping, unknown>>, path = ''): void {
   for (const name of SHAPING) {
-    if (asked[name] !== undefined && JSON.stringify(asked[name]) !== JSON.stringify(saved[name]))
-      refuse(path + name, saved[name], asked[name]);
+    if (asked[name] !== undefined && !same(name, saved[name], asked[name])) refuse(path + name, saved[name], asked[name]);
   }
+}
+
+/** Whether two values of an option make the same stream: of two pipelines one may say what the other leaves to the defaults. */
+function same(name: keyof Shaping, saved: unknown, asked: unknown): boolean {
+  const plain = (value: unknown): string | undefined =>
+    JSON.stringify(name === 'augmentation' ? completeSteps(value as readonly Step[]) : value);
+  return plain(saved) === plain(asked);
 }
 
 function refuse(name: string, saved: unknown, asked: unknown): never {

@@ -1,4 +1,4 @@
-import { AXES, type Triple, voxels } from '../../common/geometry.ts';
+import { AXES, type Axis, type Triple, voxels } from '../../common/geometry.ts';
 import type { Kernels, LabelTask } from '../../kernels/kernels.ts';
 import { Areas, kernelSpace } from './kernel-space.ts';
 import { checkOrder, checkTarget } from './resample-checks.ts';
@@ -7,15 +7,14 @@ import { tapsOf, within } from './taps.ts';
 export interface LabelResampling {
   order: 0 | 1;
   /** The axis of low resolution, along which the nearest label is taken. */
-  separate: 0 | 1 | 2 | null;
+  separate: Axis | null;
 }
 
 /**
- * Resamples labels of shape [z, y, x] to the shape `target` as nnU-Net does. Of order 1, a label is where at least half of the
- * linear weights are on it: the largest such label, and 0 where three or more meet and none has half. -1 is a label like any other.
- * (batchgenerators up to 0.25.3, which the golden data are from; 0.25.5 takes the label with the most weight instead, which differs
- * only where no label or two have half.) All labels at once: where the neighbours of a voxel agree, as nearly everywhere, there is nothing to weigh.
- * Takes the result and a few rows; where the shape is the same, `labels` itself comes back.
+ * Resamples labels of shape [z, y, x] to the shape `target` as nnU-Net does. Of order 1, the label with the largest linear weight wins
+ * (batchgenerators 0.25.5); between equal ones, to the last bit, that of the nearest sample if it is one of them, else the lowest.
+ * -1 is a label like any other. All labels at once: where the neighbours of a voxel agree, as nearly everywhere, there is nothing to
+ * weigh. Takes the result and a few rows; where the shape is the same, `labels` itself comes back, and 0 where there are none.
  * @throws RangeError for an order other than 0 and 1, and for a target without voxels.
  */
 export function resampleLabels<T extends Int8Array | Int16Array>(labels: T, shape: Triple, target: Triple, options: LabelResampling): T {
@@ -25,6 +24,7 @@ export function resampleLabels<T extends Int8Array | Int16Array>(labels: T, shap
   const [inZ, inY, inX] = AXES.map((axis) => neighbours(axis === options.separate ? 0 : options.order, shape[axis], target[axis]));
   const Labels = labels.constructor as unknown as LabelArray<T>;
   const result = new Labels(voxels(target));
+  if (labels.length === 0) return result;
   const [, height, width] = shape;
   const stage = new Stage(Labels, width, inX);
   for (let z = 0, at = 0; z < target[0]; z++) {
@@ -33,7 +33,8 @@ export function resampleLabels<T extends Int8Array | Int16Array>(labels: T, shap
         const inRow = (row < 2 ? inZ.lower : inZ.upper)[z] * height + (row % 2 === 0 ? inY.lower : inY.upper)[y];
         stage.read(labels, inRow * width, row);
       }
-      stage.resample([inZ.weights[2 * z], inZ.weights[2 * z + 1]], [inY.weights[2 * y], inY.weights[2 * y + 1]]);
+      const nearRow = (inZ.near[z] === inZ.lower[z] ? 0 : 2) + (inY.near[y] === inY.lower[y] ? 0 : 1);
+      stage.resample(nearRow, [inZ.weights[2 * z], inZ.weights[2 * z + 1]], [inY.weights[2 * y], inY.weights[2 * y + 1]]);
       result.set(stage.target, at);
     }
   }
@@ -44,6 +45,8 @@ export function resampleLabels<T extends Int8Array | Int16Array>(labels: T, shap
 interface Neighbours {
   lower: Int32Array;
   upper: Int32Array;
+  /** Which of the two is the nearest. */
+  near: Int32Array;
   weights: Float64Array;
 }
 
@@ -54,6 +57,7 @@ function neighbours(order: 0 | 1, from: number, to: number): Neighbours {
   return {
     lower: taps.lower.map((sample) => within(sample, from)),
     upper: taps.lower.map((sample, i) => within(weights[2 * i + 1] === 0 ? sample : sample + 1, from)),
+    near: tapsOf(0, from, to).lower,
     weights,
   };
 }
@@ -69,7 +73,7 @@ class Stage<T extends Int8Array | Int16Array> {
   private readonly starts = [-1, -1, -1, -1];
   private readonly width: number;
 
-  constructor(Labels: LabelArray<T>, width: number, { lower, upper, weights }: Neighbours) {
+  constructor(Labels: LabelArray<T>, width: number, { lower, upper, near, weights }: Neighbours) {
     const areas = new Areas();
     const bytes = Labels.BYTES_PER_ELEMENT;
     const count = lower.length;
@@ -83,6 +87,7 @@ class Stage<T extends Int8Array | Int16Array> {
       bytes,
       lower: areas.take(4 * count),
       upper: areas.take(4 * count),
+      near: areas.take(4 * count),
       weights: areas.take(8 * 2 * count),
       scratch: areas.take(4 * padded),
     };
@@ -94,6 +99,7 @@ class Stage<T extends Int8Array | Int16Array> {
     this.target = new Labels(buffer, this.task.target, count);
     new Int32Array(buffer, this.task.lower, count).set(lower);
     new Int32Array(buffer, this.task.upper, count).set(upper);
+    new Int32Array(buffer, this.task.near, count).set(near);
     new Float64Array(buffer, this.task.weights, 2 * count).set(weights);
   }
 
@@ -104,13 +110,13 @@ class Stage<T extends Int8Array | Int16Array> {
     this.rows.set(labels.subarray(start, start + this.width), row * this.task.width);
   }
 
-  resample(inZ: [number, number], inY: [number, number]): void {
+  resample(nearRow: number, inZ: [number, number], inY: [number, number]): void {
     const { kernels, task, rows } = this;
     if (task.bytes === 1) {
       const [narrow, wide] = [rows.byteOffset, task.rows];
       kernels.copyLabels({ pointer: narrow, row: 0, plane: 0 }, { pointer: wide, row: 0, plane: 0 }, 1, 1, 4 * task.width, task.bytes);
     }
-    kernels.resampleLabels(task, [inZ[0] * inY[0], inZ[0] * inY[1], inZ[1] * inY[0], inZ[1] * inY[1]]);
+    kernels.resampleLabels(task, nearRow, [inZ[0] * inY[0], inZ[0] * inY[1], inZ[1] * inY[0], inZ[1] * inY[1]]);
   }
 }
 

@@ -12,6 +12,9 @@ const LIMITS = [
   'maxStorageBuffersPerShaderStage',
 ] as const;
 
+/** Dawn's switches, which it does not complain about if it does not know them. It hides float16 on NVIDIA without this one. */
+export const DAWN_SWITCHES = ['vulkan_enable_f16_on_nvidia'];
+
 export const INSTALL_WEBGPU = 'Install it beside voxfeed: npm install webgpu';
 export const INSTALL_ADAPTER =
   'Install the driver of your GPU with Vulkan (Linux), or a software Vulkan to train on the CPU: mesa-vulkan-drivers 23 or newer ' +
@@ -146,5 +149,5 @@ function loadWebgpu(): GPU {
     );
   }
   Object.assign(globalThis, found.globals);
-  return found.create([]);
+  return found.create([`enable-dawn-features=${DAWN_SWITCHES.join(',')}`]);
 }

@@ -53,7 +53,7 @@ fn left(m: u32, term: Term, sample: u32) -> f32 {
 }
 fn right(term: Term, column: Column, sample: u32) -> f32 {
   let at = column.corner + term.tap;
-  if (!column.inside || !term.inside || any(at < vec3i(0)) || any(at >= ${vector(fine.shape)})) { return 0.0; }
+  if (!column.inside || !term.inside || ${outside('at', fine.shape)}) { return 0.0; }
   return f32(fine[${place(fine, 'sample', 'term.channel', ravel('at', fine.shape))}]);
 }`,
     alongTerms: false,
@@ -113,7 +113,7 @@ fn left(m: u32, term: Term, phase: Phase) -> f32 {
 }
 fn right(term: Term, column: Column, phase: Phase) -> f32 {
   let at = column.base - term.back;
-  if (!column.inside || !term.inside || any(at < vec3i(0)) || any(at >= ${vector(coarse.shape)})) { return 0.0; }
+  if (!column.inside || !term.inside || ${outside('at', coarse.shape)}) { return 0.0; }
   return f32(coarse[${place(coarse, 'phase.sample', 'term.channel', ravel('at', coarse.shape))}]);
 }`,
     alongTerms: false,
@@ -124,6 +124,8 @@ fn right(term: Term, column: Column, phase: Phase) -> f32 {
 
 /** The longest sum that one workgroup makes, in terms, if there is other work: longer ones are cut. */
 const LONGEST_PART = 4096;
+/** Parts take memory, and have to be added: more are made only to keep a GPU busy. */
+const MOST_PARTS = 256;
 /** Workgroups that keep a large GPU busy. */
 const ENOUGH_GROUPS = 1024;
 
@@ -140,7 +142,10 @@ export function weightGradient(of: Convolution, maps: { fine: Maps; coarse: Maps
   const tiles = Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
   const parts = Math.max(
     1,
-    Math.min(Math.ceil(terms / (8 * tile.depth)), Math.max(Math.ceil(terms / LONGEST_PART), Math.ceil(ENOUGH_GROUPS / tiles)), 256),
+    Math.min(
+      Math.ceil(terms / (8 * tile.depth)),
+      Math.max(Math.min(Math.ceil(terms / LONGEST_PART), MOST_PARTS), Math.ceil(ENOUGH_GROUPS / tiles)),
+    ),
   );
   const part = tile.depth * Math.ceil(terms / parts / tile.depth);
   const whole = parts === 1;
@@ -169,7 +174,7 @@ fn left(m: u32, term: Term) -> f32 {
 }
 fn right(term: Term, column: Column) -> f32 {
   let at = term.corner + column.tap;
-  if (!column.inside || !term.inside || any(at < vec3i(0)) || any(at >= ${vector(fine.shape)})) { return 0.0; }
+  if (!column.inside || !term.inside || ${outside('at', fine.shape)}) { return 0.0; }
   return f32(fine[${place(fine, 'term.sample', 'column.channel', ravel('at', fine.shape))}]);
 }`,
     alongTerms: true,
@@ -203,6 +208,11 @@ function put(name: string, { memory: { type } }: Maps, value: string, accumulate
 /** Three sizes as a WGSL vector. Along axes 0, 1, 2: x, y, z of the vector. */
 function vector(sizes: Triple): string {
   return `vec3i(${sizes.join(', ')})`;
+}
+
+/** Below 0 is far above any size, as an unsigned number. */
+function outside(at: string, sizes: Triple): string {
+  return `any(vec3u(${at}) >= vec3u(${sizes.join(', ')}))`;
 }
 
 function unravel(flat: string, [, height, width]: Triple): string {

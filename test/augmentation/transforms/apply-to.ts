@@ -1,7 +1,9 @@
 import { expect } from 'vitest';
-import type { PatchContext, Sample, Step, Transform, Workspace } from '../../../src/augmentation/transform.ts';
+import type { PatchContext, Sample, Transform, Workspace } from '../../../src/augmentation/transform.ts';
 import { type Triple, voxels } from '../../../src/common/geometry.ts';
+import type { OptionTable } from '../../../src/common/options.ts';
 import { Draws } from '../../../src/common/random.ts';
+import { complete, type Written } from '../../fixtures/complete-step.ts';
 
 export interface Patch {
   /** [z, y, x], or [y, x] of a 2D patch. */
@@ -20,7 +22,8 @@ export function contextOf(shape: readonly number[], channels = 1): PatchContext 
 }
 
 /** Applies a transform to a patch in shared memory, with no more scratch than it asks for, and sees that nothing else is written to. */
-export function applyTo<S extends Step, P>(transform: Transform<S, P>, step: S, parameters: P, patch: Patch) {
+export function applyTo<T extends OptionTable, P>(transform: Transform<T, P>, given: Written<T>, parameters: P, patch: Patch) {
+  const step = complete(transform, given);
   const count = voxels(patch.shape);
   const context = contextOf(patch.shape, patch.image.length / count);
   const scratchBytes = transform.scratchBytes?.(step, context) ?? 0;
@@ -53,8 +56,14 @@ export function applyTo<S extends Step, P>(transform: Transform<S, P>, step: S, 
 }
 
 /** What a transform draws for samples 0, 1, … of one seed. */
-export function drawMany<S extends Step, P>(transform: Transform<S, P>, step: S, context: PatchContext, times: number): (P | null)[] {
-  return Array.from({ length: times }, (_, i) => transform.draw(step, context, new Draws(7, i, transform.stage)));
+export function drawMany<T extends OptionTable, P>(
+  transform: Transform<T, P>,
+  given: Written<T>,
+  context: PatchContext,
+  times: number,
+): (P | null)[] {
+  const step = complete(transform, given);
+  return Array.from({ length: times }, (_, i) => transform.draw(step, context, new Draws(7, i, transform.purpose)));
 }
 
 /** Deterministic numbers in [0, 1) for images. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { custom, loadCustom } from '../../../src/augmentation/transforms/custom.ts';
+import { complete } from '../../fixtures/complete-step.ts';
 import { applyTo, contextOf, drawMany } from './apply-to.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'voxfeed-custom-'));
@@ -30,7 +31,7 @@ describe('custom', () => {
     for (const module of [relative(process.cwd(), path), `file://${path}`]) {
       await loadCustom(module);
       const shift = step(module, { by: 2 });
-      custom.check(shift, 'augmentation[0]');
+      expect(complete(custom, shift)).toEqual({ ...shift, probability: 1 });
       const drawn = drawMany(custom, shift, contextOf([1, 3], 2), 200);
       expect(Math.abs(drawn.filter((made) => made === null).length - 100)).toBeLessThan(40);
       const parameters = drawn.find((made) => made !== null)!;
@@ -90,10 +91,10 @@ describe('custom', () => {
     expect(() => drawMany(custom, step(module), contextOf([1, 2]), 1)).toThrow(/has not been imported/);
     await loadCustom(module);
     expect(() => applyTo(custom, step(module), { drawn: {} }, { shape: [1, 2], image: [1, 2] })).toThrow(/`apply` is asynchronous/);
-    expect(() => custom.check(step(module, { f: () => 1 }), 'augmentation[1]')).toThrow(/^augmentation\[1\]\.options: /);
-    expect(() => custom.check(step(''), 'augmentation[1]')).toThrow(/^augmentation\[1\]\.module: /);
-    expect(() => custom.check({ ...step(module), option: 1 } as never, 'augmentation[1]')).toThrow(
-      /^augmentation\[1\]\.option: 'custom' has no such option/,
+    expect(() => complete(custom, step(module, { f: () => 1 }))).toThrow(/^augmentation\[0\]\.options: /);
+    expect(() => complete(custom, step(''))).toThrow(/^augmentation\[0\]\.module: /);
+    expect(() => complete(custom, { ...step(module), option: 1 } as never)).toThrow(
+      /^augmentation\[0\]\.option: 'custom' has no such option/,
     );
   });
 });

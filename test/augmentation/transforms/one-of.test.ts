@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import type { Step, Transform } from '../../../src/augmentation/transform.ts';
-import { additiveBrightness } from '../../../src/augmentation/transforms/intensity/additive-brightness.ts';
+import { completeSteps } from '../../../src/augmentation/steps.ts';
+import type { Step } from '../../../src/augmentation/transform.ts';
+import { TRANSFORMS } from '../../../src/augmentation/transforms/index.ts';
 import { sharpen } from '../../../src/augmentation/transforms/intensity/sharpen.ts';
 import { oneOf } from '../../../src/augmentation/transforms/one-of.ts';
+import { complete } from '../../fixtures/complete-step.ts';
 import { applyTo, contextOf, drawMany } from './apply-to.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: the table holds transforms of all kinds
-const table: Record<string, Transform<any, any>> = { additiveBrightness, sharpen };
-const choose = oneOf((name) => table[name]);
-table.oneOf = choose;
+const choose = oneOf((name) => TRANSFORMS[name]);
 
 const shift: Step & { mean: number; sigma: number; channelProbability: number } = {
   transform: 'additiveBrightness',
@@ -36,25 +35,26 @@ describe('oneOf', () => {
 
   it('applies the chosen step, nested ones too', () => {
     const nested = { transform: 'oneOf', of: [steps] } as const;
-    choose.check(nested, 'augmentation[0]');
     const parameters = { choice: 0, parameters: { choice: 0, parameters: { shifts: [1] } } };
     expect([...applyTo(choose, nested, parameters, { shape: [1, 2], image: [3, 4] }).image]).toEqual([4, 5]);
   });
 
   it('needs the scratch of its largest step', () => {
     const context = contextOf([5, 6, 7]);
-    expect(choose.scratchBytes?.(steps, context)).toBe(sharpen.scratchBytes?.({ transform: 'sharpen' }, context));
-    expect(choose.scratchBytes?.({ transform: 'oneOf', of: [shift] }, context)).toBe(0);
+    expect(choose.scratchBytes?.(complete(choose, steps), context)).toBe(
+      sharpen.scratchBytes?.(complete(sharpen, { transform: 'sharpen' }), context),
+    );
+    expect(choose.scratchBytes?.(complete(choose, { transform: 'oneOf', of: [shift] }), context)).toBe(0);
   });
 
   it.each([
-    [{ of: [] }, /^augmentation\[2\]\.of: there is nothing to choose from/],
-    [{}, /^augmentation\[2\]\.of: there is nothing/],
+    [{ of: [] }, /^augmentation\[2\]\.of: \[\] is not a list of steps\. Give the steps to choose from/],
+    [{}, /^augmentation\[2\]\.of: nothing is not a list of steps/],
     [{ of: [shift, { transform: 'sharper' }] }, /^augmentation\[2\]\.of\[1\]: there is no transform "sharper"/],
     [{ of: [null] }, /^augmentation\[2\]\.of\[0\]: there is no transform/],
     [{ of: [{ ...shift, probability: 2 }] }, /^augmentation\[2\]\.of\[0\]\.probability: 2 is not a probability/],
     [{ of: [shift], channelProbability: 1 }, /^augmentation\[2\]\.channelProbability: 'oneOf' has no such option/],
   ])('refuses %j', (wrong, message) => {
-    expect(() => choose.check({ transform: 'oneOf', ...wrong } as never, 'augmentation[2]')).toThrow(message);
+    expect(() => completeSteps([shift, steps, { transform: 'oneOf', ...wrong } as never])).toThrow(message);
   });
 });

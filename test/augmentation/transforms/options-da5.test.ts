@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { STEP_OPTIONS } from '../../../src/augmentation/step-options.ts';
+import { completeSteps } from '../../../src/augmentation/steps.ts';
 import type { Transform } from '../../../src/augmentation/transform.ts';
 import { additiveBrightness } from '../../../src/augmentation/transforms/intensity/additive-brightness.ts';
 import { blankRectangles } from '../../../src/augmentation/transforms/intensity/blank-rectangles.ts';
@@ -13,6 +15,7 @@ import { removeComponent } from '../../../src/augmentation/transforms/labels/rem
 import { permuteAxes } from '../../../src/augmentation/transforms/spatial/permute-axes.ts';
 import { rotateQuarters } from '../../../src/augmentation/transforms/spatial/rotate-quarters.ts';
 import { OptionError } from '../../../src/common/errors.ts';
+import type { OptionTable } from '../../../src/common/options.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each transform goes with its own steps
 const transforms: Record<string, Transform<any, any>> = {
@@ -31,18 +34,21 @@ const transforms: Record<string, Transform<any, any>> = {
 const needed: Record<string, object> = { oneHot: { labels: [1, 3] }, binaryOperators: { channels: 2 }, removeComponent: { channels: 2 } };
 
 describe.each(Object.keys(transforms))('%s', (name) => {
-  const check = (options: object): void => transforms[name].check({ transform: name, ...needed[name], ...options }, 'augmentation[4]');
+  const step = { transform: name, ...needed[name] };
+  const check = (options: object): unknown => completeSteps([step, step, step, step, { ...step, ...options }])[4];
 
   it('takes its defaults, and refuses misspelt options and probabilities', () => {
-    check({});
-    check({ probability: 0.3 });
+    const table = { ...STEP_OPTIONS, ...(transforms[name].options as OptionTable) };
+    const defaults = Object.fromEntries(Object.entries(table).map(([option, entry]) => [option, entry.default]));
+    expect(check({})).toEqual({ ...defaults, ...step });
+    expect(check({ probability: 0.3 })).toEqual({ ...defaults, ...step, probability: 0.3 });
     expect(() => check({ probabilty: 0.3 })).toThrow(`augmentation[4].probabilty: '${name}' has no such option`);
     expect(() => check({ probability: 1.5 })).toThrow('augmentation[4].probability: 1.5 is not a probability');
   });
 });
 
 it('has stages of its own for each transform', () => {
-  const stages = Object.values(transforms).map(({ stage }) => stage);
+  const stages = Object.values(transforms).map(({ purpose }) => purpose);
   expect(new Set(stages).size).toBe(stages.length);
 });
 
@@ -65,11 +71,11 @@ it.each([
   ['removeComponent', 'channels', 1, [0, undefined]],
   ['removeComponent', 'limit', 1, [1.1]],
 ] as [string, string, unknown, unknown[]][])('%s checks %s', (name, option, right, wrong) => {
-  const check = (value: unknown): void => transforms[name].check({ transform: name, ...needed[name], [option]: value }, 'a');
-  check(right);
+  const check = (value: unknown): unknown => completeSteps([{ transform: name, ...needed[name], [option]: value }])[0];
+  expect(check(right)).toHaveProperty(option, right);
   for (const value of wrong) {
     expect(() => check(value)).toThrow(OptionError);
-    expect(() => check(value)).toThrow(new RegExp(`^a\\.${option}: `));
+    expect(() => check(value)).toThrow(new RegExp(`^augmentation\\[0\\]\\.${option}: `));
   }
 });
 

@@ -1,7 +1,7 @@
 import type { Triple } from '../../../src/common/geometry.ts';
 import { along } from './along.ts';
 
-/** torch's "nearest-exact" to `small` samples and "linear" back (augmentation sheet, section 4), one axis after the other. */
+/** torch's "nearest-exact" to `small` samples and "linear" back (docs/nnunet.md#intensity), one axis after the other. */
 export function lowResolution(image: Float32Array, shape: Triple, small: Triple): Float64Array {
   return small.reduce<Float64Array>(
     (made, n, axis) =>

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Gpu } from '../../../src/training/gpu/device.ts';
+import { DAWN_SWITCHES, Gpu } from '../../../src/training/gpu/device.ts';
 import { kernel, write } from '../../../src/training/gpu/kernel.ts';
 import { memory, shareBuffers } from '../../../src/training/gpu/memory.ts';
 import { Program } from '../../../src/training/gpu/program.ts';
@@ -18,6 +19,13 @@ test('without an adapter, the error says what to install', () => {
   const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', env });
   expect(stdout).toMatch(/VOXFEED_GPU GPU: there is no adapter.*mesa-vulkan-drivers/s);
   expect(status).toBe(3);
+});
+
+test('Dawn knows the switches that are set: of unknown ones it says nothing', () => {
+  const webgpu = join(import.meta.dirname, '../../node_modules/webgpu/dist');
+  const builds = globSync('*/dawn.node', { cwd: webgpu }).map((path) => readFileSync(join(webgpu, path)));
+  expect(builds.length).toBeGreaterThan(0);
+  for (const name of DAWN_SWITCHES) for (const build of builds) expect(build.includes(`\0${name}\0`), name).toBe(true);
 });
 
 test('what exceeds a limit is refused with the name of the kernel and the limit', async () => {

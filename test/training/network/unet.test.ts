@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { patchOf, voxels } from '../../../src/common/geometry.ts';
-import type { Network } from '../../../src/planning/network.ts';
+import type { Network } from '../../../src/plans/network.ts';
 import { Unet } from '../../../src/training/network/unet.ts';
 import { TrainingStep } from '../../../src/training/training-step.ts';
 import { flatNetwork } from '../../fixtures/networks.ts';
@@ -152,6 +152,24 @@ test('names and shapes of parameters are those of nnU-Net', () => {
     'decoder.seg_layers.0.weight': [2, 3, 1, 1],
     'decoder.seg_layers.0.bias': [2],
   });
+});
+
+test.each([2, 3, 20, 200])('tiles of every kernel fit a small GPU, with %i classes', (classes) => {
+  const features = [8, 16, 32, 64];
+  const network: Network = {
+    ...flat,
+    features,
+    strides: features.map((_, stage) => (stage === 0 ? [1, 1, 1] : [2, 2, 2])),
+    kernels: features.map(() => [3, 3, 3]),
+    encoder: features.map(() => 2),
+    decoder: [2, 2, 2],
+  };
+  const unet = new Unet({ network, patchSize: [64, 64, 64], batch: 2, channels: 1, classes, heads: 3, tiling: TILINGS.gpu });
+  for (const { name, workgroupBytes, threads } of [...unet.forward, ...unet.backward()]) {
+    // What desktop GPUs have at least, and what WebGPU promises.
+    expect(workgroupBytes, name).toBeLessThanOrEqual(32768);
+    expect(threads, name).toBeLessThanOrEqual(256);
+  }
 });
 
 test.each<[string, Partial<Network>, number[], RegExp]>([

@@ -1,19 +1,21 @@
 import { voxels } from '../../../common/geometry.ts';
+import type { OptionTable } from '../../../common/options.ts';
 import type { Draws } from '../../../common/random.ts';
-import { checkProbability, drawChannels } from '../../ranges.ts';
-import type { Step, Transform } from '../../transform.ts';
-import { checkNumber, checkOptions } from '../check-options.ts';
+import { drawChannels } from '../../ranges.ts';
+import { amount, probability } from '../../step-options.ts';
+import type { StepOf, Transform } from '../../transform.ts';
+
+const OPTIONS = {
+  /** How often a channel is changed. Default 0.5. */
+  channelProbability: probability(0.5, 'how often a channel is changed'),
+  /** Mean of what is added, in units of the normalised image. Default 0. */
+  mean: amount(0, { help: 'mean of what is added, in units of the normalised image' }),
+  /** Standard deviation of what is added. Default 0.5. */
+  sigma: amount(0.5, { from: 0, help: 'standard deviation of what is added' }),
+} as const satisfies OptionTable;
 
 /** Adds a normally distributed number to a channel (nnU-Net's DA5: batchgeneratorsv2's `BrightnessAdditiveTransform`). */
-export interface AdditiveBrightnessStep extends Step {
-  readonly transform: 'additiveBrightness';
-  /** How often a channel is changed. Default 0.5. */
-  readonly channelProbability?: number;
-  /** Mean of what is added, in units of the normalised image. Default 0. */
-  readonly mean?: number;
-  /** Standard deviation of what is added. Default 0.5. */
-  readonly sigma?: number;
-}
+export interface AdditiveBrightnessStep extends StepOf<'additiveBrightness', typeof OPTIONS> {}
 
 export interface AdditiveBrightnessParameters {
   /** What is added to each channel. */
@@ -26,18 +28,12 @@ function normal(draws: Draws): number {
   return radius * Math.cos(2 * Math.PI * draws.uniform());
 }
 
-export const additiveBrightness: Transform<AdditiveBrightnessStep, AdditiveBrightnessParameters> = {
-  stage: 19,
+export const additiveBrightness: Transform<typeof OPTIONS, AdditiveBrightnessParameters> = {
+  purpose: 19,
+  options: OPTIONS,
+  bearsMirroring: true,
 
-  check(step, path) {
-    checkOptions(step, path, ['channelProbability', 'mean', 'sigma']);
-    const { channelProbability = 0.5, mean = 0, sigma = 0.5 } = step;
-    checkProbability(`${path}.channelProbability`, channelProbability);
-    checkNumber(`${path}.mean`, mean);
-    checkNumber(`${path}.sigma`, sigma, 0);
-  },
-
-  draw({ channelProbability = 0.5, mean = 0, sigma = 0.5 }, { channels }, draws) {
+  draw({ channelProbability, mean, sigma }, { channels }, draws) {
     const shifts = drawChannels(draws, channels, channelProbability, () => mean + sigma * normal(draws));
     return shifts && { shifts };
   },

@@ -1,43 +1,36 @@
 import { type Box, boxShape, type Triple, voxels } from '../../../common/geometry.ts';
+import type { OptionTable } from '../../../common/options.ts';
 import type { Draws } from '../../../common/random.ts';
-import { checkProbability, checkRange, drawChannels, type Range } from '../../ranges.ts';
-import type { PatchContext, Sample, Step, Transform } from '../../transform.ts';
-import { checkOptions, checkWhole } from '../check-options.ts';
+import { drawChannels, type Range } from '../../ranges.ts';
+import { probability, range, wholeRange } from '../../step-options.ts';
+import type { PatchContext, Sample, StepOf, Transform } from '../../transform.ts';
 
-/** Fills boxes with the mean of the voxels in them (nnU-Net's DA5: batchgeneratorsv2's `BlankRectangleTransform`). */
-export interface BlankRectanglesStep extends Step {
-  readonly transform: 'blankRectangles';
+const OPTIONS = {
   /** How often a channel gets boxes. Default 0.5. */
-  readonly channelProbability?: number;
+  channelProbability: probability(0.5, 'how often a channel gets boxes'),
   /** How many boxes a channel gets, both ends included. Default [1, 4]. */
-  readonly count?: Range;
+  count: wholeRange([1, 4], { from: 1, help: 'how many boxes a channel gets' }),
   /**
    * How long their edges are, as fractions of the patch's. Along an axis of n voxels a whole number, drawn uniformly from the lower
    * fraction of n rounded down, at least 1, to the last one below the upper fraction of n rounded down. Default [1 / 10, 1 / 3].
    */
-  readonly size?: Range;
-}
+  size: range([1 / 10, 1 / 3], { from: 0, to: 1, help: "how long their edges are, as fractions of the patch's" }),
+} as const satisfies OptionTable;
+
+/** Fills boxes with the mean of the voxels in them (nnU-Net's DA5: batchgeneratorsv2's `BlankRectangleTransform`). */
+export interface BlankRectanglesStep extends StepOf<'blankRectangles', typeof OPTIONS> {}
 
 export interface BlankRectanglesParameters {
   /** The boxes of each channel, in the order in which they are filled; they may overlap. */
   boxes: (Box[] | null)[];
 }
 
-const COUNT: Range = [1, 4];
-const SIZE: Range = [1 / 10, 1 / 3];
+export const blankRectangles: Transform<typeof OPTIONS, BlankRectanglesParameters> = {
+  purpose: 20,
+  options: OPTIONS,
+  bearsMirroring: true,
 
-export const blankRectangles: Transform<BlankRectanglesStep, BlankRectanglesParameters> = {
-  stage: 20,
-
-  check(step, path) {
-    checkOptions(step, path, ['channelProbability', 'count', 'size']);
-    const { channelProbability = 0.5, count = COUNT, size = SIZE } = step;
-    checkProbability(`${path}.channelProbability`, channelProbability);
-    checkWhole(`${path}.count`, count, 1);
-    checkRange(`${path}.size`, size, 0, 1);
-  },
-
-  draw({ channelProbability = 0.5, count = COUNT, size = SIZE }, context, draws) {
+  draw({ channelProbability, count, size }, context, draws) {
     const [fewest, most = fewest] = [count].flat();
     const boxes = drawChannels(draws, context.channels, channelProbability, () =>
       Array.from({ length: draws.between(fewest, most) }, () => drawBox(draws, context, size)),

@@ -1,42 +1,38 @@
+import type { Axis } from '../../../common/geometry.ts';
 import { triple, voxels } from '../../../common/geometry.ts';
+import type { OptionTable } from '../../../common/options.ts';
 import { roundHalfEven } from '../../../common/round.ts';
+import { flag } from '../../../common/schemas.ts';
 import { blurScratchBytes, type Taps } from '../../../kernels/intensity.ts';
-import { checkProbability, checkRange, drawChannels, drawRange, type Range } from '../../ranges.ts';
-import type { Axis, Step, Transform } from '../../transform.ts';
-import { checkFlag } from '../check-flag.ts';
-import { checkOptions } from '../check-options.ts';
+import { drawChannels, drawRange } from '../../ranges.ts';
+import { probability, range } from '../../step-options.ts';
+import type { StepOf, Transform } from '../../transform.ts';
 
-/** Gaussian blur (batchgeneratorsv2's `GaussianBlurTransform`; augmentation sheet, section 4). */
-export interface BlurStep extends Step {
-  readonly transform: 'blur';
+const OPTIONS = {
   /** Standard deviation of the Gaussian, in voxels. 0 to 1/6 changes nothing. Default [0.5, 1]. */
-  readonly sigma?: Range;
+  sigma: range([0.5, 1], { from: 0, to: 64, help: 'standard deviation of the Gaussian, in voxels; 0 to 1/6 changes nothing' }),
   /** Whether each axis of a channel has a sigma of its own. Default true. */
-  readonly perAxis?: boolean;
+  perAxis: { schema: flag(), default: true, help: 'whether each axis of a channel has a sigma of its own' },
   /** How often a channel is changed. Default 0.5. */
-  readonly channelProbability?: number;
-}
+  channelProbability: probability(0.5, 'how often a channel is changed'),
+} as const satisfies OptionTable;
+
+/** Gaussian blur (batchgeneratorsv2's `GaussianBlurTransform`; docs/nnunet.md#intensity). */
+export interface BlurStep extends StepOf<'blur', typeof OPTIONS> {}
 
 export interface BlurParameters {
   /** For each channel one sigma for each axis of the patch. */
   sigmas: (number[] | null)[];
 }
 
-const SIGMA: Range = [0.5, 1];
 const NO_BLUR = Float32Array.of(1);
 
-export const blur: Transform<BlurStep, BlurParameters> = {
-  stage: 3,
+export const blur: Transform<typeof OPTIONS, BlurParameters> = {
+  purpose: 3,
+  options: OPTIONS,
+  bearsMirroring: true,
 
-  check(step, path) {
-    checkOptions(step, path, ['sigma', 'perAxis', 'channelProbability']);
-    const { sigma = SIGMA, perAxis = true, channelProbability = 0.5 } = step;
-    checkRange(`${path}.sigma`, sigma, 0, 64);
-    checkFlag(`${path}.perAxis`, perAxis);
-    checkProbability(`${path}.channelProbability`, channelProbability);
-  },
-
-  draw({ sigma = SIGMA, perAxis = true, channelProbability = 0.5 }, { channels, axes }, draws) {
+  draw({ sigma, perAxis, channelProbability }, { channels, axes }, draws) {
     const sigmas = drawChannels(draws, channels, channelProbability, () => {
       if (perAxis) return axes.map(() => drawRange(draws, sigma));
       const drawn = drawRange(draws, sigma);
@@ -63,7 +59,7 @@ export const blur: Transform<BlurStep, BlurParameters> = {
     }
   },
 
-  scratchBytes({ sigma = SIGMA }, { shape, axes }) {
+  scratchBytes({ sigma }, { shape, axes }) {
     const longest = gaussian(typeof sigma === 'number' ? sigma : sigma[1]).length;
     const lengths = triple((axis) => (axes.includes(axis) ? longest : 1));
     return 3 * tapBytes(longest) + blurScratchBytes(shape, lengths);
@@ -74,7 +70,7 @@ function tapBytes(length: number): number {
   return Math.ceil((length * 4) / 16) * 16;
 }
 
-/** Weights of sum 1: of 6 sigma + 0.5 voxels, rounded to an odd number (augmentation sheet, section 4). */
+/** Weights of sum 1: of 6 sigma + 0.5 voxels, rounded to an odd number (docs/nnunet.md#intensity). */
 export function gaussian(sigma: number): Float32Array {
   const width = 6 * sigma + 0.5;
   const rounded = roundHalfEven(width);

@@ -1,41 +1,36 @@
 import { voxels } from '../../../common/geometry.ts';
-import { checkProbability, checkRange, drawChannels, drawRange, type Range } from '../../ranges.ts';
-import type { Step, Transform } from '../../transform.ts';
-import { checkOptions } from '../check-options.ts';
-import { BUMP_OPTIONS, type Bump, type BumpOptions, bumpFactors, checkBump, drawBump } from './bump.ts';
+import type { OptionTable } from '../../../common/options.ts';
+import { drawChannels, drawRange } from '../../ranges.ts';
+import { probability, range } from '../../step-options.ts';
+import type { StepOf, Transform } from '../../transform.ts';
+import { BUMP_OPTIONS, type Bump, type BumpOptions, bumpFactors, drawBump } from './bump.ts';
+
+const OPTIONS = {
+  /** How often a channel is changed. Default 0.5. */
+  channelProbability: probability(0.5, 'how often a channel is changed'),
+  /** The largest change, in units of the normalised image; half of the draws are taken negative. Default [1, 5]. */
+  strength: range([1, 5], { from: 0, help: 'the largest change, in units of the normalised image; half of the draws are taken negative' }),
+  ...BUMP_OPTIONS,
+} as const satisfies OptionTable;
 
 /**
  * Makes a channel brighter or darker towards one place, in or beside the patch, where the change is largest (nnU-Net's DA5:
  * batchgeneratorsv2's `BrightnessGradientAdditiveTransform` without centring).
  */
-export interface BrightnessGradientStep extends Step, BumpOptions {
-  readonly transform: 'brightnessGradient';
-  /** How often a channel is changed. Default 0.5. */
-  readonly channelProbability?: number;
-  /** The largest change, in units of the normalised image; half of the draws are taken negative. Default [1, 5]. */
-  readonly strength?: Range;
-}
+export interface BrightnessGradientStep extends BumpOptions, StepOf<'brightnessGradient', typeof OPTIONS> {}
 
 export interface BrightnessGradientParameters {
   /** Where each channel changes and by how much. */
   gradients: ((Bump & { strength: number }) | null)[];
 }
 
-const STRENGTH: Range = [1, 5];
-
-export const brightnessGradient: Transform<BrightnessGradientStep, BrightnessGradientParameters> = {
-  stage: 21,
-
-  check(step, path) {
-    checkOptions(step, path, ['channelProbability', 'strength', ...BUMP_OPTIONS]);
-    const { channelProbability = 0.5, strength = STRENGTH } = step;
-    checkProbability(`${path}.channelProbability`, channelProbability);
-    checkRange(`${path}.strength`, strength, 0);
-    checkBump(step, path);
-  },
+export const brightnessGradient: Transform<typeof OPTIONS, BrightnessGradientParameters> = {
+  purpose: 21,
+  options: OPTIONS,
+  bearsMirroring: true,
 
   draw(step, context, draws) {
-    const { channelProbability = 0.5, strength = STRENGTH } = step;
+    const { channelProbability, strength } = step;
     const gradients = drawChannels(draws, context.channels, channelProbability, () => {
       const bump = drawBump(draws, context, step);
       const sign = draws.uniform() < 0.5 ? -1 : 1;

@@ -1,35 +1,30 @@
 import { voxels } from '../../../common/geometry.ts';
-import { checkProbability, checkRange, drawChannels, drawFactor, type Range } from '../../ranges.ts';
-import type { Step, Transform } from '../../transform.ts';
-import { checkOptions } from '../check-options.ts';
+import type { OptionTable } from '../../../common/options.ts';
+import { drawChannels, drawFactor } from '../../ranges.ts';
+import { probability, range } from '../../step-options.ts';
+import type { StepOf, Transform } from '../../transform.ts';
 
-/** Multiplies channels by a factor (batchgeneratorsv2's `MultiplicativeBrightnessTransform`; augmentation sheet, section 4). */
-export interface BrightnessStep extends Step {
-  readonly transform: 'brightness';
+const OPTIONS = {
   /** Drawn for each channel, half of the time from its part below 1, half from that above. Default [0.75, 1.25]. */
-  readonly factor?: Range;
+  factor: range([0.75, 1.25], { from: 0, help: 'drawn for each channel, half of the time from its part below 1, half from that above' }),
   /** How often a channel is changed. Default 1. */
-  readonly channelProbability?: number;
-}
+  channelProbability: probability(1, 'how often a channel is changed'),
+} as const satisfies OptionTable;
+
+/** Multiplies channels by a factor (batchgeneratorsv2's `MultiplicativeBrightnessTransform`; docs/nnunet.md#intensity). */
+export interface BrightnessStep extends StepOf<'brightness', typeof OPTIONS> {}
 
 export interface BrightnessParameters {
   /** For each channel. */
   factors: (number | null)[];
 }
 
-const FACTOR: Range = [0.75, 1.25];
+export const brightness: Transform<typeof OPTIONS, BrightnessParameters> = {
+  purpose: 4,
+  options: OPTIONS,
+  bearsMirroring: true,
 
-export const brightness: Transform<BrightnessStep, BrightnessParameters> = {
-  stage: 4,
-
-  check(step, path) {
-    checkOptions(step, path, ['factor', 'channelProbability']);
-    const { factor = FACTOR, channelProbability = 1 } = step;
-    checkRange(`${path}.factor`, factor, 0);
-    checkProbability(`${path}.channelProbability`, channelProbability);
-  },
-
-  draw({ factor = FACTOR, channelProbability = 1 }, { channels }, draws) {
+  draw({ factor, channelProbability }, { channels }, draws) {
     const factors = drawChannels(draws, channels, channelProbability, () => drawFactor(draws, factor));
     return factors && { factors };
   },

@@ -1,6 +1,8 @@
 import { AXES, type Triple } from '../../../common/geometry.ts';
+import type { Checked, Given, OptionTable } from '../../../common/options.ts';
 import type { Draws } from '../../../common/random.ts';
-import { checkRange, drawRange, type Range } from '../../ranges.ts';
+import { drawRange } from '../../ranges.ts';
+import { range } from '../../step-options.ts';
 import type { PatchContext } from '../../transform.ts';
 
 /**
@@ -14,27 +16,21 @@ export interface Bump {
   width: Triple;
 }
 
-export interface BumpOptions {
+/** The options of the transforms that change a patch around one place. */
+export const BUMP_OPTIONS = {
   /** Where the hill is, as fractions of each axis. Default [-0.5, 1.5]. */
-  readonly centre?: Range;
+  centre: range([-0.5, 1.5], { help: 'where the change is largest, as fractions of each axis' }),
   /**
    * Standard deviations, as fractions of each axis, drawn uniformly in their logarithm; the lower end is rounded down to whole voxels,
    * at least 1. Default [1 / 6, 1].
    */
-  readonly width?: Range;
-}
+  width: range([1 / 6, 1], { from: 0, help: 'standard deviations, as fractions of each axis, drawn uniformly in their logarithm' }),
+} as const satisfies OptionTable;
 
-export const BUMP_OPTIONS = ['centre', 'width'];
+/** First where steps extend it: comments of what is spread into their tables get lost in declarations. */
+export interface BumpOptions extends Readonly<Given<typeof BUMP_OPTIONS>> {}
 
-const CENTRE: Range = [-0.5, 1.5];
-const WIDTH: Range = [1 / 6, 1];
-
-export function checkBump({ centre = CENTRE, width = WIDTH }: BumpOptions, path: string): void {
-  checkRange(`${path}.centre`, centre, -Number.MAX_VALUE);
-  checkRange(`${path}.width`, width, 0);
-}
-
-export function drawBump(draws: Draws, { shape, axes }: PatchContext, { centre = CENTRE, width = WIDTH }: BumpOptions): Bump {
+export function drawBump(draws: Draws, { shape, axes }: PatchContext, { centre, width }: Checked<typeof BUMP_OPTIONS>): Bump {
   const [narrow, wide] = typeof width === 'number' ? [width, width] : width;
   const bump: Bump = { centre: [0, 0, 0], width: [1, 1, 1] };
   for (const axis of axes) {

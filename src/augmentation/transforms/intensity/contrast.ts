@@ -1,44 +1,38 @@
 import { voxels } from '../../../common/geometry.ts';
-import { checkProbability, checkRange, drawChannels, drawFactor, type Range } from '../../ranges.ts';
-import type { Step, Transform } from '../../transform.ts';
-import { checkFlag } from '../check-flag.ts';
-import { checkOptions } from '../check-options.ts';
+import type { OptionTable } from '../../../common/options.ts';
+import { flag } from '../../../common/schemas.ts';
+import { drawChannels, drawFactor } from '../../ranges.ts';
+import { probability, range } from '../../step-options.ts';
+import type { StepOf, Transform } from '../../transform.ts';
 
-/** Draws voxels away from the mean of their channel, or towards it (batchgeneratorsv2's `ContrastTransform`; sheet, section 4). */
-export interface ContrastStep extends Step {
-  readonly transform: 'contrast';
+const OPTIONS = {
   /** Drawn for each channel, half of the time from its part below 1, half from that above. Default [0.75, 1.25]. */
-  readonly factor?: Range;
+  factor: range([0.75, 1.25], { from: 0, help: 'drawn for each channel, half of the time from its part below 1, half from that above' }),
   /** Whether voxels are kept within the lowest and highest of before. Default true. */
-  readonly preserveRange?: boolean;
+  preserveRange: { schema: flag(), default: true, help: 'whether voxels are kept within the lowest and highest of before' },
   /** How often a channel is changed. Default 1. */
-  readonly channelProbability?: number;
-}
+  channelProbability: probability(1, 'how often a channel is changed'),
+} as const satisfies OptionTable;
+
+/** Draws voxels away from the mean of their channel, or towards it (batchgeneratorsv2's `ContrastTransform`; docs/nnunet.md#intensity). */
+export interface ContrastStep extends StepOf<'contrast', typeof OPTIONS> {}
 
 export interface ContrastParameters {
   /** For each channel. */
   factors: (number | null)[];
 }
 
-const FACTOR: Range = [0.75, 1.25];
+export const contrast: Transform<typeof OPTIONS, ContrastParameters> = {
+  purpose: 5,
+  options: OPTIONS,
+  bearsMirroring: true,
 
-export const contrast: Transform<ContrastStep, ContrastParameters> = {
-  stage: 5,
-
-  check(step, path) {
-    checkOptions(step, path, ['factor', 'preserveRange', 'channelProbability']);
-    const { factor = FACTOR, preserveRange = true, channelProbability = 1 } = step;
-    checkRange(`${path}.factor`, factor, 0);
-    checkFlag(`${path}.preserveRange`, preserveRange);
-    checkProbability(`${path}.channelProbability`, channelProbability);
-  },
-
-  draw({ factor = FACTOR, channelProbability = 1 }, { channels }, draws) {
+  draw({ factor, channelProbability }, { channels }, draws) {
     const factors = drawChannels(draws, channels, channelProbability, () => drawFactor(draws, factor));
     return factors && { factors };
   },
 
-  apply({ data, shape }, { factors }, { preserveRange = true }, { kernels }) {
+  apply({ data, shape }, { factors }, { preserveRange }, { kernels }) {
     const count = voxels(shape);
     for (const [channel, drawn] of factors.entries()) {
       if (drawn === null) continue;

@@ -1,48 +1,41 @@
 import { voxels } from '../../../common/geometry.ts';
-import { checkProbability, checkRange, drawChannels, drawRange, type Range } from '../../ranges.ts';
-import type { Step, Transform } from '../../transform.ts';
-import { checkOptions } from '../check-options.ts';
-import { BUMP_OPTIONS, type Bump, type BumpOptions, bumpFactors, checkBump, drawBump } from './bump.ts';
+import type { OptionTable } from '../../../common/options.ts';
+import { drawChannels, drawRange } from '../../ranges.ts';
+import { probability, range } from '../../step-options.ts';
+import type { StepOf, Transform } from '../../transform.ts';
+import { BUMP_OPTIONS, type Bump, type BumpOptions, bumpFactors, drawBump } from './bump.ts';
+
+const OPTIONS = {
+  /** How often a channel is changed. Default 0.5. */
+  channelProbability: probability(0.5, 'how often a channel is changed'),
+  /** Half of the exponents are drawn from here: they brighten. Default [0.01, 0.8]. */
+  brightening: range([0.01, 0.8], { from: 0, help: 'half of the exponents: they brighten' }),
+  /** The other half: they darken. Default [1.5, 4]. */
+  darkening: range([1.5, 4], { from: 0, help: 'the other half: they darken' }),
+  ...BUMP_OPTIONS,
+} as const satisfies OptionTable;
 
 /**
  * Gamma correction that is full at one place, in or beside the patch, and fades out away from it; the channel keeps its range
  * (nnU-Net's DA5: batchgeneratorsv2's `LocalGammaTransform`).
  */
-export interface LocalGammaStep extends Step, BumpOptions {
-  readonly transform: 'localGamma';
-  /** How often a channel is changed. Default 0.5. */
-  readonly channelProbability?: number;
-  /** Half of the exponents are drawn from here: they brighten. Default [0.01, 0.8]. */
-  readonly brightening?: Range;
-  /** The other half: they darken. Default [1.5, 4]. */
-  readonly darkening?: Range;
-}
+export interface LocalGammaStep extends BumpOptions, StepOf<'localGamma', typeof OPTIONS> {}
 
 export interface LocalGammaParameters {
   /** Where each channel is corrected and by which exponent. */
   corrections: ((Bump & { gamma: number }) | null)[];
 }
 
-const BRIGHTENING: Range = [0.01, 0.8];
-const DARKENING: Range = [1.5, 4];
-
 /** A constant channel has no range: it stays as it is instead of being divided by 0. */
 const SMALLEST_RANGE = 1e-8;
 
-export const localGamma: Transform<LocalGammaStep, LocalGammaParameters> = {
-  stage: 22,
-
-  check(step, path) {
-    checkOptions(step, path, ['channelProbability', 'brightening', 'darkening', ...BUMP_OPTIONS]);
-    const { channelProbability = 0.5, brightening = BRIGHTENING, darkening = DARKENING } = step;
-    checkProbability(`${path}.channelProbability`, channelProbability);
-    checkRange(`${path}.brightening`, brightening, 0);
-    checkRange(`${path}.darkening`, darkening, 0);
-    checkBump(step, path);
-  },
+export const localGamma: Transform<typeof OPTIONS, LocalGammaParameters> = {
+  purpose: 22,
+  options: OPTIONS,
+  bearsMirroring: true,
 
   draw(step, context, draws) {
-    const { channelProbability = 0.5, brightening = BRIGHTENING, darkening = DARKENING } = step;
+    const { channelProbability, brightening, darkening } = step;
     const corrections = drawChannels(draws, context.channels, channelProbability, () => {
       const bump = drawBump(draws, context, step);
       return { ...bump, gamma: drawRange(draws, draws.uniform() < 0.5 ? brightening : darkening) };

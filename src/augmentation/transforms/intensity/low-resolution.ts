@@ -1,50 +1,38 @@
-import { OptionError } from '../../../common/errors.ts';
 import { type Triple, triple, voxels } from '../../../common/geometry.ts';
+import type { OptionTable } from '../../../common/options.ts';
 import { roundHalfEven } from '../../../common/round.ts';
 import { lowResolutionScratchBytes } from '../../../kernels/intensity.ts';
 import { nearestExact } from '../../nearest-exact.ts';
-import { checkProbability, checkRange, drawChannels, drawRange, type Range } from '../../ranges.ts';
-import type { Axis, Step, Transform } from '../../transform.ts';
-import { checkOptions } from '../check-options.ts';
+import { drawChannels, drawRange } from '../../ranges.ts';
+import { axes, probability, range } from '../../step-options.ts';
+import type { StepOf, Transform } from '../../transform.ts';
+
+const OPTIONS = {
+  /** What part of its voxels an axis keeps in between, the same for all axes of a channel. Default [0.5, 1]. */
+  scale: range([0.5, 1], { from: 0, to: 1, help: 'what part of its voxels an axis keeps in between, the same for all axes of a channel' }),
+  /** How often a channel is changed. Default 0.5. */
+  channelProbability: probability(0.5, 'how often a channel is changed'),
+  /** Axes that keep all their voxels. nnU-Net: [0] where patches are augmented slice by slice. Default none. */
+  ignoreAxes: axes([], 'axes that keep all their voxels'),
+} as const satisfies OptionTable;
 
 /**
  * Shrinks channels, taking the nearest voxels, and enlarges them again, interpolating linearly (batchgeneratorsv2's
- * `SimulateLowResolutionTransform`; augmentation sheet, section 4).
+ * `SimulateLowResolutionTransform`; docs/nnunet.md#intensity).
  */
-export interface LowResolutionStep extends Step {
-  readonly transform: 'lowResolution';
-  /** What part of its voxels an axis keeps in between, the same for all axes of a channel. Default [0.5, 1]. */
-  readonly scale?: Range;
-  /** How often a channel is changed. Default 0.5. */
-  readonly channelProbability?: number;
-  /** Axes that keep all their voxels. nnU-Net: [0] where patches are augmented slice by slice. Default none. */
-  readonly ignoreAxes?: readonly Axis[];
-}
+export interface LowResolutionStep extends StepOf<'lowResolution', typeof OPTIONS> {}
 
 export interface LowResolutionParameters {
   /** For each channel one scale for each axis of the patch. */
   scales: (number[] | null)[];
 }
 
-const SCALE: Range = [0.5, 1];
+export const lowResolution: Transform<typeof OPTIONS, LowResolutionParameters> = {
+  purpose: 6,
+  options: OPTIONS,
+  bearsMirroring: true,
 
-export const lowResolution: Transform<LowResolutionStep, LowResolutionParameters> = {
-  stage: 6,
-
-  check(step, path) {
-    checkOptions(step, path, ['scale', 'channelProbability', 'ignoreAxes']);
-    const { scale = SCALE, channelProbability = 0.5, ignoreAxes = [] } = step;
-    checkRange(`${path}.scale`, scale, 0, 1);
-    checkProbability(`${path}.channelProbability`, channelProbability);
-    if (Array.isArray(ignoreAxes) && ignoreAxes.every((axis) => [0, 1, 2].includes(axis))) return;
-    throw new OptionError(
-      `${path}.ignoreAxes`,
-      `${JSON.stringify(ignoreAxes)} is no list of axes`,
-      'Give some of 0, 1 and 2, in array order: z, y, x',
-    );
-  },
-
-  draw({ scale = SCALE, channelProbability = 0.5, ignoreAxes = [] }, { channels, axes }, draws) {
+  draw({ scale, channelProbability, ignoreAxes }, { channels, axes }, draws) {
     const scales = drawChannels(draws, channels, channelProbability, () => {
       const drawn = drawRange(draws, scale);
       return axes.map((axis) => (ignoreAxes.includes(axis) ? 1 : drawn));

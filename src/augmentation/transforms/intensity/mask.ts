@@ -1,27 +1,29 @@
-import { OptionError } from '../../../common/errors.ts';
 import { voxels } from '../../../common/geometry.ts';
-import type { Step, Transform } from '../../transform.ts';
-import { checkOptions } from '../check-options.ts';
+import type { OptionTable } from '../../../common/options.ts';
+import { that } from '../../../common/schemas.ts';
+import type { StepOf, Transform } from '../../transform.ts';
+
+const OPTIONS = {
+  /** Which channels, counted from 0. */
+  channels: {
+    schema: that<readonly number[]>(
+      'a list of channels',
+      (value) => Array.isArray(value) && value.every((channel) => Number.isInteger(channel) && channel >= 0),
+      'Give their numbers, counted from 0',
+    ),
+    required: true,
+    help: 'which channels, counted from 0',
+  },
+} as const satisfies OptionTable;
 
 /** Channels become 0 where the label is below 0: what was normalised within the nonzero region stays 0 around it. */
-export interface MaskStep extends Step {
-  readonly transform: 'mask';
-  /** Which channels, counted from 0. */
-  readonly channels: readonly number[];
-}
+export interface MaskStep extends StepOf<'mask', typeof OPTIONS> {}
 
-export const mask: Transform<MaskStep, Record<string, never>> = {
-  stage: 8,
-
-  check(step, path) {
-    checkOptions(step, path, ['channels']);
-    if (Array.isArray(step.channels) && step.channels.every((channel) => Number.isInteger(channel) && channel >= 0)) return;
-    throw new OptionError(
-      `${path}.channels`,
-      `${JSON.stringify(step.channels)} is no list of channels`,
-      'Give their numbers, counted from 0',
-    );
-  },
+export const mask: Transform<typeof OPTIONS, Record<string, never>> = {
+  purpose: 8,
+  options: OPTIONS,
+  bearsMirroring: true,
+  invisible: true,
 
   draw: () => ({}),
 

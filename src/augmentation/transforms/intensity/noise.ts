@@ -1,19 +1,21 @@
 import { voxels } from '../../../common/geometry.ts';
-import { checkProbability, checkRange, drawChannels, drawRange, type Range } from '../../ranges.ts';
-import type { Step, Transform } from '../../transform.ts';
-import { checkOptions } from '../check-options.ts';
+import type { OptionTable } from '../../../common/options.ts';
+import { drawChannels, drawRange } from '../../ranges.ts';
+import { probability, range } from '../../step-options.ts';
+import type { StepOf, Transform } from '../../transform.ts';
 
-/** Adds independent normal numbers to the voxels (batchgeneratorsv2's `GaussianNoiseTransform`; augmentation sheet, section 4). */
-export interface NoiseStep extends Step {
-  readonly transform: 'noise';
+const OPTIONS = {
   /**
    * Standard deviation of the noise, in units of the normalised image, the same for all channels. batchgeneratorsv2 calls it a
    * variance and uses it so. Default [0, 0.1].
    */
-  readonly sigma?: Range;
+  sigma: range([0, 0.1], { from: 0, help: 'standard deviation of the noise, in units of the normalised image' }),
   /** How often a channel is changed. Default 1. */
-  readonly channelProbability?: number;
-}
+  channelProbability: probability(1, 'how often a channel is changed'),
+} as const satisfies OptionTable;
+
+/** Adds independent normal numbers to the voxels (batchgeneratorsv2's `GaussianNoiseTransform`; docs/nnunet.md#intensity). */
+export interface NoiseStep extends StepOf<'noise', typeof OPTIONS> {}
 
 export interface NoiseParameters {
   /** Standard deviation for each channel. */
@@ -22,19 +24,12 @@ export interface NoiseParameters {
   seed: number[];
 }
 
-const SIGMA: Range = [0, 0.1];
+export const noise: Transform<typeof OPTIONS, NoiseParameters> = {
+  purpose: 2,
+  options: OPTIONS,
+  bearsMirroring: true,
 
-export const noise: Transform<NoiseStep, NoiseParameters> = {
-  stage: 2,
-
-  check(step, path) {
-    checkOptions(step, path, ['sigma', 'channelProbability']);
-    const { sigma = SIGMA, channelProbability = 1 } = step;
-    checkRange(`${path}.sigma`, sigma, 0);
-    checkProbability(`${path}.channelProbability`, channelProbability);
-  },
-
-  draw({ sigma = SIGMA, channelProbability = 1 }, { channels }, draws) {
+  draw({ sigma, channelProbability }, { channels }, draws) {
     const drawn = drawRange(draws, sigma);
     const seed = Array.from({ length: 4 }, () => draws.below(2 ** 32));
     const sigmas = drawChannels(draws, channels, channelProbability, () => drawn);

@@ -1,38 +1,33 @@
 import { voxels } from '../../../common/geometry.ts';
-import { checkProbability, checkRange, drawChannels, drawRange, type Range } from '../../ranges.ts';
-import type { Step, Transform } from '../../transform.ts';
-import { checkOptions } from '../check-options.ts';
+import type { OptionTable } from '../../../common/options.ts';
+import { drawChannels, drawRange } from '../../ranges.ts';
+import { probability, range } from '../../step-options.ts';
+import type { StepOf, Transform } from '../../transform.ts';
+
+const OPTIONS = {
+  /** How often a channel is sharpened. Default 0.5. */
+  channelProbability: probability(0.5, 'how often a channel is sharpened'),
+  /** Factor of the sum of differences, drawn for each channel. Default [0.1, 1]. */
+  strength: range([0.1, 1], { from: 0, help: 'factor of the sum of differences, drawn for each channel' }),
+} as const satisfies OptionTable;
 
 /**
  * Adds to each voxel by how much it differs from its direct neighbours, the border repeated outwards, without keeping the old range
  * (nnU-Net's DA5: batchgeneratorsv2's `SharpeningTransform`).
  */
-export interface SharpenStep extends Step {
-  readonly transform: 'sharpen';
-  /** How often a channel is sharpened. Default 0.5. */
-  readonly channelProbability?: number;
-  /** Factor of the sum of differences, drawn for each channel. Default [0.1, 1]. */
-  readonly strength?: Range;
-}
+export interface SharpenStep extends StepOf<'sharpen', typeof OPTIONS> {}
 
 export interface SharpenParameters {
   /** The factor of each channel. */
   strengths: (number | null)[];
 }
 
-const STRENGTH: Range = [0.1, 1];
+export const sharpen: Transform<typeof OPTIONS, SharpenParameters> = {
+  purpose: 23,
+  options: OPTIONS,
+  bearsMirroring: true,
 
-export const sharpen: Transform<SharpenStep, SharpenParameters> = {
-  stage: 23,
-
-  check(step, path) {
-    checkOptions(step, path, ['channelProbability', 'strength']);
-    const { channelProbability = 0.5, strength = STRENGTH } = step;
-    checkProbability(`${path}.channelProbability`, channelProbability);
-    checkRange(`${path}.strength`, strength, 0);
-  },
-
-  draw({ channelProbability = 0.5, strength = STRENGTH }, { channels }, draws) {
+  draw({ channelProbability, strength }, { channels }, draws) {
     const strengths = drawChannels(draws, channels, channelProbability, () => drawRange(draws, strength));
     return strengths && { strengths };
   },

@@ -1,46 +1,41 @@
 import { voxels } from '../../../common/geometry.ts';
-import { checkProbability, checkRange, drawRange, type Range } from '../../ranges.ts';
-import type { Sample, Step, Transform, Workspace } from '../../transform.ts';
-import { checkOptions } from '../check-options.ts';
+import type { OptionTable } from '../../../common/options.ts';
+import { drawRange } from '../../ranges.ts';
+import { range } from '../../step-options.ts';
+import type { Sample, StepOf, Transform, Workspace } from '../../transform.ts';
 import { dilate, invertMask, maskWords, packMask, visitMask } from './bit-mask.ts';
-import { type CascadeOptions, checkCascadeChannels, drawCascadeChannels } from './cascade-channels.ts';
+import { CASCADE_OPTIONS, type CascadeOptions, drawCascadeChannels } from './cascade-channels.ts';
 import { structuringElement } from './structuring-element.ts';
 
 const OPERATORS = ['dilation', 'erosion', 'closing', 'opening'] as const;
+
+const OPTIONS = {
+  ...CASCADE_OPTIONS,
+  /** Radius of the ball, or of the disk in 2D, in voxels, drawn for each label. Default [1, 8]. */
+  radius: range([1, 8], { from: 0, to: 64, help: 'radius of the ball, or of the disk in 2D, in voxels, drawn for each label' }),
+} as const satisfies OptionTable;
 
 /**
  * Dilates, erodes, closes or opens labels of a previous stage. What a label gains, all others lose; what it loses, none gains. The
  * border of the patch does not erode (nnU-Net's cascade: batchgeneratorsv2's `ApplyRandomBinaryOperatorTransform`).
  */
-export interface BinaryOperatorsStep extends Step, CascadeOptions {
-  readonly transform: 'binaryOperators';
-  /** Radius of the ball, or of the disk in 2D, in voxels, drawn for each label. Default [1, 8]. */
-  readonly radius?: Range;
-}
+export interface BinaryOperatorsStep extends CascadeOptions, StepOf<'binaryOperators', typeof OPTIONS> {}
 
 export interface BinaryOperatorsParameters {
   /** In the order in which they are made; `channel` counts from the first of the cascade's channels. */
   operations: { channel: number; operator: (typeof OPERATORS)[number]; radius: number }[];
 }
 
-const RADIUS: Range = [1, 8];
-
-export const binaryOperators: Transform<BinaryOperatorsStep, BinaryOperatorsParameters> = {
-  stage: 26,
-
-  check(step, path) {
-    checkOptions(step, path, ['channels', 'channelProbability', 'radius']);
-    const { channelProbability = 0.5, radius = RADIUS } = step;
-    checkCascadeChannels(step.channels, path);
-    checkProbability(`${path}.channelProbability`, channelProbability);
-    checkRange(`${path}.radius`, radius, 0, 64);
-  },
+export const binaryOperators: Transform<typeof OPTIONS, BinaryOperatorsParameters> = {
+  purpose: 26,
+  options: OPTIONS,
+  invisible: true,
 
   draw(step, context, draws) {
     const operations = drawCascadeChannels(draws, context, step).map((channel) => ({
       channel,
       operator: OPERATORS[draws.below(OPERATORS.length)],
-      radius: drawRange(draws, step.radius ?? RADIUS),
+      radius: drawRange(draws, step.radius),
     }));
     return operations.length > 0 ? { operations } : null;
   },

@@ -1,30 +1,35 @@
 import { OptionError } from '../../../common/errors.ts';
+import type { Given, OptionTable } from '../../../common/options.ts';
 import type { Draws } from '../../../common/random.ts';
-import type { PatchContext, Step } from '../../transform.ts';
+import { that } from '../../../common/schemas.ts';
+import { probability } from '../../step-options.ts';
+import type { CompleteStep, PatchContext } from '../../transform.ts';
 
 /** What the steps on a previous stage's labels have in common: they change the last channels, which `oneHot` has written. */
-export interface CascadeOptions {
+export const CASCADE_OPTIONS = {
   /** How many channels at the end are a previous stage's labels. */
-  readonly channels: number;
+  channels: {
+    schema: that<number>(
+      'a number of channels',
+      (value) => Number.isInteger(value) && (value as number) > 0,
+      'Give the number of labels of the previous stage',
+    ),
+    required: true,
+    help: "how many channels at the end are a previous stage's labels",
+  },
   /** How often a label is changed. Default 0.5. */
-  readonly channelProbability?: number;
-}
+  channelProbability: probability(0.5, 'how often a label is changed'),
+} as const satisfies OptionTable;
 
-export function checkCascadeChannels(channels: unknown, path: string): void {
-  if (Number.isInteger(channels) && (channels as number) > 0) return;
-  throw new OptionError(
-    `${path}.channels`,
-    `${JSON.stringify(channels) ?? 'nothing'} is no number of channels`,
-    'Give the number of labels of the previous stage',
-  );
-}
+/** First where steps extend it: comments of what is spread into their tables get lost in declarations. */
+export interface CascadeOptions extends Readonly<Given<typeof CASCADE_OPTIONS>> {}
 
 /**
  * Which of the cascade's channels are changed, in the random order in which they are, counted from the first of them. The order matters
  * where the change of one channel shows in others.
  */
-export function drawCascadeChannels(draws: Draws, context: PatchContext, step: Step & CascadeOptions): number[] {
-  const { channels, channelProbability = 0.5 } = step;
+export function drawCascadeChannels(draws: Draws, context: PatchContext, step: CompleteStep<typeof CASCADE_OPTIONS>): number[] {
+  const { channels, channelProbability } = step;
   if (channels >= context.channels)
     throw new OptionError(
       `${step.transform}.channels`,

@@ -1,35 +1,31 @@
 import { OptionError } from '../../../common/errors.ts';
 import { voxels } from '../../../common/geometry.ts';
-import type { Step, Transform } from '../../transform.ts';
-import { checkOptions } from '../check-options.ts';
+import type { OptionTable } from '../../../common/options.ts';
+import { that } from '../../../common/schemas.ts';
+import type { StepOf, Transform } from '../../transform.ts';
+
+const areForeground = (labels: unknown): boolean =>
+  Array.isArray(labels) && labels.length > 0 && labels.every((label, i) => Number.isInteger(label) && label > (i > 0 ? labels[i - 1] : 0));
+
+const OPTIONS = {
+  /** The foreground labels, ascending. */
+  labels: {
+    schema: that<readonly number[]>('a list of labels', areForeground, 'Give the foreground labels, ascending'),
+    required: true,
+    help: 'the foreground labels, ascending',
+  },
+} as const satisfies OptionTable;
 
 /**
  * Writes the previous stage's labels into the last channels of the image, one a label: 1 where the label is, 0 elsewhere. The channels
  * of the patch count these (nnU-Net's cascade: batchgeneratorsv2's `MoveSegAsOneHotToDataTransform`).
  */
-export interface OneHotStep extends Step {
-  readonly transform: 'oneHot';
-  /** The foreground labels, ascending. */
-  readonly labels: readonly number[];
-}
+export interface OneHotStep extends StepOf<'oneHot', typeof OPTIONS> {}
 
-export const oneHot: Transform<OneHotStep, Record<string, never>> = {
-  stage: 25,
-
-  check(step, path) {
-    checkOptions(step, path, ['labels']);
-    const { labels } = step;
-    const usable =
-      Array.isArray(labels) &&
-      labels.length > 0 &&
-      labels.every((label, i) => Number.isInteger(label) && label > (i > 0 ? labels[i - 1] : 0));
-    if (!usable)
-      throw new OptionError(
-        `${path}.labels`,
-        `${JSON.stringify(labels) ?? 'nothing'} is no list of labels`,
-        'Give the foreground labels, ascending',
-      );
-  },
+export const oneHot: Transform<typeof OPTIONS, Record<string, never>> = {
+  purpose: 25,
+  options: OPTIONS,
+  invisible: true,
 
   draw({ labels }, { channels }) {
     if (labels.length < channels) return {};

@@ -1,19 +1,21 @@
 import { voxels } from '../../../common/geometry.ts';
-import { checkProbability } from '../../ranges.ts';
-import type { Step, Transform } from '../../transform.ts';
-import { checkOptions } from '../check-options.ts';
-import { type CascadeOptions, checkCascadeChannels, drawCascadeChannels } from './cascade-channels.ts';
+import type { OptionTable } from '../../../common/options.ts';
+import { amount } from '../../step-options.ts';
+import type { StepOf, Transform } from '../../transform.ts';
+import { CASCADE_OPTIONS, type CascadeOptions, drawCascadeChannels } from './cascade-channels.ts';
 import { findComponents } from './components.ts';
+
+const OPTIONS = {
+  ...CASCADE_OPTIONS,
+  /** Components of this fraction of the patch or more stay. Default 0.15. */
+  limit: amount(0.15, { from: 0, to: 1, help: 'components of this fraction of the patch or more stay' }),
+} as const satisfies OptionTable;
 
 /**
  * Removes one connected component of a previous stage's label; corners connect. Large components stay (nnU-Net's cascade:
  * batchgeneratorsv2's `RemoveRandomConnectedComponentFromOneHotEncodingTransform`, nothing filled in).
  */
-export interface RemoveComponentStep extends Step, CascadeOptions {
-  readonly transform: 'removeComponent';
-  /** Components of this fraction of the patch or more stay. Default 0.15. */
-  readonly limit?: number;
-}
+export interface RemoveComponentStep extends CascadeOptions, StepOf<'removeComponent', typeof OPTIONS> {}
 
 export interface RemoveComponentParameters {
   /**
@@ -23,23 +25,17 @@ export interface RemoveComponentParameters {
   removals: { channel: number; pick: number }[];
 }
 
-export const removeComponent: Transform<RemoveComponentStep, RemoveComponentParameters> = {
-  stage: 27,
-
-  check(step, path) {
-    checkOptions(step, path, ['channels', 'channelProbability', 'limit']);
-    const { channelProbability = 0.5, limit = 0.15 } = step;
-    checkCascadeChannels(step.channels, path);
-    checkProbability(`${path}.channelProbability`, channelProbability);
-    checkProbability(`${path}.limit`, limit);
-  },
+export const removeComponent: Transform<typeof OPTIONS, RemoveComponentParameters> = {
+  purpose: 27,
+  options: OPTIONS,
+  invisible: true,
 
   draw(step, context, draws) {
     const removals = drawCascadeChannels(draws, context, step).map((channel) => ({ channel, pick: draws.uniform() }));
     return removals.length > 0 ? { removals } : null;
   },
 
-  apply(sample, { removals }, { channels, limit = 0.15 }, { buffer, scratch }) {
+  apply(sample, { removals }, { channels, limit }, { buffer, scratch }) {
     const count = voxels(sample.shape);
     const labels = new Int32Array(buffer, scratch, count);
     const sizes = new Int32Array(buffer, scratch + count * 4, count);

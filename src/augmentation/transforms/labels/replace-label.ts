@@ -1,28 +1,30 @@
 import { voxels } from '../../../common/geometry.ts';
+import type { OptionTable } from '../../../common/options.ts';
+import { wholeNumber } from '../../../common/schemas.ts';
 import { FOUND } from '../../../kernels/spatial.ts';
-import type { Step, Transform } from '../../transform.ts';
-import { checkOptions, checkWhole } from '../check-options.ts';
+import type { StepOf, Transform } from '../../transform.ts';
+
+const OPTIONS = {
+  /** Default -1. */
+  from: { schema: wholeNumber(-1, 32767), default: -1, help: 'the label that is replaced' },
+  /** Default 0. */
+  to: { schema: wholeNumber(-1, 32767), default: 0, help: 'what it becomes' },
+} as const satisfies OptionTable;
 
 /** One label becomes another; by default -1, outside, becomes background. */
-export interface ReplaceLabelStep extends Step {
-  readonly transform: 'replaceLabel';
-  /** Default -1. */
-  readonly from?: number;
-  /** Default 0. */
-  readonly to?: number;
-}
+export interface ReplaceLabelStep extends StepOf<'replaceLabel', typeof OPTIONS> {}
 
-export const replaceLabel: Transform<ReplaceLabelStep, Record<string, never>> = {
-  stage: 9,
+export const replaceLabel: Transform<typeof OPTIONS, Record<string, never>> = {
+  purpose: 9,
+  options: OPTIONS,
+  bearsMirroring: true,
+  invisible: true,
 
-  check(step, path) {
-    checkOptions(step, path, ['from', 'to']);
-    for (const name of ['from', 'to'] as const) checkWhole(`${path}.${name}`, step[name] ?? 0, -1, 32767);
-  },
+  makesForeground: ({ from, to }) => from > 0 || to > 0,
 
   draw: () => ({}),
 
-  apply(sample, _, { from = -1, to = 0 }, { kernels }) {
+  apply(sample, _, { from, to }, { kernels }) {
     if (from < 0 && !sample.hasOutside) return;
     const count = voxels(sample.shape);
     const found = kernels.replaceLabel(sample.target, count, from, to);

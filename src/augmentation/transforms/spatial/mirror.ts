@@ -1,32 +1,28 @@
-import { OptionError } from '../../../common/errors.ts';
+import type { Axis } from '../../../common/geometry.ts';
 import { voxels } from '../../../common/geometry.ts';
-import type { Axis, Step, Transform } from '../../transform.ts';
-import { checkOptions } from '../check-options.ts';
+import type { OptionTable } from '../../../common/options.ts';
+import { axes } from '../../step-options.ts';
+import type { StepOf, Transform } from '../../transform.ts';
+
+const OPTIONS = {
+  /** Which axes may be mirrored; those the patch does not have are left out. Default: all it has. */
+  axes: axes([0, 1, 2], 'which axes may be mirrored, of those the patch has'),
+} as const satisfies OptionTable;
 
 /** Mirroring along axes, each drawn on its own with one half. */
-export interface MirrorStep extends Step {
-  readonly transform: 'mirror';
-  /** Which axes may be mirrored; those the patch does not have are left out. Default: all it has. */
-  readonly axes?: readonly Axis[];
-}
+export interface MirrorStep extends StepOf<'mirror', typeof OPTIONS> {}
 
 export interface MirrorParameters {
   axes: Axis[];
 }
 
 /** Where nothing before it minds, a patch is mirrored while it is read, and this has nothing left to do (see `PatchMaker`). */
-export const mirror: Transform<MirrorStep, MirrorParameters> = {
-  stage: 1,
+export const mirror: Transform<typeof OPTIONS, MirrorParameters> = {
+  purpose: 1,
+  options: OPTIONS,
 
-  check(step, path) {
-    checkOptions(step, path, ['axes']);
-    const { axes = [] } = step;
-    if (Array.isArray(axes) && axes.every((axis) => [0, 1, 2].includes(axis)) && new Set(axes).size === axes.length) return;
-    throw new OptionError(`${path}.axes`, `${JSON.stringify(axes)} is no list of axes`, 'Give some of 0, 1 and 2, in array order: z, y, x');
-  },
-
-  draw(step, { axes: all }, draws) {
-    const chosen = (step.axes ?? all).filter((axis) => all.includes(axis) && draws.uniform() < 0.5);
+  draw({ axes }, { axes: all }, draws) {
+    const chosen = axes.filter((axis) => all.includes(axis) && draws.uniform() < 0.5);
     return chosen.length > 0 ? { axes: chosen } : null;
   },
 

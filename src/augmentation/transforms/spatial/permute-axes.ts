@@ -1,27 +1,24 @@
 import type { Triple } from '../../../common/geometry.ts';
-import type { Step, Transform } from '../../transform.ts';
-import { checkOptions } from '../check-options.ts';
+import type { OptionTable } from '../../../common/options.ts';
+import type { StepOf, Transform } from '../../transform.ts';
 import { equalAxes, reorient, reorientBytes } from './reorient.ts';
+
+const OPTIONS = {} as const satisfies OptionTable;
 
 /**
  * Exchanges the axes of one size, the largest group of them, in a random order. Does nothing where no two axes are equal
  * (nnU-Net's DA5: batchgeneratorsv2's `TransposeAxesTransform`).
  */
-export interface PermuteAxesStep extends Step {
-  readonly transform: 'permuteAxes';
-}
+export interface PermuteAxesStep extends StepOf<'permuteAxes', typeof OPTIONS> {}
 
 export interface PermuteAxesParameters {
   /** For each axis of the result the one it was. */
   order: Triple;
 }
 
-export const permuteAxes: Transform<PermuteAxesStep, PermuteAxesParameters> = {
-  stage: 17,
-
-  check(step, path) {
-    checkOptions(step, path, []);
-  },
+export const permuteAxes: Transform<typeof OPTIONS, PermuteAxesParameters> = {
+  purpose: 17,
+  options: OPTIONS,
 
   draw(_step, context, draws) {
     const axes = equalAxes(context);

@@ -1,15 +1,15 @@
 import type { Triple } from '../../../common/geometry.ts';
-import type { Step, Transform } from '../../transform.ts';
-import { checkOptions } from '../check-options.ts';
+import type { OptionTable } from '../../../common/options.ts';
+import type { StepOf, Transform } from '../../transform.ts';
 import { equalAxes, reorient, reorientBytes } from './reorient.ts';
+
+const OPTIONS = {} as const satisfies OptionTable;
 
 /**
  * Turns image and labels by 0 to 3 quarters, equally likely, in the plane of two of the largest group of axes of one size. Does
  * nothing where no two axes are equal (nnU-Net's DA5: batchgeneratorsv2's `Rot90Transform`).
  */
-export interface RotateQuartersStep extends Step {
-  readonly transform: 'rotateQuarters';
-}
+export interface RotateQuartersStep extends StepOf<'rotateQuarters', typeof OPTIONS> {}
 
 export interface RotateQuartersParameters {
   /** The plane, lower axis first. */
@@ -18,12 +18,9 @@ export interface RotateQuartersParameters {
   quarters: number;
 }
 
-export const rotateQuarters: Transform<RotateQuartersStep, RotateQuartersParameters> = {
-  stage: 16,
-
-  check(step, path) {
-    checkOptions(step, path, []);
-  },
+export const rotateQuarters: Transform<typeof OPTIONS, RotateQuartersParameters> = {
+  purpose: 16,
+  options: OPTIONS,
 
   draw(_step, context, draws) {
     const axes = equalAxes(context);

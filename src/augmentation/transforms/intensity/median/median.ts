@@ -1,44 +1,39 @@
 import { AXES, type Triple, triple, voxels } from '../../../../common/geometry.ts';
-import { checkProbability, drawChannels, type Range } from '../../../ranges.ts';
-import type { PatchContext, Sample, Step, Transform, Workspace } from '../../../transform.ts';
-import { checkOptions, checkWhole } from '../../check-options.ts';
+import type { OptionTable } from '../../../../common/options.ts';
+import { drawChannels } from '../../../ranges.ts';
+import { probability, wholeRange } from '../../../step-options.ts';
+import type { PatchContext, Sample, StepOf, Transform, Workspace } from '../../../transform.ts';
 import { MedianTile } from './median-tile.ts';
+
+const OPTIONS = {
+  /** How often a channel is filtered. Default 0.5. */
+  channelProbability: probability(0.5, 'how often a channel is filtered'),
+  // 40 cubed is the largest window whose counts fit 16 bits.
+  /** Edge of the cube in voxels, drawn for each channel, both ends included. From 1 to 40. Default [2, 7]. */
+  size: wholeRange([2, 7], { from: 1, to: 40, help: 'edge of the cube in voxels, drawn for each channel' }),
+} as const satisfies OptionTable;
 
 /**
  * Replaces each voxel by the median of a cube around it, or a square in 2D (nnU-Net's DA5: batchgeneratorsv2's
  * `MedianFilterTransform`, which is scipy's `median_filter`). At the border the image is continued as its mirror image, the edge voxel
  * twice. An even size reaches one voxel farther down than up, and of the two middle values of an even number takes the upper.
  */
-export interface MedianStep extends Step {
-  readonly transform: 'median';
-  /** How often a channel is filtered. Default 0.5. */
-  readonly channelProbability?: number;
-  /** Edge of the cube in voxels, drawn for each channel, both ends included. From 1 to 40. Default [2, 7]. */
-  readonly size?: Range;
-}
+export interface MedianStep extends StepOf<'median', typeof OPTIONS> {}
 
 export interface MedianParameters {
   /** The size for each channel. */
   sizes: (number | null)[];
 }
 
-const SIZE: Range = [2, 7];
-
 /** Planes and rows filtered at a time: so few that what is counted stays in a processor's cache. */
 const TILE = 16;
 
-export const median: Transform<MedianStep, MedianParameters> = {
-  stage: 18,
+export const median: Transform<typeof OPTIONS, MedianParameters> = {
+  purpose: 18,
+  options: OPTIONS,
+  bearsMirroring: true,
 
-  check(step, path) {
-    checkOptions(step, path, ['channelProbability', 'size']);
-    const { channelProbability = 0.5, size = SIZE } = step;
-    checkProbability(`${path}.channelProbability`, channelProbability);
-    // 40 cubed is the largest window whose counts fit 16 bits.
-    checkWhole(`${path}.size`, size, 1, 40);
-  },
-
-  draw({ channelProbability = 0.5, size = SIZE }, { channels }, draws) {
+  draw({ channelProbability, size }, { channels }, draws) {
     const [low, high = low] = [size].flat();
     const sizes = drawChannels(draws, channels, channelProbability, () => draws.between(low, high));
     return sizes && { sizes };
@@ -48,7 +43,7 @@ export const median: Transform<MedianStep, MedianParameters> = {
     for (const [channel, size] of sizes.entries()) if (size !== null) filter(sample, channel, size, workspace);
   },
 
-  scratchBytes({ size = SIZE }, context) {
+  scratchBytes({ size }, context) {
     const window = windowShape(context, Math.max(...[size].flat()));
     return voxels(context.shape) * 4 + MedianTile.bytes(tileShape(context.shape, window));
   },
