@@ -10,10 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from voxfeed.node import CHECKOUT
-
 DATASET = "Dataset004_Hippocampus"
-EXAMPLES = CHECKOUT / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def make_folders(base: Path, cases: int = 20, **changes: Any) -> dict[str, str]:

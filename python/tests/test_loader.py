@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 import voxfeed
 from voxfeed.errors import ClosedError, HeldError, OptionError, StateError
 from voxfeed.lease import Mapping
-from voxfeed.node import CHECKOUT, find_node
+from voxfeed.node import find_node
 from voxfeed.torch import Batches, to_device
 
 OPTIONS = {
@@ -58,7 +58,7 @@ def hashes(loader: voxfeed.Loader, count: int = 20) -> list[str]:
 
 @pytest.fixture(scope="module")
 def in_node(store: Path) -> list[str]:
-    words = [find_node(), "--input-type=module", "-e", NODE_HASHES % CHECKOUT, str(store), json.dumps(OPTIONS)]
+    words = [find_node(), "--input-type=module", "-e", NODE_HASHES % Path(__file__).parents[2], str(store), json.dumps(OPTIONS)]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     return json.loads(said)
 
@@ -234,3 +234,9 @@ def test_closed_loader_says_so(store: Path) -> None:
         next(loader.training)
     with pytest.raises(ClosedError, match="it is closed"):
         loader.state()
+
+
+def test_the_version_is_that_of_the_npm_package() -> None:
+    root = Path(__file__).parents[2]
+    version = json.loads((root / "package.json").read_text())["version"]
+    assert (root / "python/VERSION").read_text().strip() == voxfeed.__version__ == version
