@@ -1,6 +1,6 @@
-"""nnU-Net's own loader, one process, one thread, volumes as NumPy arrays in RAM.
+"""nnU-Net's own loader, one process, one thread, volumes as NumPy arrays in RAM; or the given number of worker processes.
 
-    python bench/peers/nnunet_loader.py STORE_DIR Z,Y,X BATCH BATCHES none|default TARGETS
+    python bench/peers/nnunet_loader.py STORE_DIR Z,Y,X BATCH BATCHES none|default TARGETS [PROCESSES]
 
 Reads the volumes of a voxfeed store, so that both sides see the same data. 'default' is nnUNetTrainer's training pipeline, with as
 many targets of deep supervision, each half as long as the one before it. Prints one JSON object. Needs PyPI's nnunetv2 in a virtual
@@ -73,14 +73,33 @@ if sys.argv[5] == 'default':
 loader = nnUNetDataLoader(
     InMemory(folder), batch, read, patch, Labels(), oversample_foreground_percent=0.33, transforms=transforms
 )
-for _ in range(2):
+processes = int(sys.argv[7]) if len(sys.argv) > 7 else 0
+if processes:
+    from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMultiThreadedAugmenter
+
+    loader = NonDetMultiThreadedAugmenter(loader, None, num_processes=processes, num_cached=max(6, processes // 2), wait_time=0.002)
+
+
+def cpu_seconds():
+    """Of this process and its workers."""
+    seconds = time.process_time()
+    for worker in getattr(loader, '_processes', []):
+        fields = Path(f'/proc/{worker.pid}/stat').read_text().rpartition(')')[2].split()
+        seconds += (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+    return seconds
+
+
+# With workers, those that are made ahead are not to be counted as made in no time.
+for _ in range(2 + 8 * (processes > 0)):
     next(loader)
-start, cpu = time.perf_counter(), time.process_time()
+start, cpu = time.perf_counter(), cpu_seconds()
 for _ in range(batches):
     next(loader)
-elapsed, cpu = time.perf_counter() - start, time.process_time() - cpu
+elapsed, cpu = time.perf_counter() - start, cpu_seconds() - cpu
 print(json.dumps({
     'patches_per_second': batch * batches / elapsed,
     'cpu_ms_per_patch': 1000 * cpu / (batch * batches),
     'versions': {name: version(name) for name in ('nnunetv2', 'batchgeneratorsv2', 'torch', 'numpy')},
 }))
+if processes:
+    loader._finish()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from voxfeed.node import CHECKOUT, find_node, program
+from voxfeed.node import find_node, program
 
-EXAMPLES = CHECKOUT / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def preprocess(raw: Path, store: Path, *words: str) -> None:

@@ -10,17 +10,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from voxfeed.node import CHECKOUT
-
 DATASET = "Dataset004_Hippocampus"
-EXAMPLES = CHECKOUT / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def make_folders(base: Path) -> dict[str, str]:
-    """Raw data, plans and the environment variables that name them; nothing is preprocessed."""
+def make_folders(base: Path, cases: int = 20, **changes: Any) -> dict[str, str]:
+    """Raw data, plans and the environment variables that name them; nothing is preprocessed.
+
+    Of the cases so many are taken; ``changes`` are made to their dataset.json.
+    """
     env = {name: str(base / name) for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")}
     raw, preprocessed = base / "nnUNet_raw" / DATASET, base / "nnUNet_preprocessed" / DATASET
     shutil.copytree(EXAMPLES / "data", raw)
+    for folder in ("imagesTr", "labelsTr"):
+        for file in sorted((raw / folder).iterdir())[cases:]:
+            file.unlink()
+    dataset = json.loads((raw / "dataset.json").read_text())
+    (raw / "dataset.json").write_text(json.dumps({**dataset, "numTraining": cases, **changes}))
     preprocessed.mkdir(parents=True)
     (base / "nnUNet_results").mkdir()
     shutil.copy(raw / "dataset.json", preprocessed)

@@ -25,8 +25,9 @@ def script(path: Path, text: str) -> Path:
     return path
 
 
-def gone_within(pid: int, seconds: float) -> bool:
-    end = time.monotonic() + seconds
+def gone(pid: int) -> bool:
+    """Whether a process ends, sooner or later: a second on a machine that has time for it."""
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         try:
             stat = Path(f"/proc/{pid}/stat").read_text()
@@ -114,7 +115,7 @@ def test_the_store_is_none_or_lacks_the_configuration(store: Path, tmp_path: Pat
 
 
 def test_options_are_refused_with_the_sentences_of_node(store: Path) -> None:
-    with pytest.raises(OptionError, match="^typo: there is no such option. The options are store, config"):
+    with pytest.raises(OptionError, match="^typo: there is no such option. The options are `store`, `config`"):
         voxfeed.Loader(store, typo=1, **OPTIONS)
     with pytest.raises(voxfeed.VoxfeedError, match=r"maxMemoryBytes: the loader needs .* the limit is 976\.6 KiB") as caught:
         voxfeed.Loader(store, maxMemoryBytes=1_000_000, **OPTIONS)
@@ -133,7 +134,7 @@ def test_the_child_is_killed(store: Path) -> None:
 
 
 def test_the_child_is_stopped(store: Path) -> None:
-    with voxfeed.Loader(store, **OPTIONS, timeout=30) as loader:
+    with voxfeed.Loader(store, **OPTIONS) as loader:
         next(loader.training)
         loader._feed.timeout = 2
         os.kill(loader.pid, signal.SIGSTOP)
@@ -143,13 +144,19 @@ def test_the_child_is_stopped(store: Path) -> None:
         with pytest.raises(TimeoutError, match=r"\(state\)"):
             loader.state()
         os.kill(loader.pid, signal.SIGCONT)
+        loader._feed.timeout = 120
         assert next(loader.training).data.shape == (2, 1, 16, 24, 20)
 
 
 def test_the_child_runs_out_of_memory(store: Path, tmp_path: Path) -> None:
-    heap = script(tmp_path / "node", f'#!/bin/sh\nexec {find_node()} --max-old-space-size=12 "$@"\n')
-    with pytest.raises(GoneError, match="(?s)was ended by SIGABRT.*heap out of memory"):
-        voxfeed.Loader(store, node=heap, **OPTIONS)
+    small = script(tmp_path / "node", f'#!/bin/sh\nexec {find_node()} --max-old-space-size=60 "$@"\n')
+    module = tmp_path / "hoards.mjs"
+    module.write_text("const all = []; export default { draw() { for (;;) all.push(Array(1e5).fill({})); }, apply() {} };")
+    with (
+        voxfeed.Loader(store, node=small, augmentation=[{"transform": "custom", "module": str(module)}], **OPTIONS) as loader,
+        pytest.raises(GoneError, match="(?s)was ended by SIGABRT.*heap out of memory"),
+    ):
+        next(loader.training)
 
 
 def test_a_sample_that_cannot_be_made_ends_the_stream_and_nothing_else(store: Path, tmp_path: Path) -> None:
@@ -165,20 +172,20 @@ def test_a_sample_that_cannot_be_made_ends_the_stream_and_nothing_else(store: Pa
 
 
 def test_the_parent_is_killed(store: Path) -> None:
-    parent = python(store, "time.sleep(60)")
+    parent = python(store, "time.sleep(600)")
     node = first_line(parent)
     parent.kill()
-    assert gone_within(node, 2)
+    assert gone(node)
     parent.wait()
 
 
 def test_the_parent_is_killed_while_a_forked_child_holds_the_socket(store: Path) -> None:
     # The C library's fork: Python's own would let go of the socket in the child.
-    parent = python(store, "import ctypes\nif ctypes.CDLL(None).fork() == 0: time.sleep(20); os._exit(0)\ntime.sleep(60)")
+    parent = python(store, "import ctypes\nif ctypes.CDLL(None).fork() == 0: time.sleep(600); os._exit(0)\ntime.sleep(600)")
     node = first_line(parent)
     time.sleep(0.5)
     parent.kill()
-    assert gone_within(node, 2)
+    assert gone(node)
     os.killpg(parent.pid, signal.SIGKILL)
 
 
@@ -195,7 +202,7 @@ def test_ctrl_c_reaches_the_parent_alone_and_once(store: Path) -> None:
     )
     first_line(parent)
     os.killpg(parent.pid, signal.SIGINT)
-    out, err = parent.communicate(timeout=60)
+    out, err = parent.communicate(timeout=300)
     assert (out, err, parent.returncode) == ("interrupted 0\n", "", 0)
 
 
@@ -203,15 +210,15 @@ def test_an_exception_in_the_training_loop_ends_the_child(store: Path) -> None:
     with pytest.raises(ZeroDivisionError), voxfeed.Loader(store, **OPTIONS) as loader:
         for batch in loader:
             _ = 1 // batch.index
-    assert loader.closed and gone_within(loader.pid, 2)
+    assert loader.closed and gone(loader.pid)
 
 
 def test_the_interpreter_ends_without_close(store: Path) -> None:
     parent = python(store, "batch = next(loader.training)")
     node = first_line(parent)
-    out, err = parent.communicate(timeout=60)
+    out, err = parent.communicate(timeout=300)
     assert (out, err, parent.returncode) == ("", "", 0)
-    assert gone_within(node, 2)
+    assert gone(node)
 
 
 def test_the_loader_is_used_in_a_fork(store: Path) -> None:
@@ -232,7 +239,7 @@ def test_the_loader_is_used_in_a_fork(store: Path) -> None:
         """,
     )
     first_line(parent)
-    out, err = parent.communicate(timeout=60)
+    out, err = parent.communicate(timeout=300)
     assert "this is a fork of it" in out and out.endswith(f"{list(range(2, 12))}\n") and err == ""
 
 

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 import voxfeed
 from voxfeed.errors import ClosedError, HeldError, OptionError, StateError
 from voxfeed.lease import Mapping
-from voxfeed.node import CHECKOUT, find_node
+from voxfeed.node import find_node
 from voxfeed.torch import Batches, to_device
 
 OPTIONS = {
@@ -58,7 +58,7 @@ def hashes(loader: voxfeed.Loader, count: int = 20) -> list[str]:
 
 @pytest.fixture(scope="module")
 def in_node(store: Path) -> list[str]:
-    words = [find_node(), "--input-type=module", "-e", NODE_HASHES % CHECKOUT, str(store), json.dumps(OPTIONS)]
+    words = [find_node(), "--input-type=module", "-e", NODE_HASHES % Path(__file__).parents[2], str(store), json.dumps(OPTIONS)]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     return json.loads(said)
 
@@ -131,10 +131,12 @@ def test_a_batch_that_is_kept_stays_as_it_is_also_after_the_end(store: Path) -> 
 
 
 def test_a_consumer_that_keeps_all_batches_is_told(store: Path) -> None:
-    with voxfeed.Loader(store, **OPTIONS, ring=3, timeout=3) as loader:
+    with voxfeed.Loader(store, **OPTIONS, ring=3) as loader:
+        loader._feed.timeout = 3
         kept = [next(loader.training) for _ in range(3)]
         with pytest.warns(voxfeed.VoxfeedWarning, match="all 3 that fit into the memory are still held"), pytest.raises(HeldError):
             next(loader.training)
+        loader._feed.timeout = 120
         del kept[0]
         assert next(loader.training).index == 3
 
@@ -222,7 +224,7 @@ def test_cuda_that_refuses_is_told() -> None:
 
 def test_command_line_is_that_of_the_npm_package() -> None:
     said = subprocess.run([sys.executable, "-c", "from voxfeed.cli import main; main()", "--help"], capture_output=True, text=True)
-    assert said.returncode == 0 and "voxfeed preprocess" in said.stdout
+    assert said.returncode == 0 and "  preprocess [options]" in said.stdout
 
 
 def test_closed_loader_says_so(store: Path) -> None:
@@ -232,3 +234,9 @@ def test_closed_loader_says_so(store: Path) -> None:
         next(loader.training)
     with pytest.raises(ClosedError, match="it is closed"):
         loader.state()
+
+
+def test_the_version_is_that_of_the_npm_package() -> None:
+    root = Path(__file__).parents[2]
+    version = json.loads((root / "package.json").read_text())["version"]
+    assert (root / "python/VERSION").read_text().strip() == voxfeed.__version__ == version

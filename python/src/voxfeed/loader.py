@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib.util
 import os
@@ -81,6 +82,8 @@ class Stream:
         self._convert = convert
         self._slots: int = described["slots"]
         self._held: set[int] = set()
+        # Arrays that live on must not keep the stream, and with it the process.
+        self._release = functools.partial(_release, feed, self._held)
         self._warned = False
 
     def __iter__(self) -> Stream:
@@ -128,10 +131,6 @@ class Stream:
             ticket["samples"],
             ticket["foreground"],
         )
-
-    def _release(self, slot: int) -> None:
-        self._held.discard(slot)
-        self._feed.release(slot)
 
     def _look(self, waited: float) -> None:
         """Says why no batch comes: a consumer that keeps them all waits for itself."""
@@ -323,6 +322,11 @@ class Loader:
         raise TypeError(
             "a voxfeed.Loader cannot be sent to another process: create it there. It has workers of its own, leave num_workers at 0"
         )
+
+
+def _release(feed: Feed, held: set[int], slot: int) -> None:
+    held.discard(slot)
+    feed.release(slot)
 
 
 def _rest(stream: Stream, number: int) -> Iterator[Batch]:
