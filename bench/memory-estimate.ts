@@ -5,8 +5,8 @@
  */
 
 import { estimateMemory } from '../src/planning/memory.ts';
-import type { Network } from '../src/planning/network.ts';
-import { readPlans, resolveConfiguration } from '../src/planning/plans-file.ts';
+import type { Network } from '../src/plans/network.ts';
+import { readPlans, resolveConfiguration } from '../src/plans/plans-file.ts';
 
 const [path, name, batch, inputChannels, outputChannels] = process.argv.slice(2);
 const { network, patchSize } = resolveConfiguration(path, await readPlans(path), name);

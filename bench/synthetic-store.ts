@@ -1,10 +1,10 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Triple, voxels } from '../src/common/geometry.ts';
-import { Draws, STAGE } from '../src/common/random.ts';
+import { Draws, PURPOSE } from '../src/common/random.ts';
+import { type StoreCase, writeStore } from '../src/index.ts';
+import { INDEX_FILE } from '../src/store/file-names.ts';
 import { openStore, type Store } from '../src/store/store.ts';
-import { INDEX_FILE } from '../src/store/store-index.ts';
-import { type CaseContent, writeStore } from '../test/fixtures/write-store.ts';
 
 /** What made-up volumes may be besides noise in one channel. */
 export interface SyntheticOptions {
@@ -27,11 +27,11 @@ export async function syntheticStore(
     channels: Array.from({ length: channels }, (_, channel) => `noise ${channel}`),
     labels: { background: 0, one: 1, two: 2, three: 3 },
     cases: syntheticCases(cases, shape, channels, masked),
-    options: { normalisation: Array(channels).fill({ scheme: 'zscore', masked }) },
+    normalisation: Array(channels).fill({ scheme: 'zscore', masked }),
   });
 }
 
-function* syntheticCases(cases: number, shape: Triple, channels: number, masked: boolean): Generator<CaseContent> {
+function* syntheticCases(cases: number, shape: Triple, channels: number, masked: boolean): Generator<StoreCase> {
   for (let number = 0; number < cases; number++) {
     const image = new Float32Array(channels * voxels(shape));
     for (let channel = 0; channel < channels; channel++)
@@ -70,7 +70,7 @@ export function ballLabels(shape: Triple, number: number): Int8Array {
   const segmentation = new Int8Array(voxels(shape));
   const radius = Math.floor(((voxels(shape) / 300) * (3 / (4 * Math.PI))) ** (1 / 3));
   for (const label of [1, 2, 3]) {
-    const draws = new Draws(1, number * 3 + label, STAGE.box);
+    const draws = new Draws(1, number * 3 + label, PURPOSE.box);
     const centre = shape.map((size) => draws.between(radius, size - 1 - radius));
     for (let z = -radius; z <= radius; z++) {
       for (let y = -radius; y <= radius; y++) {

@@ -21,7 +21,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { patchOf, voxels } from '../src/common/geometry.ts';
 import { environment } from '../src/measuring/environment.ts';
-import type { Network } from '../src/planning/network.ts';
+import type { Network } from '../src/plans/network.ts';
 import { Gpu } from '../src/training/gpu/device.ts';
 import { GPU_TILING, SOFTWARE_TILING, type Tiling } from '../src/training/gpu/product.ts';
 import { TrainingStep } from '../src/training/training-step.ts';

@@ -43,7 +43,9 @@ describe('the public surface', () => {
       'resolveConfiguration',
       'share',
       'storeConfiguration',
+      'train',
       'verifyStore',
+      'writeStore',
     ]);
   });
 });

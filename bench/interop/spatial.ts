@@ -7,10 +7,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { affineMatrix } from '../../src/augmentation/affine.ts';
-import type { Axis, Step } from '../../src/augmentation/transform.ts';
+import type { Step } from '../../src/augmentation/transform.ts';
 import { warpImage } from '../../src/augmentation/warp/image.ts';
 import { warpLabels } from '../../src/augmentation/warp/labels.ts';
 import type { ImageSampling, LabelSampling, Placement } from '../../src/augmentation/warp/placement.ts';
+import type { Axis } from '../../src/common/geometry.ts';
 import { patchOf, type Triple, voxels } from '../../src/common/geometry.ts';
 import { makePatch } from '../../test/fixtures/patch-maker.ts';
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { voxels } from '../../src/common/geometry.ts';
 import { Draws } from '../../src/common/random.ts';
 import { encodeSafetensors } from '../../src/formats/safetensors.ts';
-import type { Network } from '../../src/planning/network.ts';
+import type { Network } from '../../src/plans/network.ts';
 import { Gpu } from '../../src/training/gpu/device.ts';
 import { GPU_TILING, SOFTWARE_TILING } from '../../src/training/gpu/product.ts';
 import { TrainingStep } from '../../src/training/training-step.ts';

@@ -1,4 +1,4 @@
-import type { Axis } from './transform.ts';
+import type { Axis } from '../common/geometry.ts';
 
 /** Nine float64, row by row: what an output offset from the patch's centre becomes in voxels of the source. */
 export type Matrix = readonly [number, number, number, number, number, number, number, number, number];

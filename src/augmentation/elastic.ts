@@ -1,7 +1,6 @@
-import type { Triple } from '../common/geometry.ts';
+import type { Axis, Triple } from '../common/geometry.ts';
 import { type Draws, philox } from '../common/random.ts';
 import { drawRange, type Range } from './ranges.ts';
-import type { Axis } from './transform.ts';
 
 /** Plain data: the offsets follow from these and the patch's shape. One scale and one magnitude for each axis that is deformed. */
 export interface ElasticParameters {

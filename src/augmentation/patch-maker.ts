@@ -1,3 +1,4 @@
+import type { Axis } from '../common/geometry.ts';
 import { type Box, type Triple, voxels } from '../common/geometry.ts';
 import { bindKernels, type Kernels, type SharedMemory } from '../kernels/kernels.ts';
 import { FOUND } from '../kernels/spatial.ts';
@@ -11,7 +12,7 @@ import { centred, shifted } from './reading.ts';
 import type { ScratchPlan } from './scratch.ts';
 import { unfold } from './steps.ts';
 import { type Targets, TargetWriter } from './targets.ts';
-import type { Axis, Sample } from './transform.ts';
+import type { Sample } from './transform.ts';
 import { TRANSFORMS } from './transforms/index.ts';
 import type { CompleteSpatialStep } from './transforms/spatial/spatial.ts';
 import { type Volume, Warper } from './warper.ts';

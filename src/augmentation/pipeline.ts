@@ -1,9 +1,10 @@
+import type { Axis } from '../common/geometry.ts';
 import { type Box, boxShape, intersect, type Triple } from '../common/geometry.ts';
-import { AUGMENTATION_STAGES, Draws } from '../common/random.ts';
+import { AUGMENTATION_PURPOSES, Draws } from '../common/random.ts';
 import { affineMatrix } from './affine.ts';
 import { centred, mapping, shifted, touched } from './reading.ts';
 import { unfold } from './steps.ts';
-import type { Axis, CompleteStep, PatchContext, Step } from './transform.ts';
+import type { CompleteStep, PatchContext, Step } from './transform.ts';
 import { TRANSFORMS } from './transforms/index.ts';
 import type { OneHotStep } from './transforms/labels/one-hot.ts';
 import { type CompleteSpatialStep, type SpatialParameters, type SpatialStep, spatialAxes } from './transforms/spatial/spatial.ts';
@@ -54,7 +55,7 @@ export function drawOperations(pipeline: Pipeline, seed: number, sample: number)
     // Its own numbers, wherever it stands: leaving out a step changes nothing about the others.
     const occurrence = met.get(name) ?? 0;
     met.set(name, occurrence + 1);
-    const draws = new Draws(seed, sample, AUGMENTATION_STAGES * (1 + occurrence) + transform.stage);
+    const draws = new Draws(seed, sample, AUGMENTATION_PURPOSES * (1 + occurrence) + transform.purpose);
     if (draws.uniform() >= probability) continue;
     const parameters = transform.draw(options, contextOf(pipeline, step), draws);
     if (parameters !== null) operations.push({ step, transform: name, parameters });

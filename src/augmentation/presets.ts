@@ -1,6 +1,6 @@
 import { OptionError } from '../common/errors.ts';
+import type { Axis } from '../common/geometry.ts';
 import { refuseUnknown } from '../common/options.ts';
-import type { Axis } from './transform.ts';
 import type { PipelineStep } from './transforms/index.ts';
 import type { SpatialStep } from './transforms/spatial/spatial.ts';
 

@@ -1,6 +1,6 @@
+import type { Axis } from '../common/geometry.ts';
 import { type Box, type Triple, triple } from '../common/geometry.ts';
 import type { Matrix } from './affine.ts';
-import type { Axis } from './transform.ts';
 
 /** Takes an output voxel of the patch to coordinates of the crop that nnU-Net would have read for it. */
 export interface Mapping {

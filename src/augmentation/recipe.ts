@@ -1,4 +1,4 @@
-import type { Triple } from '../common/geometry.ts';
+import type { Axis, Triple } from '../common/geometry.ts';
 import type { PadMode } from '../reading/pad.ts';
 import { cropOf } from './crop-size.ts';
 import type { PatchRecipe } from './patch-maker.ts';
@@ -6,7 +6,7 @@ import { needsCrop } from './pipeline.ts';
 import { planScratch } from './scratch.ts';
 import { completeSteps } from './steps.ts';
 import { targetShapes } from './targets.ts';
-import type { Axis, Step } from './transform.ts';
+import type { Step } from './transform.ts';
 
 /** What decides how patches are made; a loader's resolved options are one. */
 export interface RecipeOptions {

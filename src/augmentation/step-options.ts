@@ -1,7 +1,7 @@
+import type { Axis } from '../common/geometry.ts';
 import type { OptionTable } from '../common/options.ts';
 import { number, that } from '../common/schemas.ts';
 import type { Range } from './ranges.ts';
-import type { Axis } from './transform.ts';
 
 /** What an option of a step says of itself besides its default, and the lowest and highest that it may be. */
 interface Bounds {

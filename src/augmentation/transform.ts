@@ -1,10 +1,7 @@
-import type { Triple } from '../common/geometry.ts';
+import type { Axis, Triple } from '../common/geometry.ts';
 import type { Checked, Given, OptionTable } from '../common/options.ts';
 import type { Draws } from '../common/random.ts';
 import type { Kernels } from '../kernels/kernels.ts';
-
-/** An axis in array order: z, y, x. */
-export type Axis = 0 | 1 | 2;
 
 /** What parameters may depend on, besides the options of their step. */
 export interface PatchContext {
@@ -35,7 +32,7 @@ export type CompleteStep<T extends OptionTable = Record<never, never>> = Readonl
  */
 export interface Transform<T extends OptionTable, P> {
   /** Which random numbers of the sample are this transform's, 0 to 63. Part of the stream: never reused, never changed. */
-  readonly stage: number;
+  readonly purpose: number;
   /** What steps may say, besides `STEP_OPTIONS`. */
   readonly options: T;
   /** The option with the steps that this one holds, if it holds any. */

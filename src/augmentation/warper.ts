@@ -1,3 +1,4 @@
+import type { Axis } from '../common/geometry.ts';
 import { type Box, boxShape, intersect, type Triple, triple, voxels } from '../common/geometry.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { FOUND, warpTile } from '../kernels/spatial.ts';
@@ -10,7 +11,6 @@ import { elasticOffsets } from './elastic.ts';
 import type { Pipeline } from './pipeline.ts';
 import { type Mapping, mapping, shifted, touched } from './reading.ts';
 import type { ScratchPlan } from './scratch.ts';
-import type { Axis } from './transform.ts';
 import { type CompleteSpatialStep, type SpatialParameters, spatialAxes } from './transforms/spatial/spatial.ts';
 import { warpImage } from './warp/image.ts';
 import { warpLabels } from './warp/labels.ts';

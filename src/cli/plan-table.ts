@@ -1,7 +1,7 @@
 import { showBytes } from '../common/bytes.ts';
 import type { Decision } from '../planning/experiment.ts';
 import type { PlanReport } from '../preprocessing/plan-dataset.ts';
-import { isAnnotated } from '../raw/labels.ts';
+import { foregroundOf } from '../raw/labels.ts';
 
 /** Plans as a person reads them: one column a configuration, then why. */
 export function showPlan({ dataset, plans, gpuMemoryGb, decisions, oversampling, fingerprint }: PlanReport): string {
@@ -10,7 +10,7 @@ export function showPlan({ dataset, plans, gpuMemoryGb, decisions, oversampling,
     ? 'axes z, y, x'
     : `axes ${forward.map((axis) => 'zyx'[axis]).join(', ')} (the coarsest first)`;
   const head = [
-    `${dataset.folder}: ${count(dataset.cases.length, 'case')}, ${count(dataset.channels.length, 'channel')} (${dataset.channels.join(', ')}), ${count(dataset.labels.classes.filter((entry) => !isAnnotated(entry)).length, 'class', 'classes')}`,
+    `${dataset.folder}: ${count(dataset.cases.length, 'case')}, ${count(dataset.channels.length, 'channel')} (${dataset.channels.join(', ')}), ${count(foregroundOf(dataset.labels.classes).length, 'class', 'classes')}`,
     `${plans.experiment_planner_used} for ${gpuMemoryGb} GB${gpuMemoryGb === 8 ? ', a card of 10' : ''}; ${order}`,
     `median volume ${by(plans.original_median_shape_after_transp)}, spacing ${by(plans.original_median_spacing_after_transp.map(short))} mm, ${short(100 * fingerprint.median_relative_size_after_cropping)} % of it inside the nonzero region`,
   ];

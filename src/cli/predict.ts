@@ -7,7 +7,7 @@ import { text } from '../common/schemas.ts';
 import { writeLabels } from '../formats/label-file.ts';
 import { readNifti } from '../formats/nifti.ts';
 import { drawContactSheet, type SheetSample } from '../pictures/contact-sheet.ts';
-import { isAnnotated, type LabelClass } from '../raw/labels.ts';
+import { foregroundOf, type LabelClass } from '../raw/labels.ts';
 import { PREDICT_OPTIONS, Predictor } from '../training/prediction/predictor.ts';
 import { TableCommand, UsageError } from './command.ts';
 import { JSON_FLAG, outFlag } from './common-flags.ts';
@@ -42,7 +42,7 @@ export const predict = (): TableCommand =>
       if (model === undefined) throw new UsageError('--model DIR must be given');
       using predictor = await Predictor.open(model);
       const { channels, ending, labels } = predictor.description;
-      const classes = labels.classes.filter((entry) => !isAnnotated(entry));
+      const classes = foregroundOf(labels.classes);
       const cases = (await Promise.all(given.map((path: string) => findCases(path, ending, channels.length)))).flat();
       await mkdir(out, { recursive: true }).catch((error) => {
         throw fileError(out, error);

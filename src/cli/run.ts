@@ -9,10 +9,11 @@ import { plan } from './plan.ts';
 import { predict } from './predict.ts';
 import { preprocess } from './preprocess.ts';
 import { replay } from './replay.ts';
+import { serve } from './serve.ts';
 import { train } from './train.ts';
 import { verify } from './verify.ts';
 
-const COMMANDS: readonly (() => TableCommand)[] = [plan, preprocess, verify, bench, inspect, replay, train, predict, demo];
+const COMMANDS: readonly (() => TableCommand)[] = [plan, preprocess, verify, bench, inspect, replay, train, predict, demo, serve];
 
 /** Runs one command line. Returns the exit status: 0 done, 1 it failed, 2 it was asked wrongly. */
 export async function run(words: readonly string[]): Promise<number> {

@@ -10,10 +10,11 @@ const MOST_AT_ONCE = 1024 ** 3;
 
 /**
  * Writes a file that is either there whole or not at all: a temporary file beside it, flushed to the disk, then renamed.
+ * @param writer tells apart those who may write it at once, each to a temporary file of its own: the last one stays
  * @throws FileError naming `path`; the temporary file is removed.
  */
-export async function writeAtomic(path: string, parts: readonly Uint8Array[]): Promise<void> {
-  const temporary = `${path}${PARTIAL}`;
+export async function writeAtomic(path: string, parts: readonly Uint8Array[], writer = ''): Promise<void> {
+  const temporary = `${path}${writer}${PARTIAL}`;
   try {
     const file = await open(temporary, 'w');
     try {

@@ -7,10 +7,18 @@ export interface Box {
   upper: Triple;
 }
 
-export const AXES = [0, 1, 2] as const;
+/** An axis of a volume in array order. */
+export type Axis = 0 | 1 | 2;
 
-export function triple(make: (axis: 0 | 1 | 2) => number): Triple {
+export const AXES: readonly Axis[] = [0, 1, 2];
+
+export function triple(make: (axis: Axis) => number): Triple {
   return [make(0), make(1), make(2)];
+}
+
+/** The entries of `values` in the order that `forward` gives. */
+export function transpose(values: readonly number[], forward: Triple): Triple {
+  return triple((axis) => values[forward[axis]]);
 }
 
 export function voxels(shape: readonly number[]): number {
@@ -31,6 +39,11 @@ export function intersect(box: Box, shape: Triple): Box | null {
 /** "[40, 56, 40]", for messages. */
 export function show(numbers: readonly number[]): string {
   return `[${numbers.join(', ')}]`;
+}
+
+/** "voxel [1, 2, 3] (z, y, x)", for messages. @param flat in C order */
+export function showVoxel(flat: number, [, height, width]: Triple): string {
+  return `voxel ${show([Math.floor(flat / (height * width)), Math.floor(flat / width) % height, flat % width])} (z, y, x)`;
 }
 
 /** A patch size in three axes: a 2D patch has 1 along axis 0. */

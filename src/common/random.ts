@@ -1,8 +1,8 @@
 /**
  * Counter-based randomness: Philox 4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
  *
- * Every draw is a pure function of (seed, sample index, stage, position), so any worker can make any sample again, in any
- * order, and a new draw in one stage never shifts the draws of another. The function uses only 32-bit integer operations:
+ * Every draw is a pure function of (seed, sample index, purpose, position), so any worker can make any sample again, in any
+ * order, and a new draw in one purpose never shifts the draws of another. The function uses only 32-bit integer operations:
  * the kernels can compute the same numbers.
  */
 
@@ -46,38 +46,38 @@ export function philox(c0: number, c1: number, c2: number, c3: number, k0: numbe
   out[3] = c3;
 }
 
-/** What a draw is for. Each stage has a counter of its own; numbers are part of the stream and never reused. */
-export const STAGE = { case: 0, oversampling: 1, class: 2, voxel: 3, box: 4 } as const;
+/** What a draw is for. Each purpose has a counter of its own; numbers are part of the stream and never reused. */
+export const PURPOSE = { case: 0, oversampling: 1, class: 2, voxel: 3, box: 4 } as const;
 
-export type Stage = (typeof STAGE)[keyof typeof STAGE];
+export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];
 
-/** Stages from here on belong to augmentation: one for each transform, and as many again for each time it is met again. */
-export const AUGMENTATION_STAGES = 64;
+/** Purposes from here on belong to augmentation: one for each transform, and as many again for each time it is met again. */
+export const AUGMENTATION_PURPOSES = 64;
 
 const block = new Uint32Array(4);
 
-/** The draws of one stage of one sample, in order. */
+/** The draws of one purpose of one sample, in order. */
 export class Draws {
   readonly #seedLow: number;
   readonly #seedHigh: number;
   readonly #sampleLow: number;
   readonly #sampleHigh: number;
-  readonly #stage: number;
+  readonly #purpose: number;
   #position = 0;
 
   /** `seed` and `sample` are integers from 0 to 2^53 - 1. */
-  constructor(seed: number, sample: number, stage: number) {
+  constructor(seed: number, sample: number, purpose: number) {
     this.#seedLow = seed >>> 0;
     this.#seedHigh = Math.floor(seed / 2 ** 32) >>> 0;
     this.#sampleLow = sample >>> 0;
     this.#sampleHigh = Math.floor(sample / 2 ** 32) >>> 0;
-    this.#stage = stage;
+    this.#purpose = purpose;
   }
 
   /** A double, uniform over the multiples of 2^-53 in [0, 1). */
   uniform(): number {
     // One block a draw keeps positions simple; the two spare words cost nothing that matters outside a kernel.
-    philox(this.#sampleLow, this.#sampleHigh, this.#stage, this.#position++, this.#seedLow, this.#seedHigh, block);
+    philox(this.#sampleLow, this.#sampleHigh, this.#purpose, this.#position++, this.#seedLow, this.#seedHigh, block);
     return ((block[0] >>> 5) * 2 ** 26 + (block[1] >>> 6)) / 2 ** 53;
   }
 

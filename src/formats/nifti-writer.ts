@@ -9,7 +9,7 @@ const MILLIMETRES = 2;
 const SCANNER = 1;
 
 /**
- * One volume as the bytes of a `.nii.gz` file: float32, int16 or uint8, little endian.
+ * One volume as the bytes of a `.nii.gz` file: float32 or int16, little endian.
  * @param data [z, y, x]
  * @param affine 4×4, voxel index (x, y, z, 1) to millimetres, rows first
  */

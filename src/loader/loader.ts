@@ -7,7 +7,7 @@ import { openCasesPerWorker } from '../scheduling/descriptors.ts';
 import { Dispatcher } from '../scheduling/dispatcher.ts';
 import type { PatchWorkerData } from '../scheduling/patch-task.ts';
 import { WorkerPool } from '../scheduling/worker-pool.ts';
-import { allocate } from '../shared-memory/allocate.ts';
+import { allocate, allocateOnto } from '../shared-memory/allocate.ts';
 import { type Layout, type MemoryReport, reportMemory } from '../shared-memory/layout.ts';
 import { Ring } from '../shared-memory/ring.ts';
 import type { Batch, BatchStream, BatchTicket } from './batch.ts';
@@ -30,6 +30,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   readonly #buffer: SharedArrayBuffer;
   readonly #layout: Layout;
   readonly #memory: MemoryReport;
+  readonly #notMapped: string | null;
   readonly #pool: WorkerPool;
   readonly #dispatcher: Dispatcher;
   readonly #training: RingStream;
@@ -39,6 +40,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   /**
    * Checks the options, sizes and allocates the memory, starts the workers and begins to fill batches.
    * @param workerModule which module workers run; tests put faults in here.
+   * @param ringFile a memfd that the batches shall lie in, see `mapRings`: how another process gets them without a copy.
    * @throws OptionError, StateError, DatasetError, CaseError, FileError, MemoryError, WorkerError
    * @example
    * ```ts
@@ -60,9 +62,13 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
    * await using loader = await PatchLoader.create({ store: await openStore('store'), state, workers: 2 });
    * ```
    */
-  static async create(options: LoaderOptions | ResumeOptions, workerModule: string = workerFile('patch-worker')): Promise<PatchLoader> {
+  static async create(
+    options: LoaderOptions | ResumeOptions,
+    workerModule: string = workerFile('patch-worker'),
+    ringFile: number | null = null,
+  ): Promise<PatchLoader> {
     const { streams, next } = await prepareOptions(options);
-    const loader = new PatchLoader(streams, next, workerModule);
+    const loader = new PatchLoader(streams, next, workerModule, ringFile);
     try {
       await loader.#pool.ready();
     } catch (error) {
@@ -73,7 +79,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     return loader;
   }
 
-  private constructor(options: ResolvedStreams, next: Positions, workerModule: string) {
+  private constructor(options: ResolvedStreams, next: Positions, workerModule: string, ringFile: number | null) {
     const { store, workers, maxMemoryBytes, previous } = options.common;
     this.#options = options;
     const recipes = allConfigurations(options).map(recipeOf);
@@ -82,7 +88,11 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     const validationPlanner = validation && plannerOf(validation, recipes, training.configurations.length);
     this.#layout = planMemory(options, recipes);
     this.#memory = reportMemory(this.#layout, store.locationsBytes, maxMemoryBytes);
-    const memory = allocate(this.#layout, this.#memory);
+    const { memory, notMapped } =
+      ringFile === null
+        ? { memory: allocate(this.#layout, this.#memory), notMapped: 'no file was given' }
+        : allocateOnto(ringFile, this.#layout, this.#memory);
+    this.#notMapped = notMapped;
     this.#buffer = memory.buffer as SharedArrayBuffer;
     const cases = store.cases.map(({ id, shape }) => ({ id, shape }));
     const workerData: PatchWorkerData = {
@@ -160,9 +170,12 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     return epochs(this.#training, this.#validation, end);
   }
 
-  /** Where the streams stand: after every batch handed out so far, whether disposed or not. JSON. */
-  state(): LoaderState {
-    return saveState(this.#options, { training: this.#training.nextBatch, validation: this.#validation?.nextBatch ?? 0 });
+  /**
+   * Where the streams stand: after every batch handed out so far, whether disposed or not. JSON.
+   * @param at other batches to go on with, counted from 0: of a consumer that has batches waiting that it has not looked at.
+   */
+  state(at: Partial<Positions> = {}): LoaderState {
+    return saveState(this.#options, { training: this.#training.nextBatch, validation: this.#validation?.nextBatch ?? 0, ...at });
   }
 
   /** Of training, and of the workers. What validation gave is in `validation.metrics()`. */
@@ -181,9 +194,12 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     return this.#memory;
   }
 
-  /** The shared memory and its layout: what a consumer in another thread needs to see batches. */
-  shared(): { buffer: SharedArrayBuffer; layout: Layout } {
-    return { buffer: this.#buffer, layout: this.#layout };
+  /**
+   * The shared memory and its layout: what a consumer in another thread needs to see batches. `notMapped` says why batches do not lie in
+   * the file that was given for them; null: they do.
+   */
+  shared(): { buffer: SharedArrayBuffer; layout: Layout; notMapped: string | null } {
+    return { buffer: this.#buffer, layout: this.#layout, notMapped: this.#notMapped };
   }
 
   /** Ends the workers and everybody's waiting; resolves when their threads are gone. Batches still held stay readable. */

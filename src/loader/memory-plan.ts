@@ -2,6 +2,7 @@ import type { PatchRecipe } from '../augmentation/patch-maker.ts';
 import { cascadeOf } from '../augmentation/pipeline.ts';
 import { targetChannels } from '../augmentation/targets.ts';
 import { residentBytes } from '../reading/resident-cases.ts';
+import { ranksHere } from '../sampling/ranks.ts';
 import { slotsPerTask } from '../scheduling/dispatcher.ts';
 import { TASKS_PER_WORKER } from '../scheduling/worker-pool.ts';
 import { ADDRESSABLE, computeLayout, type EntryOptions, type Layout } from '../shared-memory/layout.ts';
@@ -9,7 +10,7 @@ import { allConfigurations, type ResolvedConfiguration, type ResolvedStreams } f
 
 /** One batch to be held and one to be filled. */
 const SMALLEST_RING = 2;
-/** Cases kept in memory where nothing else is said, in bytes. */
+/** Cases kept in memory where nothing else is said, in bytes, by all ranks on a machine together. */
 const DEFAULT_CACHE_BYTES = 1024 ** 3;
 
 /** Sizes everything from the options, before anything is allocated. `recipes` has one for each of `allConfigurations`. */
@@ -42,7 +43,7 @@ export function planMemory(streams: ResolvedStreams, recipes: readonly PatchReci
   const needed = computeLayout({ ...sizes, rings: [ring(training.ring, sizes.scratches, 1), ...ofValidation] });
 
   let left = Math.min(
-    cacheBytes ?? DEFAULT_CACHE_BYTES,
+    cacheBytes ?? DEFAULT_CACHE_BYTES / ranksHere(common.worldSize),
     cacheBytes === null ? (limit - needed.totalBytes) / 2 : ADDRESSABLE - needed.totalBytes,
   );
   const resident: number[] = Array(store.cases.length).fill(0);
@@ -56,8 +57,8 @@ export function planMemory(streams: ResolvedStreams, recipes: readonly PatchReci
 }
 
 /** What a batch of a configuration holds. */
-export function entryOf({ config, patchSize, share, patch }: ResolvedConfiguration, { targets }: PatchRecipe): EntryOptions {
-  return { config, batchSize: share.count, patchSize, patch, targets: targets.shapes, targetChannels: targetChannels(targets) };
+export function entryOf({ config, patchSize, slots, patch }: ResolvedConfiguration, { targets }: PatchRecipe): EntryOptions {
+  return { config, batchSize: slots.count, patchSize, patch, targets: targets.shapes, targetChannels: targetChannels(targets) };
 }
 
 /** The cases of all streams, those of training first. */

@@ -165,11 +165,11 @@ export class SharedLoader implements AsyncDisposable, AsyncIterable<Batch> {
   readonly #connection: Connection;
   readonly #streams: SharedStream[];
 
-  /** Reaches the loader behind a port made by `share`. */
+  /** Reaches the loader behind a port made by `share`. @throws ClosedError if the port was cut */
   static async connect(port: MessagePort): Promise<SharedLoader> {
     const service = wrap<BatchService>(nodeEndpoint(port));
-    const { buffer, layout, epochLengths } = await service.describe();
     const connection = new Connection(port, service);
+    const { buffer, layout, epochLengths } = await connection.ask(() => service.describe());
     return new SharedLoader(
       connection,
       epochLengths.map((length, number) => new PortStream(connection, new Ring(buffer, layout, number), number, length)),
@@ -207,14 +207,14 @@ export class SharedLoader implements AsyncDisposable, AsyncIterable<Batch> {
     return epochs(this.training, this.#streams[1] ?? null, end);
   }
 
-  /** As `PatchLoader.state`. */
+  /** As `PatchLoader.state`. @throws ClosedError */
   state(): Promise<LoaderState> {
-    return this.#connection.service.state();
+    return this.#connection.ask(() => this.#connection.service.state());
   }
 
-  /** As `PatchLoader.metrics`. */
+  /** As `PatchLoader.metrics`. @throws ClosedError */
   metrics(): Promise<LoaderMetrics> {
-    return this.#connection.service.metrics();
+    return this.#connection.ask(() => this.#connection.service.metrics());
   }
 
   /** Lets go of the loader; batches that are still held are disposed. */
@@ -238,6 +238,7 @@ function loaderClosed(): ClosedError {
  * await using loader = await connect(workerData.port);
  * for await (using batch of loader) train(batch.data, batch.targets);
  * ```
+ * @throws ClosedError if the port was cut
  */
 export function connect(port: MessagePort): Promise<SharedLoader> {
   return SharedLoader.connect(port);

@@ -1,7 +1,8 @@
 import type { LabelClass } from '../raw/labels.ts';
 import { Canvas, type Colour } from './canvas.ts';
 import { GLYPH_HEIGHT, GLYPH_WIDTH } from './font.ts';
-import { classColours, greyWindow, type Patch, slicePosition, sliceView } from './slice-view.ts';
+import { drawLegend, legendOf, legendWidth } from './legend.ts';
+import { greyWindow, type Patch, slicePosition, sliceView } from './slice-view.ts';
 
 const BACKGROUND: Colour = [24, 26, 30];
 const INK: Colour = [214, 218, 224];
@@ -40,16 +41,15 @@ export function drawAugmentationSheet(title: string, rows: readonly PairRow[], c
   const columns = Math.max(...rows.map(({ pairs }) => pairs.length));
   const rowHeight = 2 * LINE + height + MARGIN;
   const header = 2 * LINE + MARGIN;
-  const across = Math.max(columns * (pairWidth + APART) - APART, GLYPH_WIDTH * title.length);
+  const legend = legendOf(
+    classes,
+    rows.flatMap(({ pairs }) => pairs.map(({ before }) => before)),
+  );
+  const across = Math.max(columns * (pairWidth + APART) - APART, GLYPH_WIDTH * title.length, legendWidth(legend));
   const canvas = new Canvas(2 * MARGIN + across, header + rows.length * rowHeight + MARGIN, BACKGROUND);
 
   canvas.text(MARGIN, MARGIN, title, INK);
-  let x = MARGIN;
-  for (const { name, colour } of classColours(classes)) {
-    canvas.rectangle(x, MARGIN + LINE, GLYPH_HEIGHT, GLYPH_HEIGHT, colour);
-    canvas.text(x + GLYPH_HEIGHT + 4, MARGIN + LINE, name, INK);
-    x += GLYPH_HEIGHT + 18 + GLYPH_WIDTH * name.length;
-  }
+  drawLegend(canvas, MARGIN, MARGIN + LINE, legend);
   drawn.forEach(({ title: name, pairs, views }, row) => {
     const top = header + row * rowHeight;
     canvas.text(MARGIN, top, name, INK);

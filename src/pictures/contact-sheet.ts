@@ -3,7 +3,8 @@ import type { Batch } from '../loader/batch.ts';
 import type { LabelClass } from '../raw/labels.ts';
 import { Canvas, type Colour } from './canvas.ts';
 import { GLYPH_HEIGHT, GLYPH_WIDTH } from './font.ts';
-import { classColours, greyWindow, type Patch, slicePosition, sliceView, type View } from './slice-view.ts';
+import { drawLegend, legendOf, legendWidth } from './legend.ts';
+import { greyWindow, type Patch, slicePosition, sliceView, type View } from './slice-view.ts';
 
 const BACKGROUND: Colour = [24, 26, 30];
 const INK: Colour = [214, 218, 224];
@@ -53,17 +54,12 @@ export function drawContactSheet(title: string, samples: readonly SheetSample[],
   const columns = Math.min(samples.length, Math.max(1, Math.round(Math.sqrt((samples.length * cellHeight * ASPECT) / cellWidth))));
   const rows = Math.ceil(samples.length / columns);
   const header = 2 * LINE + MARGIN;
-  const legend = [...classColours(classes), { name: 'forced foreground', colour: FORCED }];
-  const width = Math.max(columns * (cellWidth + MARGIN) + MARGIN, 2 * MARGIN + GLYPH_WIDTH * title.length);
-  const canvas = new Canvas(width, header + rows * (cellHeight + MARGIN) + MARGIN, BACKGROUND);
+  const legend = [...legendOf(classes, samples), { name: 'forced foreground', colour: FORCED }];
+  const across = Math.max(columns * (cellWidth + MARGIN) - MARGIN, GLYPH_WIDTH * title.length, legendWidth(legend));
+  const canvas = new Canvas(2 * MARGIN + across, header + rows * (cellHeight + MARGIN) + MARGIN, BACKGROUND);
 
   canvas.text(MARGIN, MARGIN, title, INK);
-  let x = MARGIN;
-  for (const { name, colour } of legend) {
-    canvas.rectangle(x, MARGIN + LINE, GLYPH_HEIGHT, GLYPH_HEIGHT, colour);
-    canvas.text(x + GLYPH_HEIGHT + 4, MARGIN + LINE, name, INK);
-    x += GLYPH_HEIGHT + 18 + GLYPH_WIDTH * name.length;
-  }
+  drawLegend(canvas, MARGIN, MARGIN + LINE, legend);
   cells.forEach((views, i) => {
     const left = MARGIN + (i % columns) * (cellWidth + MARGIN);
     const top = header + Math.floor(i / columns) * (cellHeight + MARGIN) + LINE;

@@ -1,5 +1,4 @@
 import type { Triple } from '../common/geometry.ts';
-import { isAnnotated, type LabelClass } from '../raw/labels.ts';
 import type { Canvas, Colour } from './canvas.ts';
 
 /** Told apart by people who see red and green alike, too (after Okabe and Ito). */
@@ -23,13 +22,8 @@ export interface Patch {
   shape: Triple;
 }
 
-/** The classes that have an outline of their own, and its colour. */
-export function classColours(classes: readonly LabelClass[]): { name: string; colour: Colour }[] {
-  const shown = classes.filter((entry) => !isAnnotated(entry) && entry.labels.length === 1).slice(0, LABEL_COLOURS.length);
-  return shown.map(({ name, labels }) => ({ name, colour: colourOf(labels[0]) }));
-}
-
-function colourOf(label: number): Colour {
+/** Of a label's outline. There are fewer colours than labels may be: they take turns. */
+export function colourOf(label: number): Colour {
   return LABEL_COLOURS[(label - 1) % LABEL_COLOURS.length];
 }
 

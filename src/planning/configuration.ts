@@ -1,7 +1,7 @@
 import { OptionError } from '../common/errors.ts';
 import { voxels } from '../common/geometry.ts';
 import { roundHalfEven } from '../common/round.ts';
-import { featureMapSize, type Network } from './network.ts';
+import { featureMapSize, type Network } from '../plans/network.ts';
 import { depthOf, FIRST_FEATURES, MOST_FEATURES, type Planner, REFERENCE_BATCH, SMALLEST_BATCH } from './planners.ts';
 import { planTopology, type Topology } from './topology.ts';
 

@@ -1,6 +1,6 @@
-import { AXES, type Box, type Triple, triple, voxels } from '../common/geometry.ts';
+import { AXES, type Axis, type Box, type Triple, triple, voxels } from '../common/geometry.ts';
 import { startRange } from '../common/patch-box.ts';
-import { isAnnotated, type LabelClass } from '../raw/labels.ts';
+import { foregroundOf, isAnnotated, type LabelClass } from '../raw/labels.ts';
 import type { Coverage } from '../store/sidecar.ts';
 
 /** Along each axis at most this many patch positions are looked at, evenly spread; with fewer, the result is exact. */
@@ -17,7 +17,7 @@ export function measureCoverage(
   patch: Triple,
   classes: readonly LabelClass[],
 ): Coverage {
-  const foreground = classes.filter((entry) => !isAnnotated(entry)).flatMap(({ labels }) => labels.filter((label) => label > 0));
+  const foreground = foregroundOf(classes).flatMap(({ labels }) => labels.filter((label) => label > 0));
   const boxes = boundingBoxes(segmentation, shape, Math.max(...foreground));
   const positions = AXES.map((axis) => patchPositions(shape, patch, axis));
   const fraction = (labels: readonly number[]): number => {
@@ -102,7 +102,7 @@ function countPositions(sums: Uint32Array, box: Box, patch: Triple, positions: r
   const columns = box.upper[2] - box.lower[2] + 1;
   const plane = columns * (box.upper[1] - box.lower[1] + 1);
   /** Where a patch begins and ends inside the box, as offsets into the table; patches that miss the box are left out. */
-  const ends = (axis: 0 | 1 | 2, stride: number): [number, number][] =>
+  const ends = (axis: Axis, stride: number): [number, number][] =>
     positions[axis]
       .map((start): [number, number] => [Math.max(start, box.lower[axis]), Math.min(start + patch[axis], box.upper[axis])])
       .filter(([low, high]) => low < high)

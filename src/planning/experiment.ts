@@ -1,17 +1,17 @@
 import { readNumber } from '../common/flag-readers.ts';
-import { type Triple, triple, voxels } from '../common/geometry.ts';
+import { type Triple, transpose, triple, voxels } from '../common/geometry.ts';
 import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
 import { roundHalfEven } from '../common/round.ts';
 import { oneOf, positiveNumber } from '../common/schemas.ts';
+import { type Plans, type PlansConfiguration, writeConfiguration } from '../plans/plans.ts';
 import type { DatasetDescription } from '../raw/dataset-json.ts';
-import { isAnnotated } from '../raw/labels.ts';
+import { foregroundOf } from '../raw/labels.ts';
 import { type ConfigurationInput, type PlannedConfiguration, planConfiguration } from './configuration.ts';
 import type { DatasetFingerprint } from './fingerprint.ts';
 import { estimateMemory, type MemoryEstimate } from './memory.ts';
 import { PLANNER, PLANNERS, type PlannerName } from './planners.ts';
-import { type Plans, type PlansConfiguration, writeConfiguration } from './plans.ts';
 import { median } from './statistics.ts';
-import { resampledShape, targetSpacing, transpose, transposition } from './target-spacing.ts';
+import { resampledShape, targetSpacing, transposition } from './target-spacing.ts';
 
 export const PLAN_OPTIONS = {
   /** Default 'default', nnU-Net's ExperimentPlanner. */
@@ -31,6 +31,7 @@ export const PLAN_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
+/** What to plan for. */
 export interface PlanOptions extends Given<typeof PLAN_OPTIONS> {}
 
 /** Plans, and how each of their configurations came about. */
@@ -140,7 +141,7 @@ function planLowres(
 
 /** Of the trained network: regions, or labels with background. */
 function outputChannels({ labels }: DatasetDescription): number {
-  const regions = labels.classes.filter((entry) => !isAnnotated(entry));
+  const regions = foregroundOf(labels.classes);
   return regions.some(({ labels }) => labels.length > 1) ? regions.length : labels.values.length;
 }
 

@@ -1,6 +1,7 @@
 import { type Box, type Triple, voxels } from '../common/geometry.ts';
 import { NumpyRandom } from '../common/numpy-random.ts';
-import { type Histogram, histogramOf, type IntensityProperties, intensityProperties, mergeHistograms } from './intensity.ts';
+import type { IntensityProperties } from '../plans/normalisation.ts';
+import { type Histogram, histogramOf, intensityProperties, mergeHistograms } from './intensity.ts';
 import { median } from './statistics.ts';
 
 /** What planning needs to know of one case. */

@@ -1,16 +1,5 @@
+import type { IntensityProperties } from '../plans/normalisation.ts';
 import { interpolate } from './statistics.ts';
-
-/** Statistics of a channel's foreground intensities over the whole data set, in nnU-Net's words. */
-export interface IntensityProperties {
-  max: number;
-  mean: number;
-  median: number;
-  min: number;
-  percentile_00_5: number;
-  percentile_99_5: number;
-  /** Population standard deviation. */
-  std: number;
-}
 
 /** How often each intensity was drawn: a hundred million draws are few distinct values, exactly where images hold integers. */
 export interface Histogram {

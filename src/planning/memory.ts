@@ -1,6 +1,6 @@
 import { voxels } from '../common/geometry.ts';
 import { refuseUnknown } from '../common/options.ts';
-import { decoderConvolutions, type Network, projects, stageVoxels } from './network.ts';
+import { decoderConvolutions, type Network, projects, stageVoxels } from '../plans/network.ts';
 
 /** What a network is trained on. */
 export interface MemoryInput {

@@ -47,11 +47,6 @@ export function transposition(target: Triple): { forward: Triple; backward: Trip
   return { forward, backward: triple((axis) => forward.indexOf(axis)) };
 }
 
-/** The entries of `values` in the order that `forward` gives. */
-export function transpose(values: readonly number[], forward: Triple): Triple {
-  return triple((axis) => values[forward[axis]]);
-}
-
 function coarsestAxis(spacing: Triple): number {
   return spacing.indexOf(Math.max(...spacing));
 }

@@ -2,12 +2,12 @@ import type { PackedError } from '../common/errors.ts';
 import type { Box, Triple } from '../common/geometry.ts';
 import type { Labels } from '../raw/labels.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
-import type { Grid, StoreOptions } from './grid.ts';
+import type { PatchGrid, StoreOptions } from './grid.ts';
 
 /** What a preprocess worker is asked to do with one case. */
 export type CaseTask =
   | { kind: 'fingerprint'; raw: RawCase; labels: Labels; samples: number; settings: string; cacheDir: string | null }
-  | { kind: 'coverage'; raw: RawCase; labels: Labels; cropBox: Box; grids: Grid[] }
+  | { kind: 'coverage'; raw: RawCase; labels: Labels; cropBox: Box; grids: PatchGrid[] }
   | { kind: 'write'; raw: RawCase; options: StoreOptions; optionsHash: string; patches: Triple[]; outDir: string };
 
 /** Its answer: exactly one of the two is set. */

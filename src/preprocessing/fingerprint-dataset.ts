@@ -20,6 +20,7 @@ export const FINGERPRINT_OPTIONS = {
   ...RUN_OPTIONS,
 } as const satisfies OptionTable;
 
+/** Where to keep what is found, and what the run may take. */
 export interface FingerprintOptions extends Given<typeof FINGERPRINT_OPTIONS> {}
 
 /**

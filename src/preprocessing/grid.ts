@@ -1,10 +1,11 @@
-import type { Triple } from '../common/geometry.ts';
-import type { Configuration } from '../planning/plans-file.ts';
-import { resampledShape, transpose } from '../planning/target-spacing.ts';
+import { patchOf, type Triple, transpose } from '../common/geometry.ts';
+import { resampledShape } from '../planning/target-spacing.ts';
+import type { Plans } from '../plans/plans.ts';
+import { type Configuration, resolveConfiguration, sharesVoxels } from '../plans/plans-file.ts';
 import type { Labels } from '../raw/labels.ts';
 
 /** What patches are drawn from: the axis order and spacing that a case is brought to, and the patch. */
-export interface Grid {
+export interface PatchGrid {
   transpose: Triple;
   /** Millimetres; two entries where axis 0 keeps its own. */
   spacing: number[];
@@ -18,7 +19,7 @@ export interface StoreOptions extends Pick<Configuration, 'normalisation' | 'tra
 }
 
 /** The shape, in the grid's axis order, that a volume is resampled to. */
-export function gridShape(grid: Pick<Grid, 'transpose' | 'spacing'>, shape: Triple, spacing: Triple): Triple {
+export function gridShape(grid: Pick<PatchGrid, 'transpose' | 'spacing'>, shape: Triple, spacing: Triple): Triple {
   const own = transpose(spacing, grid.transpose);
   return resampledShape(transpose(shape, grid.transpose), own, targetOf(grid.spacing, own));
 }
@@ -26,4 +27,18 @@ export function gridShape(grid: Pick<Grid, 'transpose' | 'spacing'>, shape: Trip
 /** A configuration's spacing in three axes: a 2D one leaves axis 0 as it is. */
 export function targetOf(spacing: readonly number[], own: Triple): Triple {
   return (spacing.length === 2 ? [own[0], ...spacing] : [...spacing]) as Triple;
+}
+
+/** The patch sizes of all configurations that can draw from what is written for this one. */
+export function patchesOn(configuration: Configuration, path: string, plans: Plans): Triple[] {
+  const sizes = Object.keys(plans.configurations).flatMap((name) => {
+    try {
+      const other = resolveConfiguration(path, plans, name);
+      return sharesVoxels(configuration, other) ? [other.patchSize] : [];
+    } catch {
+      // Whatever is wrong with a configuration that nobody asked for is no concern here.
+      return [];
+    }
+  });
+  return [...new Map(sizes.map((size) => [size.join(), patchOf(size)])).values()];
 }

@@ -1,4 +1,4 @@
-import type { Normalisation } from '../planning/normalisation.ts';
+import type { Normalisation } from '../plans/normalisation.ts';
 
 /** The smallest divisor, so that constant images become 0 and not NaN. */
 const EPSILON = 1e-8;

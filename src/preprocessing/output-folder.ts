@@ -4,8 +4,8 @@ import { PARTIAL, writeAtomic } from '../common/atomic-file.ts';
 import { FileError, fileError, StoreError } from '../common/errors.ts';
 import { xxh64 } from '../common/hash.ts';
 import type { RawDataset } from '../raw/raw-dataset.ts';
+import { INDEX_FILE } from '../store/file-names.ts';
 import type { StoredFile } from '../store/sidecar.ts';
-import { INDEX_FILE } from '../store/store-index.ts';
 
 /**
  * Refuses at once what would only be found out after every case was read.

@@ -7,21 +7,17 @@ import { text } from '../common/schemas.ts';
 import { type ExperimentPlan, PLAN_OPTIONS, planExperiment } from '../planning/experiment.ts';
 import { type CaseFingerprint, type DatasetFingerprint, summariseFingerprints } from '../planning/fingerprint.ts';
 import { adviseOversampling, type OversamplingAdvice } from '../planning/oversampling-advice.ts';
-import type { Plans } from '../planning/plans.ts';
-import { readPlans } from '../planning/plans-file.ts';
+import type { Plans } from '../plans/plans.ts';
+import { readPlans } from '../plans/plans-file.ts';
 import { openRawDataset, type RawDataset } from '../raw/raw-dataset.ts';
+import { ADVICE_FILE, DATASET_FILE, FINGERPRINT_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
 import type { Coverage } from '../store/sidecar.ts';
-import { SPLITS_FILE } from '../store/splits.ts';
-import { INDEX_FILE } from '../store/store-index.ts';
 import { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
 import { fingerprintCases } from './fingerprint-dataset.ts';
 import { checkFolder, makeFolder, writeJson, writeText } from './output-folder.ts';
 import { RUN_OPTIONS, type RunOptions, workersFor } from './run-options.ts';
 
-export const FINGERPRINT_FILE = 'dataset_fingerprint.json';
-export const DATASET_FILE = 'dataset.json';
-const ADVICE_FILE = 'oversampling.json';
 /** JSON files of a folder that are no plans. */
 const BESIDE = [FINGERPRINT_FILE, DATASET_FILE, ADVICE_FILE, SPLITS_FILE, INDEX_FILE];
 /** Planning again replaces these; what a user added under other names stays. */
@@ -39,6 +35,7 @@ export const PLAN_DATASET_OPTIONS = {
   ...RUN_OPTIONS,
 } as const satisfies OptionTable;
 
+/** What to plan for, and what the run may take. */
 export interface PlanDatasetOptions extends Given<typeof PLAN_DATASET_OPTIONS> {}
 
 /** Everything that planning finds out. */
@@ -94,10 +91,6 @@ export async function makePlans(
     await writeJson(join(outDir, plansFile(experiment.plans)), experiment.plans);
   }
   return { cases, fingerprint, experiment, notes };
-}
-
-export function plansFile({ plans_name }: Plans): string {
-  return `${plans_name}.json`;
 }
 
 /** The plans files that a folder holds: those that bear the name they say they have. */

@@ -1,16 +1,15 @@
-import { readFile, rm, stat } from 'node:fs/promises';
-import { writeAtomic } from '../common/atomic-file.ts';
+import { readFile, stat } from 'node:fs/promises';
 import { CaseError } from '../common/errors.ts';
 import { show, type Triple } from '../common/geometry.ts';
-import { hasher, xxh64 } from '../common/hash.ts';
-import { type Dtype, encodeNpyHeader } from '../formats/npy.ts';
+import { hasher } from '../common/hash.ts';
 import { measureCoverage } from '../planning/coverage.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
 import { readCase } from '../raw/read-case.ts';
-import { caseFiles } from '../store/case-files.ts';
 import { sampleClassLocations } from '../store/class-locations.ts';
-import { decodeSidecar, encodeSidecar, type Sidecar, type StoredFile, sidecarChecksum } from '../store/sidecar.ts';
+import { caseFiles } from '../store/file-names.ts';
+import { decodeSidecar, type Sidecar, sidecarChecksum } from '../store/sidecar.ts';
 import { listCase, type StoredCase } from '../store/store-index.ts';
+import { writeCase } from '../store/write-case.ts';
 import type { StoreOptions } from './grid.ts';
 import { normalise } from './normalise.ts';
 import { resampleCase, transposeCase } from './resample-case.ts';
@@ -57,15 +56,10 @@ export async function preprocessCase(
   const classes = sampleClassLocations(segmentation, options.labels.classes);
   const coverage = patches.map((patch) => measureCoverage(segmentation, shape, patch, options.labels.classes));
 
-  const paths = caseFiles(outDir, raw.id);
-  await rm(paths.sidecar, { force: true });
-  const data = await writeArray(paths.data, '<f4', [channels.length, ...shape], channels);
-  const labels = await writeArray(paths.segmentation, segmentation instanceof Int8Array ? '|i1' : '<i2', shape, [segmentation]);
-  const content: Omit<Sidecar, 'xxh64'> = {
-    format: 'voxfeed-case',
-    version: 2,
+  return writeCase(outDir, {
     id: raw.id,
-    channels: channels.length,
+    images: channels,
+    segmentation,
     shape,
     spacing,
     transpose: options.transpose,
@@ -76,23 +70,8 @@ export async function preprocessCase(
     coverage,
     optionsHash,
     sources,
-    files: { data, segmentation: labels },
     classes,
-  };
-  const sidecar: Sidecar = { ...content, xxh64: sidecarChecksum(await hasher(), content) };
-  await writeAtomic(paths.sidecar, [encodeSidecar(sidecar)]);
-  return listCase(await hasher(), sidecar);
-}
-
-async function writeArray(
-  path: string,
-  dtype: Dtype,
-  shape: number[],
-  arrays: readonly (Float32Array | Int16Array | Int8Array)[],
-): Promise<StoredFile> {
-  const parts = [encodeNpyHeader(dtype, shape), ...arrays.map((array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength))];
-  await writeAtomic(path, parts);
-  return { bytes: parts.reduce((sum, part) => sum + part.length, 0), xxh64: await xxh64(...parts) };
+  });
 }
 
 /** What a store already holds of a case. */

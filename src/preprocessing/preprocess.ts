@@ -1,19 +1,20 @@
 import { join } from 'node:path';
 import { OptionError, PlansError, StoreError } from '../common/errors.ts';
-import { patchOf, type Triple } from '../common/geometry.ts';
+import { patchOf } from '../common/geometry.ts';
 import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
 import { text } from '../common/schemas.ts';
 import { adviseOversampling, type OversamplingAdvice } from '../planning/oversampling-advice.ts';
-import type { Plans } from '../planning/plans.ts';
-import { type Configuration, defaultConfiguration, readPlans, resolveConfiguration, sharesVoxels } from '../planning/plans-file.ts';
+import type { Plans } from '../plans/plans.ts';
+import { defaultConfiguration, readPlans, resolveConfiguration } from '../plans/plans-file.ts';
 import { readDatasetJson } from '../raw/dataset-json.ts';
 import { openRawDataset, type RawDataset } from '../raw/raw-dataset.ts';
+import { DATASET_FILE, plansFile } from '../store/file-names.ts';
 import { CasePool } from './case-pool.ts';
-import type { StoreOptions } from './grid.ts';
+import { patchesOn, type StoreOptions } from './grid.ts';
 import { checkFolder } from './output-folder.ts';
-import { DATASET_FILE, findPlans, makePlans, plansFile } from './plan-dataset.ts';
+import { findPlans, makePlans } from './plan-dataset.ts';
 import { RUN_OPTIONS, workersFor } from './run-options.ts';
-import { writeStore } from './write-store.ts';
+import { writeDataset } from './write-dataset.ts';
 
 export const PREPROCESS_OPTIONS = {
   /** Which of the plans' configurations; default: 3d_fullres, or 2d where there is no 3D plan. */
@@ -33,6 +34,7 @@ export const PREPROCESS_OPTIONS = {
   ...RUN_OPTIONS,
 } as const satisfies OptionTable;
 
+/** Which plans to follow, and what the run may take. */
 export interface PreprocessOptions extends Given<typeof PREPROCESS_OPTIONS> {}
 
 /** What a run of `preprocess` left behind. */
@@ -84,7 +86,11 @@ export async function preprocess(rawDir: string, outDir: string, options: Prepro
     );
   }
   const patches = patchesOn(configuration, path, plans);
-  const { notes: more, entries, ...rest } = await writeStore(pool, { dataset, outDir, plans, configuration, patches }, options.onProgress);
+  const {
+    notes: more,
+    entries,
+    ...rest
+  } = await writeDataset(pool, { dataset, outDir, plans, configuration, patches }, options.onProgress);
   const planned = patchOf(configuration.patchSize).join();
   const oversampling = adviseOversampling(
     entries.flatMap(({ coverage }) => coverage.filter(({ patch }) => patch.join() === planned)),
@@ -100,20 +106,6 @@ export async function preprocess(rawDir: string, outDir: string, options: Prepro
     oversampling,
     notes: [...notes, ...more],
   };
-}
-
-/** The patch sizes of all configurations that can draw from what is written for this one. */
-function patchesOn(configuration: Configuration, path: string, plans: Plans): Triple[] {
-  const sizes = Object.keys(plans.configurations).flatMap((name) => {
-    try {
-      const other = resolveConfiguration(path, plans, name);
-      return sharesVoxels(configuration, other) ? [other.patchSize] : [];
-    } catch {
-      // Whatever is wrong with a configuration that nobody asked for is no concern here.
-      return [];
-    }
-  });
-  return [...new Map(sizes.map((size) => [size.join(), patchOf(size)])).values()];
 }
 
 async function choosePlans(

@@ -1,18 +1,17 @@
-import { type Box, boxShape } from '../common/geometry.ts';
+import { type Box, boxShape, transpose } from '../common/geometry.ts';
 import { measureCoverage } from '../planning/coverage.ts';
-import { transpose } from '../planning/target-spacing.ts';
 import { cropVolume } from '../raw/crop.ts';
 import type { Labels } from '../raw/labels.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
 import { readSegmentation } from '../raw/read-case.ts';
 import type { Coverage } from '../store/sidecar.ts';
-import { type Grid, gridShape, targetOf } from './grid.ts';
+import { gridShape, type PatchGrid, targetOf } from './grid.ts';
 import { separateAxis } from './resampling/resample-image.ts';
 import { resampleLabels } from './resampling/resample-labels.ts';
 import { transposeVolume } from './transpose.ts';
 
 /** What `measureCoverage` will find on each grid once the case is preprocessed, from its label file alone. */
-export async function coverRaw(raw: RawCase, labels: Labels, cropBox: Box, grids: readonly Grid[]): Promise<Coverage[]> {
+export async function coverRaw(raw: RawCase, labels: Labels, cropBox: Box, grids: readonly PatchGrid[]): Promise<Coverage[]> {
   const { data, shape, spacing } = await readSegmentation(raw, labels);
   const cropped = cropVolume(data, shape, cropBox);
   return grids.map((grid) => {

@@ -1,5 +1,4 @@
-import { type Triple, triple } from '../common/geometry.ts';
-import { transpose } from '../planning/target-spacing.ts';
+import { type Triple, transpose, triple } from '../common/geometry.ts';
 import type { CroppedCase } from '../raw/read-case.ts';
 import { gridShape, type StoreOptions, targetOf } from './grid.ts';
 import { resampleImage, separateAxis } from './resampling/resample-image.ts';

@@ -1,6 +1,7 @@
 import { NumpyRandom } from '../common/numpy-random.ts';
 import type { RawDataset } from '../raw/raw-dataset.ts';
-import { readSplits, SPLITS_FILE, type Split } from '../store/splits.ts';
+import { SPLITS_FILE } from '../store/file-names.ts';
+import { readSplits, type Split } from '../store/splits.ts';
 
 const FOLDS = 5;
 /** nnU-Net's seed (`crossval_split.py`). */

@@ -1,5 +1,4 @@
-import { type Triple, voxels } from '../common/geometry.ts';
-import { transpose } from '../planning/target-spacing.ts';
+import { type Triple, transpose, voxels } from '../common/geometry.ts';
 
 /** Reorders the axes of a volume: axis i of the result is axis `forward[i]` of the volume. Unchanged order: the volume itself. */
 export function transposeVolume<T extends Float32Array | Int16Array | Int8Array>(volume: T, shape: Triple, forward: Triple): T {

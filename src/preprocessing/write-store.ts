@@ -1,117 +1,174 @@
-import { readFile, rm } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StoreError } from '../common/errors.ts';
+import { fileError, OptionError, StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
-import { hasher, xxh64 } from '../common/hash.ts';
-import type { Plans } from '../planning/plans.ts';
-import type { Configuration } from '../planning/plans-file.ts';
-import type { RawCase, RawDataset } from '../raw/raw-dataset.ts';
+import { hasher } from '../common/hash.ts';
+import { refuseUnknown } from '../common/options.ts';
+import { measureCoverage } from '../planning/coverage.ts';
+import type { Normalisation } from '../plans/normalisation.ts';
+import type { Plans } from '../plans/plans.ts';
+import { type Configuration, defaultConfiguration, resolveConfiguration } from '../plans/plans-file.ts';
+import { type Labels, readLabels } from '../raw/labels.ts';
+import { sampleClassLocations } from '../store/class-locations.ts';
+import { DATASET_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
 import type { StoredFile } from '../store/sidecar.ts';
-import { SPLITS_FILE } from '../store/splits.ts';
-import { encodeIndex, INDEX_FILE, parseIndex, type StoredCase } from '../store/store-index.ts';
-import type { CasePool } from './case-pool.ts';
-import type { CaseTask } from './case-task.ts';
-import type { StoreOptions } from './grid.ts';
-import { makeFolder, removeEmpty, writeJson, writeText } from './output-folder.ts';
-import { copyDescription, DATASET_FILE, FINGERPRINT_FILE, plansFile } from './plan-dataset.ts';
-import { findFinished } from './preprocess-case.ts';
-import type { RunOptions } from './run-options.ts';
-import { chooseSplits } from './splits.ts';
+import { checkSplits, type Split } from '../store/splits.ts';
+import { openStore, type Store } from '../store/store.ts';
+import { encodeIndex, labelDtype, type StoredCase } from '../store/store-index.ts';
+import { writeCase } from '../store/write-case.ts';
+import { type CheckedCase, checkCase, type StoreCase } from './check-case.ts';
+import { patchesOn } from './grid.ts';
+import { makeFolder, writeJson, writeText } from './output-folder.ts';
+import { fiveFolds } from './splits.ts';
 
-/** What a store is written from. */
-export interface StoreRequest {
-  dataset: RawDataset;
-  outDir: string;
-  plans: Plans;
-  configuration: Configuration;
-  /** Sizes of patches that may be drawn from it, in three axes. */
-  patches: Triple[];
+/** What a store is to hold. */
+export interface StoreContent {
+  /** Of the data set. */
+  name: string;
+  /** The names of the channels, in their order. */
+  channels: readonly string[];
+  /** By name, as in nnU-Net's dataset.json: `{ background: 0, liver: 1, tumour: 2 }`; a region lists its labels. */
+  labels: Record<string, number | readonly number[]>;
+  /** Each is asked for when the one before it is written: a generator need not have two in memory. */
+  cases: Iterable<StoreCase> | AsyncIterable<StoreCase>;
+  /**
+   * How channels were normalised, one entry a channel. Augmentation keeps 0 outside of the nonzero region (label -1) in those with
+   * `{ scheme: 'zscore', masked: true }`. Default: with plans, what they say; else nothing is known.
+   */
+  normalisation?: readonly Normalisation[];
+  /** The folds of a cross-validation. Default: nnU-Net's five, where there are five cases or more. */
+  splits?: readonly Split[];
+  /** What says patch and batch size, and the network to train: the cases must lie on its grid. */
+  plans?: Plans;
+  /** The configuration of the plans that the cases are for. Default: 3d_fullres, or 2d where there is no 3D plan. */
+  config?: string;
 }
 
 /**
- * Writes the cases that are not finished yet, then the files about all of them, the index last.
- * @returns all cases in the order of their ids, and how many of them were written now
+ * Writes a store of cases that were preprocessed elsewhere. Whenever it is cut off, there is no store but a folder without its
+ * index; what was written is written again by the next call.
+ * @param dir a folder that holds no store; it is made
+ * @example
+ * await writeStore('store', {
+ *   name: 'spheres',
+ *   channels: ['CT'],
+ *   labels: { background: 0, sphere: 1 },
+ *   cases: [{ id: 'case_1', shape: [64, 64, 64], image: new Float32Array(64 ** 3), segmentation: new Int8Array(64 ** 3) }],
+ * });
+ * @throws OptionError, DatasetError (labels, splits), CaseError naming the case, PlansError, StoreError, FileError
  */
-export async function writeStore(
-  pool: CasePool,
-  request: StoreRequest,
-  onProgress: RunOptions['onProgress'],
-): Promise<{ entries: StoredCase[]; written: number; notes: string[]; options: StoreOptions }> {
-  const { dataset, outDir, configuration } = request;
-  const { labels, channels } = dataset;
-  const { normalisation, transpose, spacing, resampling } = configuration;
-  const options: StoreOptions = { labels, channels, normalisation, transpose, spacing, resampling };
-  const optionsHash = await xxh64(JSON.stringify(options));
-  const { splits, notes } = await chooseSplits(dataset, outDir);
-  const made = await makeFolder(outDir);
-  const { entries, written } = await writeCases(pool, request, options, optionsHash, onProgress).catch(async (error) => {
-    await removeEmpty(made);
-    throw error;
-  });
-  const files: Record<string, StoredFile> = {
-    ...(await writeAbout(request)),
-    ...(splits.length > 0 && { [SPLITS_FILE]: await writeJson(join(outDir, SPLITS_FILE), splits) }),
-  };
+export async function writeStore(dir: string, content: StoreContent): Promise<Store> {
+  refuseUnknown(content, ['name', 'channels', 'labels', 'cases', 'normalisation', 'splits', 'plans', 'config']);
+  const labels = readLabels('labels', content.labels);
+  const channels = checkChannels(content.channels);
+  const configuration = configurationOf(content, channels);
+  await refuseStore(dir);
+  await makeFolder(dir);
+  const entries = await writeCases(dir, content, channels, labels, configuration);
+  const options = configuration ?? { normalisation: content.normalisation };
+  const { normalisation, transpose, spacing, resampling } = options as Partial<Configuration>;
   const index = encodeIndex(await hasher(), {
     format: 'voxfeed-store',
     version: 2,
-    name: dataset.name,
+    name: content.name,
     channels,
     labels,
-    labelDtype: Math.max(...labels.values, labels.ignore ?? 0) > 127 ? 'int16' : 'int8',
+    labelDtype: labelDtype(labels),
     options: { normalisation, transpose, spacing, resampling },
-    optionsHash,
-    configuration: configuration.name,
-    plans: plansFile(request.plans),
+    optionsHash: '',
+    configuration: configuration?.name ?? null,
+    plans: content.plans === undefined ? null : plansFile(content.plans),
     cases: entries,
-    files,
+    files: await writeAbout(dir, content, entries),
   });
-  await writeText(join(outDir, INDEX_FILE), index);
-  return { entries, written, notes, options };
+  await writeText(join(dir, INDEX_FILE), index);
+  return openStore(dir);
 }
 
 async function writeCases(
-  pool: CasePool,
-  { dataset: { cases, dir }, outDir, patches }: StoreRequest,
-  options: StoreOptions,
-  optionsHash: string,
-  onProgress: RunOptions['onProgress'],
-): Promise<{ entries: StoredCase[]; written: number }> {
-  const finished = await Promise.all(cases.map((raw) => findFinished(raw, optionsHash, patches, outDir)));
-  const other = cases.find((_, i) => finished[i].state === 'other options');
-  if (other) {
-    throw new StoreError(
-      outDir,
-      `its case ${other.id} was written with other options (spacing, normalisation, channels or labels)`,
-      'Choose another folder, or empty this one',
-    );
-  }
-  const pending = cases.filter((_, i) => finished[i].state !== 'finished');
-  await retireIndex(outDir, pending);
-  const kept = cases.length - pending.length;
-  const tasks = pending.map((raw): CaseTask => ({ kind: 'write', raw, options, optionsHash, patches, outDir }));
-  const written = await pool.run<StoredCase>(dir, tasks, (done) =>
-    onProgress?.({ phase: 'preprocess', done: kept + done, total: cases.length, kept }),
-  );
-  const entries = [...finished.flatMap((found) => (found.state === 'finished' ? [found.entry] : [])), ...written];
-  return { entries: entries.sort((a, b) => (a.id < b.id ? -1 : 1)), written: written.length };
+  dir: string,
+  { cases, plans }: StoreContent,
+  channels: readonly string[],
+  labels: Labels,
+  configuration: Configuration | null,
+): Promise<StoredCase[]> {
+  const patches: Triple[] = plans === undefined || configuration === null ? [] : patchesOn(configuration, 'plans', plans);
+  const expected = { channels: channels.length, labels, spacing: configuration?.spacing ?? null, ids: new Set<string>() };
+  const entries: StoredCase[] = [];
+  for await (const given of cases) entries.push(await writeOne(dir, checkCase(given, expected), labels, patches));
+  if (entries.length === 0) throw new OptionError('cases', 'there is none', 'Give at least one case');
+  // As preprocessing does: in whatever order they come, they make one stream.
+  return entries.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-/** Takes an index away that lists a case which is about to be written again; cases that are new do not concern it. */
-async function retireIndex(outDir: string, pending: readonly RawCase[]): Promise<void> {
-  const path = join(outDir, INDEX_FILE);
-  const ids = await readFile(path, 'utf8')
-    .then((text) => parseIndex(path, text).cases.map(({ id }) => id))
-    .catch(() => null);
-  if (ids === null || pending.some(({ id }) => ids.includes(id))) await rm(path, { force: true });
+function writeOne(dir: string, checked: CheckedCase, labels: Labels, patches: readonly Triple[]): Promise<StoredCase> {
+  const { id, shape, spacing, affine, images, segmentation } = checked;
+  return writeCase(dir, {
+    id,
+    images,
+    segmentation,
+    shape,
+    spacing,
+    // The array is where it was: not turned, not cropped, not resampled.
+    transpose: [0, 1, 2],
+    rawSpacing: spacing,
+    shapeBeforeCrop: shape,
+    cropBox: { lower: [0, 0, 0], upper: shape },
+    affine,
+    coverage: patches.map((patch) => measureCoverage(segmentation, shape, patch, labels.classes)),
+    optionsHash: '',
+    sources: [],
+    classes: sampleClassLocations(segmentation, labels.classes),
+  });
 }
 
-/** dataset.json and the plans; and the fingerprint, if the plans were made here. */
-async function writeAbout({ dataset, outDir, plans }: StoreRequest): Promise<Record<string, StoredFile>> {
-  const fingerprint = await readFile(join(outDir, FINGERPRINT_FILE)).catch(() => null);
-  return {
-    [DATASET_FILE]: await copyDescription(dataset, outDir),
-    [plansFile(plans)]: await writeJson(join(outDir, plansFile(plans)), plans),
-    ...(fingerprint !== null && { [FINGERPRINT_FILE]: { bytes: fingerprint.length, xxh64: await xxh64(fingerprint) } }),
+/** What lies beside the cases, in nnU-Net's formats. */
+async function writeAbout(dir: string, content: StoreContent, entries: readonly StoredCase[]): Promise<Record<string, StoredFile>> {
+  const { name, channels, labels, plans } = content;
+  const ids = entries.map(({ id }) => id);
+  const splits = content.splits === undefined ? fiveFolds(ids) : checkSplits('splits', content.splits, ids, 'Correct it, or leave it out');
+  const description = {
+    name,
+    channel_names: Object.fromEntries(channels.map((channel, number) => [number, channel])),
+    labels,
+    numTraining: entries.length,
+    file_ending: '.nii.gz',
   };
+  return {
+    [DATASET_FILE]: await writeJson(join(dir, DATASET_FILE), description),
+    ...(plans !== undefined && { [plansFile(plans)]: await writeJson(join(dir, plansFile(plans)), plans) }),
+    ...(splits.length > 0 && { [SPLITS_FILE]: await writeJson(join(dir, SPLITS_FILE), splits) }),
+  };
+}
+
+function checkChannels(channels: unknown): string[] {
+  if (Array.isArray(channels) && channels.length > 0 && channels.every((name) => typeof name === 'string')) return [...channels];
+  throw new OptionError('channels', `${JSON.stringify(channels)} is no list of names`, "Give one name a channel, such as ['CT']");
+}
+
+function configurationOf({ plans, config, normalisation }: StoreContent, channels: readonly string[]): Configuration | null {
+  const count = normalisation?.length ?? channels.length;
+  if (count !== channels.length)
+    throw new OptionError('normalisation', `it has ${count} entries, there are ${channels.length} channels`, 'Give one a channel');
+  if (plans === undefined) {
+    if (config === undefined) return null;
+    throw new OptionError('config', `there are no plans that say what ${config} is`, 'Give `plans` too');
+  }
+  const found = resolveConfiguration('plans', plans, config ?? defaultConfiguration(plans));
+  if (found.normalisation.length === channels.length) return found;
+  throw new OptionError(
+    'plans',
+    `they are for ${found.normalisation.length} channels, \`channels\` names ${channels.length}`,
+    'Give the plans of this data set',
+  );
+}
+
+/** A folder that cannot be used is refused before the first case is made. */
+async function refuseStore(dir: string): Promise<void> {
+  const path = join(dir, INDEX_FILE);
+  const there = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw fileError(dir, error);
+  });
+  if (there !== null) throw new StoreError(dir, 'it holds a store already', 'Choose another folder, or remove this one');
 }

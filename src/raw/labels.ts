@@ -28,6 +28,16 @@ export function isAnnotated(candidate: LabelClass): boolean {
   return candidate.labels[0] === OUTSIDE;
 }
 
+/** What can be found in an image: all classes but the annotated voxels. */
+export function foregroundOf(classes: readonly LabelClass[]): LabelClass[] {
+  return classes.filter((entry) => !isAnnotated(entry));
+}
+
+/** Whether one byte a voxel is too little for them. */
+export function isWide({ values, ignore }: Labels): boolean {
+  return Math.max(...values, ignore ?? 0) > 127;
+}
+
 /** @throws DatasetError naming `where` if "labels" cannot be used. */
 export function readLabels(where: string, json: unknown): Labels {
   const fail = (what: string, action = 'Write it as {"background": 0, "name": 1, …}; a region lists its labels'): never => {

@@ -1,8 +1,8 @@
 import { CaseError } from '../common/errors.ts';
-import { type Box, boxShape, show, type Triple } from '../common/geometry.ts';
+import { type Box, boxShape, show, showVoxel, type Triple } from '../common/geometry.ts';
 import { type NiftiVolume, readNifti } from '../formats/nifti.ts';
 import { cropVolume, markLabelsOutside, nonzeroRegion } from './crop.ts';
-import { isAnnotated, type Labels } from './labels.ts';
+import { foregroundOf, isWide, type Labels } from './labels.ts';
 import type { RawCase } from './raw-dataset.ts';
 
 /** One case, checked and cropped to its nonzero region. Everything in array order [z, y, x]. */
@@ -22,8 +22,6 @@ export interface CroppedCase {
 
 /** Two files are in the same place if no corner of the volume differs by more than this part of a voxel. */
 const GEOMETRY_TOLERANCE = 0.1;
-/** int8 is enough for labels up to this. */
-const INT8_MAX = 127;
 
 /**
  * Reads and checks one raw case and crops it, one file at a time.
@@ -128,29 +126,26 @@ function checkFinite(image: NiftiVolume): void {
   if (bad === 0) return;
   throw new CaseError(
     image.path,
-    `${bad} voxels are NaN or infinite, the first at ${place(first, shape)}`,
+    `${bad} voxels are NaN or infinite, the first at ${showVoxel(first, shape)}`,
     'Replace them, for example by 0 or the background value',
   );
 }
 
-function toLabels(label: NiftiVolume, { values, ignore, classes }: Labels): Int8Array | Int16Array {
+function toLabels(label: NiftiVolume, labels: Labels): Int8Array | Int16Array {
+  const { values, ignore, classes } = labels;
   const known = new Set(ignore === null ? values : [...values, ignore]);
   const { data, shape } = label;
-  const segmentation = Math.max(...known) > INT8_MAX ? new Int16Array(data.length) : new Int8Array(data.length);
+  const segmentation = isWide(labels) ? new Int16Array(data.length) : new Int8Array(data.length);
   for (let i = 0; i < data.length; i++) {
     if (!known.has(data[i])) {
-      const names = classes.filter((entry) => !isAnnotated(entry)).map(({ name, labels }) => `${name} ${labels.join('+')}`);
+      const names = foregroundOf(classes).map(({ name, labels }) => `${name} ${labels.join('+')}`);
       throw new CaseError(
         label.path,
-        `the label value ${data[i]} at ${place(i, shape)} is not in dataset.json`,
+        `the label value ${data[i]} at ${showVoxel(i, shape)} is not in dataset.json`,
         `It names background 0, ${names.join(', ')}${ignore === null ? '' : `, ignore ${ignore}`}: correct the label or dataset.json`,
       );
     }
     segmentation[i] = data[i];
   }
   return segmentation;
-}
-
-function place(index: number, [, height, width]: Triple): string {
-  return `voxel ${show([Math.floor(index / (height * width)), Math.floor(index / width) % height, index % width])} (z, y, x)`;
 }

@@ -1,8 +1,9 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { LRUCache } from 'lru-cache';
 import { fileError, StoreError } from '../common/errors.ts';
 import { show, type Triple, voxels } from '../common/geometry.ts';
 import { DTYPES, NPY_HEADER_BYTES, parseNpyHeader } from '../formats/npy.ts';
-import { caseFiles } from '../store/case-files.ts';
+import { caseFiles } from '../store/file-names.ts';
 import type { PreviousArray } from '../store/previous-stage.ts';
 
 /** Node counts the bytes of one read in 31 bits. */
@@ -37,9 +38,8 @@ export class OpenFiles {
   readonly #cases: readonly CaseShape[];
   readonly #channels: number;
   readonly #labelBytes: number;
-  readonly #limit: number;
   readonly #previous: readonly PreviousArray[] | null;
-  readonly #open = new Map<number, OpenCase>();
+  readonly #open: LRUCache<number, OpenCase>;
 
   /** At most `limit` cases (two descriptors each, three with a previous stage) are open at once. */
   constructor(
@@ -55,16 +55,15 @@ export class OpenFiles {
     this.#cases = cases;
     this.#channels = channels;
     this.#labelBytes = labelBytes;
-    this.#limit = limit;
+    this.#open = new LRUCache({ max: limit, dispose: closeFiles });
   }
 
   get(caseNumber: number): OpenCase {
-    let files = this.#open.get(caseNumber);
-    if (files) this.#open.delete(caseNumber);
-    else {
-      if (this.#open.size >= this.#limit) this.close(this.#open.keys().next().value as number);
-      files = this.#openCase(caseNumber);
-    }
+    const open = this.#open.get(caseNumber);
+    if (open) return open;
+    // Before the next one takes its descriptors.
+    if (this.#open.size >= this.#open.max) this.#open.pop();
+    const files = this.#openCase(caseNumber);
     this.#open.set(caseNumber, files);
     return files;
   }
@@ -97,23 +96,23 @@ export class OpenFiles {
         return openOne();
       } catch (cause) {
         const error = fileError(path, cause);
-        const [oldest] = this.#open.keys();
         const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-        if (oldest === undefined || (code !== 'EMFILE' && code !== 'ENFILE')) throw error;
-        this.close(oldest);
+        if (this.#open.size === 0 || (code !== 'EMFILE' && code !== 'ENFILE')) throw error;
+        this.#open.pop();
       }
     }
   }
 
   /** Forgets a case; it is opened anew when it is needed again. */
   close(caseNumber: number): void {
-    const files = this.#open.get(caseNumber);
-    if (files === undefined) return;
     this.#open.delete(caseNumber);
-    closeSync(files.data.fd);
-    closeSync(files.segmentation.fd);
-    if (files.previous) closeSync(files.previous.fd);
   }
+}
+
+function closeFiles({ data, segmentation, previous }: OpenCase): void {
+  closeSync(data.fd);
+  closeSync(segmentation.fd);
+  if (previous) closeSync(previous.fd);
 }
 
 /** Opens an .npy file and checks that it holds an array of `shape` and element size. */

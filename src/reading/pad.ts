@@ -1,4 +1,4 @@
-import type { Box, Triple } from '../common/geometry.ts';
+import type { Axis, Box, Triple } from '../common/geometry.ts';
 
 /**
  * What stands outside the volume in an image: 0 (nnU-Net's default), the nearest voxel, or the mirrored inside without the edge
@@ -33,8 +33,8 @@ function reflect(i: number, low: number, high: number): number {
   return low + (step <= length ? step : period - step);
 }
 
-function copySlice(patch: Float32Array, size: Triple, strides: Triple, axis: 0 | 1 | 2, from: number, to: number): void {
-  const [outer, inner] = [0, 1, 2].filter((other) => other !== axis) as [0 | 1 | 2, 0 | 1 | 2];
+function copySlice(patch: Float32Array, size: Triple, strides: Triple, axis: Axis, from: number, to: number): void {
+  const [outer, inner] = [0, 1, 2].filter((other) => other !== axis) as [Axis, Axis];
   for (let u = 0; u < size[outer]; u++) {
     for (let v = 0; v < size[inner]; v++) {
       const base = u * strides[outer] + v * strides[inner];

@@ -1,4 +1,4 @@
-import { AXES, type Box, boxShape, intersect, type Triple, triple, voxels } from '../common/geometry.ts';
+import { AXES, type Axis, type Box, boxShape, intersect, type Triple, triple, voxels } from '../common/geometry.ts';
 import { bindKernels, type Kernels, type SharedMemory } from '../kernels/kernels.ts';
 import { FOUND } from '../kernels/spatial.ts';
 import type { Strided } from '../kernels/strided.ts';
@@ -204,7 +204,7 @@ function around(size: Triple, within: Box | null): Box[] {
   return boxes;
 }
 
-function withAxis(corner: Triple, axis: 0 | 1 | 2, value: number): Triple {
+function withAxis(corner: Triple, axis: Axis, value: number): Triple {
   const moved: Triple = [...corner];
   moved[axis] = value;
   return moved;

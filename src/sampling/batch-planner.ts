@@ -2,7 +2,7 @@ import type { Mix } from './mix.ts';
 import { planBatch, type Samplable, type SamplingOptions, type SlotPlan } from './slot-plan.ts';
 
 /** What is sampled for one configuration of a stream. */
-export interface PlannedConfiguration {
+export interface SampledConfiguration {
   /** A position in `Layout.configurations`. */
   number: number;
   sampling: SamplingOptions;
@@ -12,9 +12,9 @@ export interface PlannedConfiguration {
 export class BatchPlanner {
   readonly #data: Samplable;
   readonly #mix: Mix;
-  readonly #configurations: readonly PlannedConfiguration[];
+  readonly #configurations: readonly SampledConfiguration[];
 
-  constructor(data: Samplable, mix: Mix, configurations: readonly PlannedConfiguration[]) {
+  constructor(data: Samplable, mix: Mix, configurations: readonly SampledConfiguration[]) {
     this.#data = data;
     this.#mix = mix;
     this.#configurations = configurations;

@@ -1,12 +1,10 @@
 import { OptionError } from '../common/errors.ts';
-import { isAnnotated, type LabelClass } from '../raw/labels.ts';
+import { foregroundOf, type LabelClass } from '../raw/labels.ts';
 import { type ForcedPart, Forcing } from './forcing.ts';
 import type { SamplingOptions } from './slot-plan.ts';
+import type { Exposure } from './table.ts';
 import { type Locatable, measureVisibility, type Visibility } from './visibility.ts';
 import { WeightedChoice } from './weighted-choice.ts';
-
-/** The part of all patches that is to hold each class, by its name; classes that are not named follow. */
-export type Exposure = Readonly<Record<string, number>>;
 
 /** Samples keep a bit for each class whose exposure is counted. */
 export const MOST_CLASSES = 32;
@@ -49,9 +47,10 @@ export function inOrder(classes: readonly LabelClass[], numbers: Readonly<Record
 
 /** The position of a class that patches can be centred on. @throws OptionError naming `option` */
 export function classNamed(classes: readonly LabelClass[], name: string, option: string): number {
-  const at = classes.findIndex((entry) => entry.name === name && !isAnnotated(entry));
-  if (at >= 0) return at;
-  const known = classes.filter((entry) => !isAnnotated(entry)).map((entry) => entry.name);
+  const foreground = foregroundOf(classes);
+  const found = foreground.find((entry) => entry.name === name);
+  if (found) return classes.indexOf(found);
+  const known = foreground.map((entry) => entry.name);
   throw new OptionError(`${option}.${name}`, 'the data set has no such class', `Its classes are ${known.join(', ')}`);
 }
 

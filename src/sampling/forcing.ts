@@ -1,4 +1,4 @@
-import { Draws, STAGE } from '../common/random.ts';
+import { Draws, PURPOSE } from '../common/random.ts';
 import type { WeightedChoice } from './weighted-choice.ts';
 
 /** A class that a part of all slots is forced onto. */
@@ -29,8 +29,8 @@ export class Forcing {
       sum += entry.part;
       return { ...entry, end: Math.round(CIRCLE * sum) };
     });
-    // The stage is free where this decides instead of probabilistic oversampling.
-    this.#start = new Draws(seed, 0, STAGE.oversampling).below(CIRCLE);
+    // These draws are free where this decides instead of probabilistic oversampling.
+    this.#start = new Draws(seed, 0, PURPOSE.oversampling).below(CIRCLE);
   }
 
   /** null: the slot is not forced. */

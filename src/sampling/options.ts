@@ -6,11 +6,11 @@ import { streamSeed } from '../common/random.ts';
 import { adviseOversampling } from '../planning/oversampling-advice.ts';
 import { isAnnotated, type LabelClass } from '../raw/labels.ts';
 import type { StoredCase } from '../store/store-index.ts';
-import { checkExposure, classNamed, type Exposure, forcingFor, inOrder } from './exposure.ts';
+import { checkExposure, classNamed, forcingFor, inOrder } from './exposure.ts';
 import type { Schedule } from './oversampling.ts';
-import { type RankShare, resolveRanks } from './ranks.ts';
+import { type RankSlots, resolveRanks } from './ranks.ts';
 import type { SamplingOptions } from './slot-plan.ts';
-import type { SAMPLING_OPTIONS } from './table.ts';
+import type { Exposure, SAMPLING_OPTIONS } from './table.ts';
 import type { Locatable } from './visibility.ts';
 import { WeightedChoice } from './weighted-choice.ts';
 
@@ -34,7 +34,7 @@ export interface ResolvedSampling {
   /** The labels of each class of `exposure`, in its order. */
   counted: number[][];
   worldSize: number;
-  share: RankShare;
+  slots: RankSlots;
 }
 
 /** The data set as far as options depend on it. A `Store` is one. */
@@ -57,8 +57,8 @@ export function resolveSampling(
   const caseWeights = resolveCaseWeights(options.caseWeights ?? null, store.cases);
   const drawn = drawnWeights(store, cases, caseWeights);
   const classWeights = resolveClassWeights(options.classWeights ?? null, store.classes);
-  const share = resolveRanks(options, batchSize);
-  const rest = { cases, caseWeights, share, worldSize: share.worldSize };
+  const slots = resolveRanks(options, batchSize);
+  const rest = { cases, caseWeights, slots, worldSize: slots.worldSize };
   if (options.exposure === undefined || options.exposure === null) {
     const oversample = options.oversample === 'auto' ? advisedOversampling(store, patch) : (options.oversample ?? DEFAULT_FRACTION);
     return { ...rest, oversample, probabilisticOversampling, classWeights, exposure: null, counted: [] };
@@ -110,12 +110,12 @@ export interface SamplingSource extends ResolvedSampling {
  * @throws OptionError for exposures that cannot be
  */
 export function samplingFor(options: SamplingSource, pipeline: Pipeline): SamplingOptions {
-  const { store, seed, stream, batchSize, patch, share, oversample, probabilisticOversampling, classWeights, exposure } = options;
+  const { store, seed, stream, batchSize, patch, slots, oversample, probabilisticOversampling, classWeights, exposure } = options;
   const weights = drawnWeights(store, options.cases, options.caseWeights);
   const sampling: SamplingOptions = {
     seed: streamSeed(seed, stream),
     batchSize,
-    share,
+    slots,
     patch: { read: pipeline.crop, final: patch },
     oversampling: { fraction: oversample, probabilistic: probabilisticOversampling },
     cases: weights && new WeightedChoice(weights),

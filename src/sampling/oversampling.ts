@@ -1,4 +1,4 @@
-import { Draws, STAGE } from '../common/random.ts';
+import { Draws, PURPOSE } from '../common/random.ts';
 import { roundHalfEven } from '../common/round.ts';
 
 /** A fraction that changes over a training: [batch, fraction] pairs, batches ascending. Linear between two, constant around them. */
@@ -41,5 +41,5 @@ export function isForced({ fraction, probabilistic }: Oversampling, seed: number
   const now = fractionAt(fraction, Math.floor(sample / batchSize));
   if (!probabilistic) return isLastPart(batchSize, now, sample % batchSize);
   const chance = probabilistic === 'realised' ? realisedFraction(batchSize, now) : now;
-  return new Draws(seed, sample, STAGE.oversampling).uniform() < chance;
+  return new Draws(seed, sample, PURPOSE.oversampling).uniform() < chance;
 }

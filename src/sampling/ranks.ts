@@ -3,7 +3,7 @@ import type { Given } from '../common/options.ts';
 import type { SAMPLING_OPTIONS } from './table.ts';
 
 /** The part of every batch that one process of a data-parallel training makes. */
-export interface RankShare {
+export interface RankSlots {
   rank: number;
   worldSize: number;
   /** Of a batch of all ranks together: this rank's first sample, and how many it makes. */
@@ -12,7 +12,7 @@ export interface RankShare {
 }
 
 /** One process makes all of it. */
-export function wholeBatch(batchSize: number): RankShare {
+export function wholeBatch(batchSize: number): RankSlots {
   return { rank: 0, worldSize: 1, first: 0, count: batchSize };
 }
 
@@ -22,7 +22,7 @@ export function wholeBatch(batchSize: number): RankShare {
  * in between, the same rule with that fraction forces the very samples that one process would (`test/sampling/ranks.test.ts`).
  * @throws OptionError if there is no such rank, or a rank would have no sample
  */
-export function shareOf(batchSize: number, worldSize: number, rank: number): RankShare {
+export function slotsOf(batchSize: number, worldSize: number, rank: number): RankSlots {
   if (!Number.isInteger(worldSize) || worldSize < 1)
     throw new OptionError('worldSize', `${JSON.stringify(worldSize)} is not a number of processes`, 'Give a whole number above 0');
   if (!Number.isInteger(rank) || rank < 0 || rank >= worldSize)
@@ -50,7 +50,7 @@ export function resolveRanks(
   { rank, worldSize, ranks }: RankOptions,
   batchSize: number,
   environment: Readonly<Record<string, string | undefined>> = process.env,
-): RankShare {
+): RankSlots {
   if (ranks === undefined) {
     if (worldSize === undefined && rank !== undefined)
       throw new OptionError('rank', `${JSON.stringify(rank)} is one of how many is not said`, 'Give `worldSize` too');
@@ -60,7 +60,7 @@ export function resolveRanks(
         `which of the ${JSON.stringify(worldSize)} processes this is is not said`,
         "Give `rank`, or `ranks: 'environment'` under torchrun",
       );
-    return shareOf(batchSize, worldSize ?? 1, rank ?? 0);
+    return slotsOf(batchSize, worldSize ?? 1, rank ?? 0);
   }
   if (rank !== undefined) throw new OptionError('ranks', "'environment' contradicts `rank`", 'Give one of the two');
   const read = (name: string): number => {
@@ -72,8 +72,17 @@ export function resolveRanks(
       'Start the processes with torchrun, or give `rank` and `worldSize`',
     );
   };
-  const found = shareOf(batchSize, read('WORLD_SIZE'), read('RANK'));
+  const found = slotsOf(batchSize, read('WORLD_SIZE'), read('RANK'));
   if (worldSize !== undefined && worldSize !== found.worldSize)
     throw new OptionError('worldSize', `${JSON.stringify(worldSize)} contradicts WORLD_SIZE, which is ${found.worldSize}`, 'Leave it out');
   return found;
+}
+
+/**
+ * How many of the ranks run on this machine: what `torchrun` says in LOCAL_WORLD_SIZE, else all of them. What one machine has, its cores
+ * and its memory, they have to share.
+ */
+export function ranksHere(worldSize: number): number {
+  const local = Number(process.env.LOCAL_WORLD_SIZE);
+  return Number.isInteger(local) && local >= 1 && local <= worldSize ? local : worldSize;
 }

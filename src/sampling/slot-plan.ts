@@ -1,12 +1,12 @@
 import { drawOperations, type Operation, type Pipeline, readingBox } from '../augmentation/pipeline.ts';
 import type { Box, Triple } from '../common/geometry.ts';
 import { boxAround, type PatchSizes, randomBox, startRange } from '../common/patch-box.ts';
-import { Draws, STAGE, type Stage } from '../common/random.ts';
+import { Draws, PURPOSE, type Purpose } from '../common/random.ts';
 import type { LabelClass } from '../raw/labels.ts';
 import { chooseClass } from './class-choice.ts';
 import type { Forcing } from './forcing.ts';
 import { isForced, type Oversampling } from './oversampling.ts';
-import { type RankShare, wholeBatch } from './ranks.ts';
+import { type RankSlots, wholeBatch } from './ranks.ts';
 import type { WeightedChoice } from './weighted-choice.ts';
 
 /**
@@ -44,7 +44,7 @@ export interface SamplingOptions {
   /** Samples a batch, of all ranks together. */
   batchSize: number;
   /** Which of them are made here. Default: all. */
-  share?: RankShare;
+  slots?: RankSlots;
   patch: PatchSizes;
   oversampling: Oversampling;
   /** How cases are drawn, those of a fold alone or by weight. Default: all alike. */
@@ -60,16 +60,16 @@ export interface SamplingOptions {
 /** Plans one sample. `sample` is any integer from 0 to 2^53 - 1. */
 export function planSlot(data: Samplable, options: SamplingOptions, sample: number): SlotPlan {
   const { seed, batchSize, patch, oversampling, pipeline, forcing } = options;
-  const draws = (stage: Stage): Draws => new Draws(seed, sample, stage);
+  const draws = (purpose: Purpose): Draws => new Draws(seed, sample, purpose);
   const onto = forcing?.classOf(sample) ?? null;
   const forced = forcing ? onto !== null : isForced(oversampling, seed, sample, batchSize);
   const cases = forcing && onto !== null ? forcing.casesWith(onto) : options.cases;
-  const caseNumber = cases ? cases.draw(draws(STAGE.case)) : draws(STAGE.case).below(data.cases.length);
+  const caseNumber = cases ? cases.draw(draws(PURPOSE.case)) : draws(PURPOSE.case).below(data.cases.length);
   const { shape, locations } = data.cases[caseNumber];
-  const classNumber = onto ?? chooseClass(forced, data.classes, locations, draws(STAGE.class), options.classWeights);
+  const classNumber = onto ?? chooseClass(forced, data.classes, locations, draws(PURPOSE.class), options.classWeights);
   const range = startRange(shape, patch);
-  const voxel = classNumber === null ? null : data.location(caseNumber, classNumber, draws(STAGE.voxel).below(locations[classNumber]));
-  const crop = voxel ? boxAround(voxel, range, patch.read) : randomBox(range, patch.read, draws(STAGE.box));
+  const voxel = classNumber === null ? null : data.location(caseNumber, classNumber, draws(PURPOSE.voxel).below(locations[classNumber]));
+  const crop = voxel ? boxAround(voxel, range, patch.read) : randomBox(range, patch.read, draws(PURPOSE.box));
   const operations = pipeline ? drawOperations(pipeline, seed, sample) : [];
   const box = pipeline ? readingBox(pipeline, crop, operations) : crop;
   return { sample, caseNumber, forced, classNumber, voxel, crop, box, operations };
@@ -77,6 +77,6 @@ export function planSlot(data: Samplable, options: SamplingOptions, sample: numb
 
 /** Plans a batch: this rank's part of it. */
 export function planBatch(data: Samplable, options: SamplingOptions, batch: number): SlotPlan[] {
-  const { batchSize, share = wholeBatch(batchSize) } = options;
-  return Array.from({ length: share.count }, (_, slot) => planSlot(data, options, batch * batchSize + share.first + slot));
+  const { batchSize, slots = wholeBatch(batchSize) } = options;
+  return Array.from({ length: slots.count }, (_, slot) => planSlot(data, options, batch * batchSize + slots.first + slot));
 }

@@ -1,6 +1,7 @@
 import { showBytes } from '../common/bytes.ts';
 import { MemoryError } from '../common/errors.ts';
 import { ADDRESSABLE, type Layout, type MemoryReport, WASM_PAGE } from './layout.ts';
+import { mapRings } from './mapped-ring.ts';
 
 /** @throws MemoryError with the table of what was asked for. */
 export function allocate(layout: Layout, report: MemoryReport): WebAssembly.Memory {
@@ -27,4 +28,15 @@ export function allocate(layout: Layout, report: MemoryReport): WebAssembly.Memo
   } catch (error) {
     throw new MemoryError('ring', `the system refused ${showBytes(layout.totalBytes)} (${table})`, smaller, { cause: error });
   }
+}
+
+/**
+ * A memory whose rings lie in a file where that is possible, see `mapRings`, and one of its own where it is not.
+ * @returns besides: why the rings do not lie in the file, or null
+ * @throws MemoryError
+ */
+export function allocateOnto(fd: number, layout: Layout, report: MemoryReport): { memory: WebAssembly.Memory; notMapped: string | null } {
+  const memory = allocate(layout, report);
+  const notMapped = mapRings(memory, layout, fd);
+  return { memory: notMapped === null ? memory : allocate(layout, report), notMapped };
 }

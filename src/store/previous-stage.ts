@@ -1,5 +1,6 @@
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeAtomic } from '../common/atomic-file.ts';
 import { CaseError, fileError, OptionError, StoreError, type VoxfeedError } from '../common/errors.ts';
 import { show, type Triple, voxels } from '../common/geometry.ts';
 import { Digest } from '../common/hash.ts';
@@ -104,18 +105,8 @@ async function convert(nifti: string, npy: string, shape: Triple, labels: Labels
     last = label;
   }
   const voxels = wide ? Int16Array.from(data) : Int8Array.from(data);
-  // Several ranks may convert it at once, each to a file of its own; the last one stays.
-  const partial = `${npy}.${process.pid}.voxfeed-partial`;
-  try {
-    await using file = await open(partial, 'w');
-    await file.writeFile(encodeNpyHeader(wide ? '<i2' : '|i1', shape));
-    await file.writeFile(new Uint8Array(voxels.buffer));
-    await file.sync();
-    await rename(partial, npy);
-  } catch (error) {
-    await rm(partial, { force: true }).catch(() => {});
-    throw fileError(npy, error);
-  }
+  // Several ranks may convert it at once.
+  await writeAtomic(npy, [encodeNpyHeader(wide ? '<i2' : '|i1', shape), new Uint8Array(voxels.buffer)], `.${process.pid}`);
 }
 
 async function check(path: string, shape: Triple, labels: Labels, digest: Digest): Promise<PreviousArray> {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatasetError, fileError, OptionError } from '../common/errors.ts';
 import { xxh64 } from '../common/hash.ts';
+import { SPLITS_FILE } from './file-names.ts';
 
 /** One fold of a cross-validation: ids of cases. */
 export interface Split {
@@ -9,12 +10,18 @@ export interface Split {
   val: string[];
 }
 
-export const SPLITS_FILE = 'splits_final.json';
 const CORRECT = 'Correct it, or remove it: five folds are made then';
+
+/** Cases by their ids: those to train on, and those to validate on. */
+export interface CaseChoice {
+  training: readonly string[];
+  validation?: readonly string[];
+}
 
 /** The cases of one fold, as positions in the list of cases, ascending. */
 export interface Fold {
-  fold: number | 'all';
+  /** Null: cases that were chosen one by one. */
+  fold: number | 'all' | null;
   training: number[];
   validation: number[];
   /** Of the ids of both: other cases make another stream. */
@@ -34,18 +41,25 @@ export async function readSplits(dir: string, ids: readonly string[], action = C
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw fileError(path, error);
   }
-  let splits: Split[];
+  let splits: unknown;
   try {
     splits = JSON.parse(text);
   } catch (error) {
     throw new DatasetError(path, `it is not JSON (${(error as Error).message})`, action, { cause: error });
   }
+  const checked = checkSplits(path, splits, ids, action);
+  if (checked.length > 0) return checked;
+  throw new DatasetError(path, 'it has no fold', action);
+}
+
+/** Folds of these cases. @param where for messages. @throws DatasetError */
+export function checkSplits(where: string, splits: unknown, ids: readonly string[], action: string): Split[] {
   const isList = (list: unknown): list is string[] => Array.isArray(list) && list.every((id) => typeof id === 'string');
-  if (!Array.isArray(splits) || splits.length === 0 || !splits.every((split) => isList(split?.train) && isList(split?.val)))
-    throw new DatasetError(path, 'it is not a list of {"train": [ids], "val": [ids]}', action);
+  if (!Array.isArray(splits) || !splits.every((split) => isList(split?.train) && isList(split?.val)))
+    throw new DatasetError(where, 'it is not a list of {"train": [ids], "val": [ids]}', action);
   const known = new Set(ids);
   const unknown = splits.flatMap(({ train, val }) => [...train, ...val]).find((id) => !known.has(id));
-  if (unknown !== undefined) throw new DatasetError(path, `it names a case "${unknown}" that is not there`, action);
+  if (unknown !== undefined) throw new DatasetError(where, `it names a case "${unknown}" that is not there`, action);
   return splits;
 }
 
@@ -81,11 +95,39 @@ export async function readFold(store: { dir: string; cases: readonly { id: strin
     if (split[part].length === 0)
       throw new DatasetError(path, `"${part}" of fold ${fold} has no case`, 'Correct it, or choose another `fold`');
   }
+  return positioned(fold as number, ids, split.train, split.val);
+}
+
+/**
+ * What `fold` or `cases` of a loader choose; null where neither is given.
+ * @throws OptionError, DatasetError, FileError
+ */
+export async function foldOf(
+  store: { dir: string; cases: readonly { id: string }[] },
+  fold: unknown,
+  cases: CaseChoice | undefined,
+): Promise<Fold | null> {
+  if (cases === undefined) return fold === undefined ? null : readFold(store, fold);
+  if (fold !== undefined) throw new OptionError('cases', 'they are given beside `fold`, which chooses cases, too', 'Leave one of them out');
+  const ids = store.cases.map(({ id }) => id);
+  const { training, validation = [] } = cases ?? {};
+  for (const [name, list] of Object.entries({ training, validation })) {
+    if (!Array.isArray(list))
+      throw new OptionError(`cases.${name}`, 'it is no list of case ids', "Give { training: ['case_1', …], validation: ['case_2', …] }");
+    const unknown = list.find((id) => !ids.includes(id));
+    if (unknown !== undefined)
+      throw new OptionError(`cases.${name}`, `the store has no case ${JSON.stringify(unknown)}`, `It has ${ids.length}, as ${ids[0]}`);
+  }
+  if (training.length === 0) throw new OptionError('cases.training', 'it names no case', 'Name at least one');
+  return positioned(null, ids, training, validation);
+}
+
+async function positioned(fold: Fold['fold'], ids: string[], train: readonly string[], val: readonly string[]): Promise<Fold> {
   const positions = (part: readonly string[]): number[] => {
     const named = new Set(part);
     return ids.flatMap((id, caseNumber) => (named.has(id) ? [caseNumber] : []));
   };
-  const [training, validation] = [positions(split.train), positions(split.val)];
+  const [training, validation] = [positions(train), positions(val)];
   const hash = await xxh64(JSON.stringify([training, validation].map((part) => part.map((caseNumber) => ids[caseNumber]))));
-  return { fold: fold as number, training, validation, hash };
+  return { fold, training, validation, hash };
 }

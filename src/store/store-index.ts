@@ -1,7 +1,7 @@
 import { StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 import type { Checksum } from '../common/hash.ts';
-import type { Labels } from '../raw/labels.ts';
+import { isWide, type Labels } from '../raw/labels.ts';
 import type { Coverage, Sidecar, StoredFile } from './sidecar.ts';
 
 /** One case as the store's index lists it. */
@@ -39,7 +39,9 @@ export interface StoreIndex {
   xxh64: string;
 }
 
-export const INDEX_FILE = 'voxfeed.json';
+export function labelDtype(labels: Labels): StoreIndex['labelDtype'] {
+  return isWide(labels) ? 'int16' : 'int8';
+}
 
 /** What the index says of a case. */
 export function listCase(checksum: Checksum, { id, shape, spacing, classes, files, coverage }: Omit<Sidecar, 'xxh64'>): StoredCase {

@@ -1,13 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
 import { fileError, StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 import { type Checksum, hasher } from '../common/hash.ts';
+import type { Plans } from '../plans/plans.ts';
+import { readPlans } from '../plans/plans-file.ts';
 import type { LabelClass } from '../raw/labels.ts';
-import { caseFiles } from './case-files.ts';
+import { caseFiles, INDEX_FILE } from './file-names.ts';
 import { decodeSidecar, type Sidecar } from './sidecar.ts';
-import { contentHash, INDEX_FILE, parseIndex, type StoredCase, type StoreIndex } from './store-index.ts';
+import { contentHash, parseIndex, type StoredCase, type StoreIndex } from './store-index.ts';
 
 /** Class locations kept in memory are bounded by this many bytes; they are read again where needed. */
 const LOCATIONS_CACHE_BYTES = 256 * 1024 * 1024;
@@ -20,16 +23,24 @@ export class Store {
   readonly index: StoreIndex;
   /** Of all that a stream is made from: voxels, labels, class locations, and what the labels mean. Plans are not among it. */
   readonly hash: string;
+  /** Parsed once, when the store was opened; why they could not be is told when they are asked for. */
+  readonly #plans: Plans | Error | null;
   readonly #checksum: Checksum;
-  readonly #locations = new Map<number, Uint32Array[]>();
-  #cachedBytes = 0;
+  readonly #locations = new LRUCache<number, Uint32Array[]>({ maxSize: LOCATIONS_CACHE_BYTES, sizeCalculation: bytesOf });
 
   /** @internal */
-  constructor(dir: string, index: StoreIndex, hash: string, checksum: Checksum) {
+  constructor(dir: string, index: StoreIndex, plans: Plans | Error | null, checksum: Checksum) {
     this.#checksum = checksum;
+    this.#plans = plans;
     this.dir = dir;
     this.index = index;
-    this.hash = hash;
+    this.hash = contentHash(checksum, index);
+  }
+
+  /** The plans that lie in its folder; null for a store without. @throws PlansError, FileError if they cannot be read */
+  get plans(): Plans | null {
+    if (this.#plans instanceof Error) throw this.#plans;
+    return this.#plans;
   }
 
   /** Ascending by id. Case numbers are positions in this list. */
@@ -61,24 +72,14 @@ export class Store {
   }
 
   /**
-   * Least recently used cases leave first. Reading is synchronous: a plan must be made in one go, and the file is
-   * small (40 kB a class) beside the voxels that the plan is about to read.
+   * Reading is synchronous: a plan must be made in one go, and the file is small (40 kB a class) beside the voxels that the plan is
+   * about to read.
    */
   #caseLocations(caseNumber: number): Uint32Array[] {
     const cached = this.#locations.get(caseNumber);
-    if (cached) {
-      this.#locations.delete(caseNumber);
-      this.#locations.set(caseNumber, cached);
-      return cached;
-    }
+    if (cached) return cached;
     const locations = this.#readLocations(caseNumber);
     this.#locations.set(caseNumber, locations);
-    this.#cachedBytes += bytesOf(locations);
-    for (const [oldest, entry] of this.#locations) {
-      if (this.#cachedBytes <= LOCATIONS_CACHE_BYTES || oldest === caseNumber) break;
-      this.#locations.delete(oldest);
-      this.#cachedBytes -= bytesOf(entry);
-    }
     return locations;
   }
 
@@ -110,8 +111,12 @@ export class Store {
   }
 }
 
+/** What the cache counts: at least 1, as it demands. */
 function bytesOf(locations: Uint32Array[]): number {
-  return locations.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return Math.max(
+    1,
+    locations.reduce((sum, { byteLength }) => sum + byteLength, 0),
+  );
 }
 
 /**
@@ -138,8 +143,9 @@ export async function openStore(dir: string): Promise<Store> {
   }
   const index = parseIndex(path, text);
   await Promise.all(index.cases.map((entry) => checkFiles(dir, entry)));
-  const checksum = await hasher();
-  return new Store(dir, index, contentHash(checksum, index), checksum);
+  // Damaged plans are no concern of those who give patch and batch size themselves.
+  const plans = index.plans === null ? null : await readPlans(join(dir, index.plans)).catch((error: Error) => error);
+  return new Store(dir, index, plans, await hasher());
 }
 
 async function checkFiles(dir: string, entry: StoredCase): Promise<void> {

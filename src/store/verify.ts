@@ -2,9 +2,9 @@ import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError, StoreError, VoxfeedError } from '../common/errors.ts';
 import { type Checksum, Digest, hasher } from '../common/hash.ts';
-import { caseFiles } from './case-files.ts';
+import { caseFiles, INDEX_FILE } from './file-names.ts';
 import { decodeSidecar, type StoredFile, sidecarChecksum } from './sidecar.ts';
-import { INDEX_FILE, indexChecksum, parseIndex, type StoredCase } from './store-index.ts';
+import { indexChecksum, parseIndex, type StoredCase } from './store-index.ts';
 
 /** What is wrong with one file of a store. */
 export interface Damage {

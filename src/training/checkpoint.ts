@@ -9,6 +9,8 @@ import type { Parameter } from './network/parameters.ts';
 import type { EpochReport, TrainingOptions } from './training-options.ts';
 
 export const CHECKPOINT_FILE = 'checkpoint.json';
+/** The plans beside it, under a name that says no more of whose they are. */
+export const PLANS_COPY = 'plans.json';
 
 /** Where a training stands: everything but the numbers of network and optimiser, which lie in files beside it. */
 export interface Checkpoint {

@@ -2,7 +2,7 @@
 
 import type { BatchStream } from '../loader/batch.ts';
 import type { LoaderState } from '../loader/options/state.ts';
-import type { Network } from '../planning/network.ts';
+import type { Network } from '../plans/network.ts';
 import { RECIPE } from './optimiser.ts';
 
 /** Where batches come from: a loader, in this thread or another. */

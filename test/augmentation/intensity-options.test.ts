@@ -54,7 +54,7 @@ describe('options of the intensity transforms', () => {
       const step = complete(TRANSFORMS[name], { transform: name, ...options });
       expect(step).toMatchObject(options);
       for (let sample = 0; sample < 20; sample++) {
-        const draw = () => TRANSFORMS[name].draw(step, CONTEXT, new Draws(1, sample, TRANSFORMS[name].stage));
+        const draw = () => TRANSFORMS[name].draw(step, CONTEXT, new Draws(1, sample, TRANSFORMS[name].purpose));
         const parameters = draw();
         expect(JSON.parse(JSON.stringify(parameters))).toEqual(parameters);
         expect(draw()).toEqual(parameters);
@@ -69,6 +69,6 @@ describe('options of the intensity transforms', () => {
   });
 
   it('have stages of their own', () => {
-    expect(Object.values(TRANSFORMS).map(({ stage }) => stage)).toEqual([2, 3, 4, 5, 6, 7]);
+    expect(Object.values(TRANSFORMS).map(({ purpose }) => purpose)).toEqual([2, 3, 4, 5, 6, 7]);
   });
 });

@@ -1,7 +1,8 @@
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { commandLine, EXAMPLE_PLANS, EXAMPLES } from '../fixtures/command-line.ts';
+import { commandLine } from '../fixtures/command-line.ts';
+import { EXAMPLE_PLANS, EXAMPLES } from '../fixtures/paths.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 
 const dir = temporaryFolder();
@@ -18,11 +19,11 @@ function row(table: string, title: string): string[] {
 /** Everything that follows uses these plans, and a store that was made by them. */
 let table: string;
 
-beforeAll(() => {
-  const planned = voxfeed('plan', EXAMPLES, '--out', store, '--workers', '2');
+beforeAll(async () => {
+  const planned = await voxfeed('plan', EXAMPLES, '--out', store, '--workers', '2');
   expect(planned.status, planned.stderr).toBe(0);
   table = planned.stdout;
-  const made = voxfeed('preprocess', EXAMPLES, store, '--workers', '2');
+  const made = await voxfeed('preprocess', EXAMPLES, store, '--workers', '2');
   expect(made.status, made.stderr).toBe(0);
   expect(made.stdout).toContain('20 cases in');
   expect(made.stdout).toContain('3d_fullres: patch 40x56x40, batch 2');
@@ -61,15 +62,15 @@ describe('plan', () => {
     expect(existsSync(join(store, 'dataset_fingerprint.json'))).toBe(true);
   });
 
-  it('prints the plans as JSON and nothing else, and shows its progress beside them', () => {
-    const { status, stdout, stderr } = voxfeed('plan', EXAMPLES, '--out', store, '--json', '--workers', '2');
+  it('prints the plans as JSON and nothing else, and shows its progress beside them', async () => {
+    const { status, stdout, stderr } = await voxfeed('plan', EXAMPLES, '--out', store, '--json', '--workers', '2');
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toEqual(JSON.parse(readFileSync(join(store, 'nnUNetPlans.json'), 'utf8')));
     expect(stderr).toMatch(/reading cases 20\/20 [\s\S]*measuring labels 20\/20 /);
   });
 
-  it('plans for another planner and another GPU', () => {
-    const { status, stdout } = voxfeed(
+  it('plans for another planner and another GPU', async () => {
+    const { status, stdout } = await voxfeed(
       'plan',
       EXAMPLES,
       '--out',
@@ -97,16 +98,16 @@ describe('plan', () => {
     [['--workers', '0'], 2, /error: --workers: 0 is not a whole number from 1/],
     [['--max-memory-gb', '0.00001'], 1, /error: .*20 cases cannot be used[\s\S]*takes up to/],
     [['more'], 2, /error: too many arguments for 'plan'/],
-  ])('with %j ends with status %d and says why', (words, status, message) => {
-    const found = voxfeed('plan', EXAMPLES, '--out', join(dir, 'refused'), ...words);
+  ])('with %j ends with status %d and says why', async (words, status, message) => {
+    const found = await voxfeed('plan', EXAMPLES, '--out', join(dir, 'refused'), ...words);
     expect(found).toMatchObject({ status, stdout: '', stderr: expect.stringMatching(message) });
     expect(found.stderr).not.toMatch(/\n {4}at /);
   });
 });
 
 describe('preprocess', () => {
-  it('follows the plans and the configuration that are given', () => {
-    const { status, stdout, stderr } = voxfeed(
+  it('follows the plans and the configuration that are given', async () => {
+    const { status, stdout, stderr } = await voxfeed(
       'preprocess',
       EXAMPLES,
       'flat',
@@ -129,8 +130,8 @@ describe('preprocess', () => {
     [['--plans', 'nowhere.json'], /error: nowhere\.json: .*ENOENT/],
     [['--plans', join(EXAMPLES, 'dataset.json')], /error: .*dataset\.json: "configurations" is missing/],
     [['--max-memory-gb', '0.00001'], /error: .*20 cases cannot be used/],
-  ])('with %j ends with status 1 and says why', (words, message) => {
-    const found = voxfeed('preprocess', EXAMPLES, 'unused', ...(words[0] === '--plans' ? [] : ['--plans', EXAMPLE_PLANS]), ...words);
+  ])('with %j ends with status 1 and says why', async (words, message) => {
+    const found = await voxfeed('preprocess', EXAMPLES, 'unused', ...(words[0] === '--plans' ? [] : ['--plans', EXAMPLE_PLANS]), ...words);
     expect(found).toMatchObject({ status: 1, stdout: '', stderr: expect.stringMatching(message) });
     expect(existsSync(join(dir, 'unused'))).toBe(false);
   });
@@ -139,23 +140,23 @@ describe('preprocess', () => {
 describe('bench', () => {
   const words = ['--batches', '2', '--workers', '1', '--no-hash', '--json'];
 
-  it('streams what was planned, for the configuration of the store or another one', () => {
-    expect(JSON.parse(voxfeed('bench', store, ...words).stdout)).toMatchObject({ patch: [40, 56, 40], batch: 2, oversample: 0.33 });
-    const flat = JSON.parse(voxfeed('bench', store, '--config', '2d', '--oversample', 'auto', ...words).stdout);
+  it('streams what was planned, for the configuration of the store or another one', async () => {
+    expect(JSON.parse((await voxfeed('bench', store, ...words)).stdout)).toMatchObject({ patch: [40, 56, 40], batch: 2, oversample: 0.33 });
+    const flat = JSON.parse((await voxfeed('bench', store, '--config', '2d', '--oversample', 'auto', ...words)).stdout);
     expect(flat).toMatchObject({ patch: [56, 40], batch: 29, oversample: Number(row(table, 'advice: --oversample')[0]) });
-    expect(JSON.parse(voxfeed('bench', store, '--config', '2d', '--batch', '4', ...words).stdout)).toMatchObject({
+    expect(JSON.parse((await voxfeed('bench', store, '--config', '2d', '--batch', '4', ...words)).stdout)).toMatchObject({
       patch: [56, 40],
       batch: 4,
     });
   });
 
-  it('refuses a configuration that is not there, and advice that is not', () => {
-    expect(voxfeed('bench', store, '--config', '3d', ...words)).toMatchObject({
+  it('refuses a configuration that is not there, and advice that is not', async () => {
+    expect(await voxfeed('bench', store, '--config', '3d', ...words)).toMatchObject({
       status: 1,
       stdout: '',
       stderr: expect.stringMatching(/error: .*nnUNetPlans\.json: there is no configuration "3d"\. Choose one of 2d, 3d_fullres/),
     });
-    expect(voxfeed('bench', store, '--patch', '9,9,9', '--oversample', 'auto', ...words)).toMatchObject({
+    expect(await voxfeed('bench', store, '--patch', '9,9,9', '--oversample', 'auto', ...words)).toMatchObject({
       status: 1,
       stderr: expect.stringContaining("'auto' is known for patches of [1, 56, 40] and [40, 56, 40], not of [9, 9, 9]"),
     });
@@ -163,12 +164,12 @@ describe('bench', () => {
 });
 
 describe('verify', () => {
-  it('finds nothing in a store that is whole', () => {
-    const { status, stdout } = voxfeed('verify', store);
+  it('finds nothing in a store that is whole', async () => {
+    const { status, stdout } = await voxfeed('verify', store);
     expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringMatching(/^6\d files of 20 cases, 0 damaged or missing\n$/) });
   });
 
-  it('names every damaged file, and ends with status 1', () => {
+  it('names every damaged file, and ends with status 1', async () => {
     const copy = join(dir, 'damaged');
     cpSync(store, copy, { recursive: true });
     const image = join(copy, 'hippocampus_001.npy');
@@ -176,7 +177,7 @@ describe('verify', () => {
     bytes[5000] ^= 4;
     writeFileSync(image, bytes);
     rmSync(join(copy, 'hippocampus_375_seg.npy'));
-    const { status, stdout, stderr } = voxfeed('verify', copy);
+    const { status, stdout, stderr } = await voxfeed('verify', copy);
     expect(status).toBe(1);
     expect(stdout.split('\n').slice(0, 2)).toEqual([
       `${image}: its contents are not what was written`,
@@ -184,7 +185,7 @@ describe('verify', () => {
     ]);
     expect(stdout).toMatch(/\n6\d files of 20 cases, 2 damaged or missing\n$/);
     expect(stderr).toMatch(/error: .*: 2 of 6\d files are damaged or missing\./);
-    const json = voxfeed('verify', copy, '--json');
+    const json = await voxfeed('verify', copy, '--json');
     expect(json.status).toBe(1);
     expect(JSON.parse(json.stdout)).toMatchObject({
       cases: 20,
@@ -192,12 +193,12 @@ describe('verify', () => {
     });
   });
 
-  it('of no store says so', () => {
-    expect(voxfeed('verify', 'nowhere')).toMatchObject({
+  it('of no store says so', async () => {
+    expect(await voxfeed('verify', 'nowhere')).toMatchObject({
       status: 1,
       stdout: '',
       stderr: expect.stringContaining('nowhere: it is not a finished voxfeed store'),
     });
-    expect(voxfeed('verify')).toMatchObject({ status: 2, stderr: expect.stringContaining("missing required argument 'STORE_DIR'") });
+    expect(await voxfeed('verify')).toMatchObject({ status: 2, stderr: expect.stringContaining("missing required argument 'STORE_DIR'") });
   });
 });

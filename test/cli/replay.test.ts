@@ -40,7 +40,7 @@ const FILES = [
 
 describe('voxfeed replay', () => {
   it('writes the sample of a stream: images, labels, plan and picture', async () => {
-    const { status, stderr, stdout } = voxfeed(
+    const { status, stderr, stdout } = await voxfeed(
       'replay',
       'store',
       '--sample',
@@ -76,7 +76,7 @@ describe('voxfeed replay', () => {
 
     // The same again, from a state.
     writeFileSync(join(dir, 'state.json'), JSON.stringify(loader.state()));
-    const again = voxfeed('replay', 'store', '--sample', '7', '--state', 'state.json', '--json');
+    const again = await voxfeed('replay', 'store', '--sample', '7', '--state', 'state.json', '--json');
     expect(again.stderr).toBe('');
     const answer = JSON.parse(again.stdout);
     expect(answer.dir).toBe(join(dir, 'replay-7'));
@@ -105,9 +105,9 @@ describe('voxfeed replay', () => {
       1,
       /no previous-stage segmentation of a and 2 other cases/,
     ],
-  ])('refuses %s', (_, words, status, message) => {
+  ])('refuses %s', async (_, words, status, message) => {
     // biome-ignore format: one line a case
-    const answer = voxfeed('replay', 'store', ...words);
+    const answer = await voxfeed('replay', 'store', ...words);
     expect(answer.stderr).toMatch(message);
     expect(answer.status).toBe(status);
   });
@@ -116,22 +116,22 @@ describe('voxfeed replay', () => {
     const splits = [{ train: ['a', 'b'], val: ['c'] }];
     writeFileSync(join(store.dir, 'splits_final.json'), JSON.stringify(splits));
     const mixed = ['--sample', '4', '--configs', '3d_fullres:2', '--fold', '0', '--validation', '--json'];
-    const { status, stderr, stdout } = voxfeed('replay', 'store', ...mixed, '--config', '3d_fullres', '--out', 'validated');
+    const { status, stderr, stdout } = await voxfeed('replay', 'store', ...mixed, '--config', '3d_fullres', '--out', 'validated');
     expect([status, stderr]).toEqual([0, '']);
     await using loader = await PatchLoader.create({ store, fold: 0, validation: true, workers: 1 });
     (await loader.validation.next()).dispose();
     using batch = await loader.validation.next();
     expect(JSON.parse(stdout).plan).toEqual(JSON.parse(JSON.stringify(batch.plans[1])));
-    expect(voxfeed('replay', 'store', ...mixed, '--config', '2d', '--out', 'none').stderr).toMatch(
+    expect((await voxfeed('replay', 'store', ...mixed, '--config', '2d', '--out', 'none')).stderr).toMatch(
       /--config: the stream has no configuration 2d/,
     );
   });
 
-  it('and the others take what says how samples are drawn', () => {
+  it('and the others take what says how samples are drawn', async () => {
     const words = ['--oversample', '0:1,2:0', '--class-weights', 'organ=2', '--case-weights', 'a=0,b=0', '--probabilistic', 'realised'];
-    const drawn = voxfeed('replay', 'store', '--sample', '0', '--json', '--out', 'drawn', ...words);
+    const drawn = await voxfeed('replay', 'store', '--sample', '0', '--json', '--out', 'drawn', ...words);
     expect(JSON.parse(drawn.stdout).plan).toMatchObject({ caseNumber: 2, forced: true });
-    const bench = voxfeed(
+    const bench = await voxfeed(
       'bench',
       'store',
       '--batches',
@@ -151,9 +151,9 @@ describe('voxfeed replay', () => {
     expect(exposure.organ).toEqual({ target: 1, realised: 1 });
     // Of three samples, rank 1 makes one.
     expect(foreground.patches).toBe(3);
-    expect(voxfeed('bench', 'store', '--batches', '2', '--workers', '1', '--exposure', 'organ=1').stdout).toMatch(
+    expect((await voxfeed('bench', 'store', '--batches', '2', '--workers', '1', '--exposure', 'organ=1')).stdout).toMatch(
       /exposure of organ +100.0 % of patches, wanted 100.0 %/,
     );
-    expect(voxfeed('bench', 'store', '--ranks', 'environment').stderr).toMatch(/environment variable WORLD_SIZE is not set/);
+    expect((await voxfeed('bench', 'store', '--ranks', 'environment')).stderr).toMatch(/environment variable WORLD_SIZE is not set/);
   });
 });

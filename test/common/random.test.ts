@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Draws, philox, STAGE, streamSeed } from '../../src/common/random.ts';
+import { Draws, PURPOSE, philox, streamSeed } from '../../src/common/random.ts';
 
 const words = (...counterAndKey: [number, number, number, number, number, number]): string[] => {
   const out = new Uint32Array(4);
@@ -24,21 +24,21 @@ describe('Philox 4x32-10', () => {
 describe('draws', () => {
   it('are the same whenever and in whatever order they are made', () => {
     const of = (sample: number): number[] => {
-      const draws = new Draws(7, sample, STAGE.box);
+      const draws = new Draws(7, sample, PURPOSE.box);
       return [draws.uniform(), draws.uniform(), draws.uniform()];
     };
     const forwards = [0, 1, 2, 3].map(of);
     expect([3, 2, 1, 0].map(of).reverse()).toEqual(forwards);
   });
 
-  it('differ between seeds, samples and stages, beyond 32 bits too', () => {
-    const first = (seed: number, sample: number, stage: 0 | 1 | 2 | 3 | 4): number => new Draws(seed, sample, stage).uniform();
+  it('differ between seeds, samples and purposes, beyond 32 bits too', () => {
+    const first = (seed: number, sample: number, purpose: 0 | 1 | 2 | 3 | 4): number => new Draws(seed, sample, purpose).uniform();
     const all = [first(1, 1, 0), first(2, 1, 0), first(1, 2, 0), first(1, 1, 1), first(1 + 2 ** 32, 1, 0), first(1, 1 + 2 ** 32, 0)];
     expect(new Set(all).size).toBe(all.length);
   });
 
   it('are uniform (chi-square over 256 bins) and lie in [0, 1)', () => {
-    const draws = new Draws(99, 5, STAGE.voxel);
+    const draws = new Draws(99, 5, PURPOSE.voxel);
     const bins = new Uint32Array(256);
     const total = 256_000;
     for (let i = 0; i < total; i++) {
@@ -57,14 +57,14 @@ describe('draws', () => {
     const n = 20_000;
     let product = 0;
     for (let sample = 0; sample < n; sample++) {
-      product += (new Draws(3, sample, STAGE.case).uniform() - 0.5) * (new Draws(3, sample + 1, STAGE.case).uniform() - 0.5);
+      product += (new Draws(3, sample, PURPOSE.case).uniform() - 0.5) * (new Draws(3, sample + 1, PURPOSE.case).uniform() - 0.5);
     }
     // Each product has variance 1/144.
     expect(Math.abs(product / n)).toBeLessThan(5 / 12 / Math.sqrt(n));
   });
 
   it('between two integers reach both and nothing else', () => {
-    const draws = new Draws(1, 1, STAGE.box);
+    const draws = new Draws(1, 1, PURPOSE.box);
     const seen = new Set(Array.from({ length: 1000 }, () => draws.between(-2, 3)));
     expect([...seen].sort((a, b) => a - b)).toEqual([-2, -1, 0, 1, 2, 3]);
   });

@@ -1,14 +1,13 @@
-import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { SampleError, WorkerError } from '../../src/common/errors.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
 import type { LoaderOptions } from '../../src/loader/options/options.ts';
+import { faultyLoader, forgetFaults } from '../fixtures/faulty-loader.ts';
 import type { Faults } from '../fixtures/faulty-worker.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
 import { streamHashes, undisturbedHashes } from '../fixtures/stream.ts';
 
-const FAULTY = join(import.meta.dirname, '../fixtures/faulty-worker.ts');
 const { dir, options } = await loaderFixture({
   shapes: [
     [12, 20, 17],
@@ -24,19 +23,14 @@ beforeAll(async () => {
   expected = await undisturbedHashes(options, 30);
 });
 
-afterEach(() => {
-  delete process.env.VOXFEED_TEST_FAULTS;
-});
+afterEach(forgetFaults);
 
-function faultyLoader(faults: Faults['faults'], more: Partial<LoaderOptions> = {}): Promise<PatchLoader> {
-  // Workers get a copy of the environment when they start.
-  process.env.VOXFEED_TEST_FAULTS = JSON.stringify({ dir: mkdtempSync(join(dir, 'faults-')), faults } satisfies Faults);
-  return PatchLoader.create({ ...options, ...more }, FAULTY);
-}
+const faulty = (faults: Faults['faults'], more: Partial<LoaderOptions> = {}): Promise<PatchLoader> =>
+  faultyLoader(dir, faults, { ...options, ...more });
 
 describe('a worker that fails once', () => {
   it.each(['exit', 'throw', 'uncaught', 'out of memory'] as const)('(%s) is not noticed in the stream', async (kind) => {
-    await using loader = await faultyLoader([{ sample: 17, kind, times: 1 }]);
+    await using loader = await faulty([{ sample: 17, kind, times: 1 }]);
     expect(await streamHashes(loader, 30)).toEqual(expected);
     const { redone, workerRestarts } = loader.metrics();
     expect(redone).toBeGreaterThanOrEqual(1);
@@ -45,13 +39,13 @@ describe('a worker that fails once', () => {
 
   it('over many samples, with one worker and a ring of one batch, is not noticed either', async () => {
     const faults = [3, 4, 5, 40, 77, 78].map((sample) => ({ sample, kind: 'exit', times: 1 }) as const);
-    await using loader = await faultyLoader(faults, { workers: 1, ring: 1 });
+    await using loader = await faulty(faults, { workers: 1, ring: 1 });
     expect(await streamHashes(loader, 30)).toEqual(expected);
     expect(loader.metrics().workerRestarts).toBe(faults.length);
   });
 
   it('and whose replacements die while they start is replaced until one lives', async () => {
-    await using loader = await faultyLoader(
+    await using loader = await faulty(
       [
         { sample: 17, kind: 'exit', times: 1 },
         { sample: -1, kind: 'start', times: 4 },
@@ -71,7 +65,7 @@ describe('a sample that fails again and again', () => {
   ] as const)(
     '($kind) ends the run after $times times with one error that names case, box and cause',
     async ({ kind, times, count, cause }) => {
-      await using loader = await faultyLoader([{ sample: 17, kind, times }]);
+      await using loader = await faulty([{ sample: 17, kind, times }]);
       // Sample 17 belongs to batch 4; the batches before it are still handed out.
       expect(await streamHashes(loader, 4)).toEqual(expected.slice(0, 4));
       const error: Error = await loader.next().catch((reason) => reason);
@@ -92,18 +86,5 @@ describe('workers that never come up', () => {
     await expect(PatchLoader.create(options, join(dir, 'no-such-worker.ts'))).rejects.toThrow(
       /a worker thread cannot start .*no-such-worker/,
     );
-  });
-
-  it('after all was well, end the run', async () => {
-    await using loader = await faultyLoader(
-      [
-        { sample: 17, kind: 'exit', times: 1 },
-        { sample: -1, kind: 'start', times: 1_000_000 },
-      ],
-      { workers: 1 },
-    );
-    const error: Error = await streamHashes(loader, 30).catch((reason) => reason);
-    expect(error).toBeInstanceOf(WorkerError);
-    expect(error.message).toMatch(/died 50 times in a row/);
   });
 });

@@ -2,16 +2,17 @@ import { describe, expect, it } from 'vitest';
 import { drawOperations, type Pipeline, spatialOf } from '../../src/augmentation/pipeline.ts';
 import { presetSteps } from '../../src/augmentation/presets.ts';
 import { completeSteps } from '../../src/augmentation/steps.ts';
-import type { Axis, PatchContext, Transform } from '../../src/augmentation/transform.ts';
+import type { PatchContext, Transform } from '../../src/augmentation/transform.ts';
 import { blur } from '../../src/augmentation/transforms/intensity/blur.ts';
 import { brightness } from '../../src/augmentation/transforms/intensity/brightness.ts';
 import { contrast } from '../../src/augmentation/transforms/intensity/contrast.ts';
 import { type GammaStep, gamma } from '../../src/augmentation/transforms/intensity/gamma.ts';
 import { type LowResolutionStep, lowResolution } from '../../src/augmentation/transforms/intensity/low-resolution.ts';
 import { noise } from '../../src/augmentation/transforms/intensity/noise.ts';
+import type { Axis } from '../../src/common/geometry.ts';
 import { patchOf } from '../../src/common/geometry.ts';
 import type { OptionTable } from '../../src/common/options.ts';
-import { AUGMENTATION_STAGES, Draws } from '../../src/common/random.ts';
+import { AUGMENTATION_PURPOSES, Draws } from '../../src/common/random.ts';
 import { complete, type Written } from '../fixtures/complete-step.ts';
 import { has, readJson } from './golden.ts';
 
@@ -74,7 +75,7 @@ function expectDistribution(values: number[], expected: Distribution): void {
 function drawMany<T extends OptionTable, P>(transform: Transform<T, P>, given: Written<T>, context: PatchContext): (P | null)[] {
   const step = complete(transform, given);
   return Array.from({ length: SAMPLES }, (_, i) =>
-    transform.draw(step, context, new Draws(2024, i, AUGMENTATION_STAGES + transform.stage)),
+    transform.draw(step, context, new Draws(2024, i, AUGMENTATION_PURPOSES + transform.purpose)),
   );
 }
 

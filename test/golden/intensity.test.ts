@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Axis, Sample, Workspace } from '../../src/augmentation/transform.ts';
+import type { Sample, Workspace } from '../../src/augmentation/transform.ts';
 import { type BlurParameters, blur, gaussian } from '../../src/augmentation/transforms/intensity/blur.ts';
 import { brightness } from '../../src/augmentation/transforms/intensity/brightness.ts';
 import { contrast } from '../../src/augmentation/transforms/intensity/contrast.ts';
 import { gamma } from '../../src/augmentation/transforms/intensity/gamma.ts';
 import { lowResolution } from '../../src/augmentation/transforms/intensity/low-resolution.ts';
+import type { Axis } from '../../src/common/geometry.ts';
 import { patchOf, voxels } from '../../src/common/geometry.ts';
 import { bindKernels, KERNEL_BYTES } from '../../src/kernels/kernels.ts';
 import { complete } from '../fixtures/complete-step.ts';

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { planConfiguration } from '../../src/planning/configuration.ts';
 import { planExperiment } from '../../src/planning/experiment.ts';
-import { featureMapSize, type Network } from '../../src/planning/network.ts';
 import { PLANNER, PLANNERS, type PlannerName } from '../../src/planning/planners.ts';
-import { type PlansConfiguration, writeConfiguration } from '../../src/planning/plans.ts';
 import { targetSpacing } from '../../src/planning/target-spacing.ts';
 import { planTopology } from '../../src/planning/topology.ts';
+import { featureMapSize, type Network } from '../../src/plans/network.ts';
+import { SCHEME_CLASS } from '../../src/plans/normalisation.ts';
+import { type PlansConfiguration, writeConfiguration } from '../../src/plans/plans.ts';
 import type { DatasetDescription } from '../../src/raw/dataset-json.ts';
 import { has, readJson } from './golden.ts';
 
@@ -13,6 +14,13 @@ function plannerOf(className: string): PlannerName {
   const found = PLANNERS.find((name) => PLANNER[name].className === className);
   if (found === undefined) throw new Error(`the golden data have a planner ${className} that is not known here`);
   return found;
+}
+
+/** The name of a channel that nnU-Net normalises by a class: files record the class, not the name. */
+function channelFor(className: string): string {
+  const found = Object.entries(SCHEME_CLASS).find(([, known]) => known === className);
+  if (found === undefined) throw new Error(`the golden data have a normalisation ${className} that is not known here`);
+  return found[0];
 }
 
 /** A configuration the way the golden files record it: the architecture's fields beside the others. */
@@ -71,10 +79,13 @@ describe.skipIf(!has('planning/plans_configuration.json'))('golden configuration
         planner,
         gpuMemoryGb: planner.referenceGb,
       });
-      // The recorded data set: every channel a z-score over the mask where the volume is mostly zero.
-      const masked: boolean[] = golden.result.use_mask_for_norm;
-      const channels = masked.map((_, i) => `MRI${i}`);
-      const entry = writeConfiguration({ ...planned, spacing, median: median_shape }, channels, masked[0] ? 0.5 : 1);
+      const { normalization_schemes: schemes, use_mask_for_norm: masked } = golden.result;
+      // A mask means that the volumes were mostly zero.
+      const entry = writeConfiguration(
+        { ...planned, spacing, median: median_shape },
+        schemes.map(channelFor),
+        masked.includes(true) ? 0.5 : 1,
+      );
       expectRecorded(flatten(entry as PlansConfiguration), golden.result, `configuration ${number}`);
     });
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Triple } from '../../src/common/geometry.ts';
-import { histogramOf, type IntensityProperties, intensityProperties } from '../../src/planning/intensity.ts';
-import type { Normalisation } from '../../src/planning/normalisation.ts';
+import { histogramOf, intensityProperties } from '../../src/planning/intensity.ts';
+import type { IntensityProperties, Normalisation } from '../../src/plans/normalisation.ts';
 import { normalise } from '../../src/preprocessing/normalise.ts';
 import { cropVolume, markLabelsOutside, nonzeroRegion } from '../../src/raw/crop.ts';
 import { sampleClassLocations } from '../../src/store/class-locations.ts';

@@ -1,7 +1,7 @@
 import { affineMatrix } from '../../src/augmentation/affine.ts';
-import type { Axis } from '../../src/augmentation/transform.ts';
 import type { Placement } from '../../src/augmentation/warp/placement.ts';
 import { TorchGrid } from '../../src/augmentation/warp/torch-grid.ts';
+import type { Axis } from '../../src/common/geometry.ts';
 import { patchOf, type Triple } from '../../src/common/geometry.ts';
 import { type GoldenCase, has, manifest, readArray } from './golden.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Triple } from '../../src/common/geometry.ts';
 import { allowedPadding, boxAround, randomBox, startRange } from '../../src/common/patch-box.ts';
-import { Draws, STAGE } from '../../src/common/random.ts';
+import { Draws, PURPOSE } from '../../src/common/random.ts';
 import { chooseClass } from '../../src/sampling/class-choice.ts';
 import { isLastPart } from '../../src/sampling/oversampling.ts';
 import { has, readJson } from './golden.ts';
@@ -22,7 +22,7 @@ describe.skipIf(!has('sampling/bbox.json'))('golden boxes', () => {
       expect(range.highest).toEqual(golden.random_start_max_inclusive);
       for (const { voxel, lbs, ubs } of golden.forced) expect(boxAround(voxel, range, read)).toEqual({ lower: lbs, upper: ubs });
       for (let sample = 0; sample < 50; sample++) {
-        const { lower } = randomBox(range, read, new Draws(1, sample, STAGE.box));
+        const { lower } = randomBox(range, read, new Draws(1, sample, PURPOSE.box));
         lower.forEach((start, axis) => {
           expect(start).toBeGreaterThanOrEqual(golden.random_start_min[axis]);
           expect(start).toBeLessThanOrEqual(golden.random_start_max_inclusive[axis]);
@@ -41,7 +41,7 @@ describe.skipIf(!has('sampling/bbox.json'))('golden class choice', () => {
       const found: Record<string, number> = {};
       let random = 0;
       for (let sample = 0; sample < golden.draws; sample++) {
-        const chosen = chooseClass(golden.force_fg, classes, counts, new Draws(3, sample, STAGE.class));
+        const chosen = chooseClass(golden.force_fg, classes, counts, new Draws(3, sample, PURPOSE.class));
         if (chosen === null) random++;
         else found[keys[chosen]] = (found[keys[chosen]] ?? 0) + 1;
       }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Axis, Sample, Workspace } from '../../src/augmentation/transform.ts';
+import type { Sample, Workspace } from '../../src/augmentation/transform.ts';
 import { blur as blurTransform, gaussian } from '../../src/augmentation/transforms/intensity/blur.ts';
 import { lowResolution as lowResolutionTransform } from '../../src/augmentation/transforms/intensity/low-resolution.ts';
+import type { Axis } from '../../src/common/geometry.ts';
 import { type Triple, voxels } from '../../src/common/geometry.ts';
 import { blurScratchBytes, type Taps } from '../../src/kernels/intensity.ts';
 import { bindKernels, KERNEL_BYTES } from '../../src/kernels/kernels.ts';

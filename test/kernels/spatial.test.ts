@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { affineMatrix } from '../../src/augmentation/affine.ts';
 import { mapping } from '../../src/augmentation/reading.ts';
-import type { Axis } from '../../src/augmentation/transform.ts';
 import { warpImage } from '../../src/augmentation/warp/image.ts';
 import { warpLabels } from '../../src/augmentation/warp/labels.ts';
 import type { Placement } from '../../src/augmentation/warp/placement.ts';
+import type { Axis } from '../../src/common/geometry.ts';
 import { type Box, type Triple, triple, voxels } from '../../src/common/geometry.ts';
 import { Draws } from '../../src/common/random.ts';
 import { bindKernels, KERNEL_BYTES } from '../../src/kernels/kernels.ts';
@@ -59,10 +59,13 @@ function describeTask({ crop, patch, axes, angles, scales, mirrored, exists }: T
 
 /** Sets what is outside of the part that exists to `value`. */
 function clear<T extends Float32Array | Int16Array>(values: T, { crop, exists: { lower, upper } }: Task, value: number): T {
+  const outside = (at: number, axis: number): boolean => at < lower[axis] || at >= upper[axis];
   let i = 0;
   for (let z = 0; z < crop[0]; z++)
-    for (let y = 0; y < crop[1]; y++)
-      for (let x = 0; x < crop[2]; x++, i++) if ([z, y, x].some((at, axis) => at < lower[axis] || at >= upper[axis])) values[i] = value;
+    for (let y = 0; y < crop[1]; y++) {
+      const row = outside(z, 0) || outside(y, 1);
+      for (let x = 0; x < crop[2]; x++, i++) if (row || outside(x, 2)) values[i] = value;
+    }
   return values;
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { PRESETS } from '../../src/augmentation/presets.ts';
@@ -7,6 +7,7 @@ import { OptionError, StateError } from '../../src/common/errors.ts';
 import { Digest } from '../../src/common/hash.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
 import type { LoaderOptions } from '../../src/loader/options/options.ts';
+import { faultyLoader, forgetFaults } from '../fixtures/faulty-loader.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
 import { makeStore } from '../fixtures/store.ts';
 
@@ -29,8 +30,8 @@ const options: LoaderOptions = {
   ],
 };
 
-async function hashes(given: LoaderOptions, count: number, workerModule?: string): Promise<string[]> {
-  await using loader = await PatchLoader.create(given, workerModule);
+async function hashes(given: LoaderOptions, count: number, create = (of: LoaderOptions) => PatchLoader.create(of)): Promise<string[]> {
+  await using loader = await create(given);
   const found: string[] = [];
   for (let i = 0; i < count; i++) {
     using batch = await loader.next();
@@ -74,12 +75,11 @@ describe('an augmented stream', () => {
 
   it('is not changed by workers that die', async () => {
     const expected = await hashes(options, 12);
-    const faults = [7, 30, 41].map((sample) => ({ sample, kind: 'exit', times: 1 }));
-    process.env.VOXFEED_TEST_FAULTS = JSON.stringify({ dir: mkdtempSync(join(dir, 'faults-')), faults });
+    const faults = [7, 30, 41].map((sample) => ({ sample, kind: 'exit', times: 1 }) as const);
     try {
-      expect(await hashes(options, 12, join(import.meta.dirname, '../fixtures/faulty-worker.ts'))).toEqual(expected);
+      expect(await hashes(options, 12, (given) => faultyLoader(dir, faults, given))).toEqual(expected);
     } finally {
-      delete process.env.VOXFEED_TEST_FAULTS;
+      forgetFaults();
     }
   });
 
@@ -93,6 +93,29 @@ describe('an augmented stream', () => {
     const other = PatchLoader.create({ store, state, augmentation: 'noMirroring' });
     await expect(other).rejects.toThrow(StateError);
     await expect(other).rejects.toThrow(/saved with augmentation/);
+  });
+
+  it('is the same whether its steps say their defaults or leave them out, also where it continues', async () => {
+    const short = [{ transform: 'noise' }, { transform: 'oneOf', of: [{ transform: 'gamma', invert: true }] }] as const;
+    const long = [
+      { transform: 'noise', channelProbability: 1, sigma: [0, 0.1], probability: 1 },
+      { transform: 'oneOf', of: [{ invert: true, retainStats: true, transform: 'gamma' }] },
+    ] as const;
+    const folded: LoaderOptions = { ...options, fold: 'all' };
+    const expected = await hashes({ ...folded, augmentation: short }, 4);
+    expect(await hashes({ ...folded, augmentation: long }, 4)).toEqual(expected);
+    const loader = await PatchLoader.create({ ...folded, augmentation: short, validation: { augmentation: short } });
+    for (let i = 0; i < 2; i++) (await loader.next()).dispose();
+    const state = JSON.parse(JSON.stringify(loader.state()));
+    await loader.close();
+    // States say what was given.
+    expect(state.augmentation).toEqual(short);
+    expect(await hashes({ store, state, augmentation: long, validation: { augmentation: long } } as LoaderOptions, 2)).toEqual(
+      expected.slice(2),
+    );
+    const others = [{ ...long[0], sigma: [0, 0.2] }, long[1]] as LoaderOptions['augmentation'] & object;
+    for (const given of [{ augmentation: others }, { validation: { augmentation: others } }])
+      await expect(PatchLoader.create({ store, state, ...given })).rejects.toThrow(/saved with (validation\.)?augmentation/);
   });
 
   it('has the same bytes with and without the vector units that processors differ in', () => {

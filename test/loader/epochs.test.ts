@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { connect, PatchLoader, share } from '../../src/index.ts';
 import type { Batch } from '../../src/loader/batch.ts';
 import type { LoaderOptions } from '../../src/loader/options/options.ts';
-import { caseFiles } from '../../src/store/case-files.ts';
+import { caseFiles } from '../../src/store/file-names.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
 import { makeStore } from '../fixtures/store.ts';
 

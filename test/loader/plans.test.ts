@@ -4,9 +4,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { PatchLoader } from '../../src/loader/loader.ts';
 import type { LoaderOptions } from '../../src/loader/options/options.ts';
 import { adviseOversampling } from '../../src/planning/oversampling-advice.ts';
-import { storeConfiguration } from '../../src/planning/store-configuration.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
+import { storeConfiguration } from '../../src/store/store-configuration.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
 import { type PlansContent, writePlans } from '../fixtures/plans.ts';
 import { makeRawDataset, randomCase } from '../fixtures/raw-dataset.ts';
@@ -106,8 +106,11 @@ describe('a loader of a store with plans', () => {
     cpSync(store.dir, copy, { recursive: true });
     writeFileSync(join(copy, 'nnUNetPlans.json'), '{');
     const damaged = { name: 'PlansError', where: join(copy, 'nnUNetPlans.json') };
-    await expect(openStore(copy).then((opened) => refused({ store: opened }))).rejects.toMatchObject(damaged);
-    expect(await resolved({ store: await openStore(copy), patchSize: [2, 2], batchSize: 2 })).toMatchObject({ patchSize: [2, 2] });
+    const opened = await openStore(copy);
+    await expect(refused({ store: opened })).rejects.toMatchObject(damaged);
+    expect(() => opened.plans).toThrow(expect.objectContaining(damaged));
+    expect((await openStore(store.dir)).plans?.plans_name).toBe('nnUNetPlans');
+    expect(await resolved({ store: opened, patchSize: [2, 2], batchSize: 2 })).toMatchObject({ patchSize: [2, 2] });
   });
 });
 
@@ -208,6 +211,6 @@ describe('a configuration whose voxels would be others', () => {
     const edited = await openStore(copy);
     expect(() => storeConfiguration(edited)).toThrow('another normalisation');
     writePlans(join(copy, 'nnUNetPlans.json'), { ...PLANS, batch: 7 });
-    expect(storeConfiguration(edited).batchSize).toBe(7);
+    expect(storeConfiguration(await openStore(copy)).batchSize).toBe(7);
   });
 });

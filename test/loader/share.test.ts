@@ -3,8 +3,8 @@ import { truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { connect, PatchLoader, share } from '../../src/index.ts';
-import { caseFiles } from '../../src/store/case-files.ts';
+import { ClosedError, connect, PatchLoader, type SharedLoader, share } from '../../src/index.ts';
+import { caseFiles } from '../../src/store/file-names.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
 import { makeStore } from '../fixtures/store.ts';
 import { streamHashes, undisturbedHashes } from '../fixtures/stream.ts';
@@ -99,6 +99,47 @@ describe('a consumer in another thread', () => {
     await using shared = await connect(port);
     await expect(shared.next()).rejects.toThrow(/loader: it is closed/);
     for await (const _ of shared) expect.fail('there was a batch');
+  });
+});
+
+describe('whatever is asked of a shared loader', () => {
+  const questions: Record<string, (shared: SharedLoader) => Promise<unknown>> = {
+    next: (shared) => shared.next(),
+    state: (shared) => shared.state(),
+    metrics: (shared) => shared.metrics(),
+    nextBatch: (shared) => shared.training.nextBatch,
+    skipTo: (shared) => shared.training.skipTo(7),
+  };
+  const outcomes = async (shared: SharedLoader) =>
+    Object.fromEntries(
+      await Promise.all(
+        Object.entries(questions).map(async ([name, ask]) => [name, await ask(shared).catch((error) => error.constructor)]),
+      ),
+    );
+  const closed = Object.fromEntries(Object.keys(questions).map((name) => [name, ClosedError]));
+
+  it('ends in a ClosedError once it is closed', async () => {
+    await using loader = await PatchLoader.create(options);
+    const shared = await connect(share(loader));
+    await shared.close();
+    expect(await outcomes(shared)).toEqual(closed);
+  });
+
+  it('ends in a ClosedError when the port is cut, on the way and afterwards', async () => {
+    await using loader = await PatchLoader.create(options);
+    const port = share(loader);
+    await using shared = await connect(port);
+    port.close();
+    expect(await outcomes(shared)).toEqual(closed);
+    expect(await outcomes(shared)).toEqual(closed);
+  });
+
+  it('is told, too, when the port is cut while it connects', async () => {
+    await using loader = await PatchLoader.create(options);
+    const port = share(loader);
+    const connecting = connect(port);
+    port.close();
+    await expect(connecting).rejects.toThrow(ClosedError);
   });
 });
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SampleError } from '../../src/common/errors.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
-import { caseFiles } from '../../src/store/case-files.ts';
+import { caseFiles } from '../../src/store/file-names.ts';
 import { loaderFixture, SHAPES } from '../fixtures/loader.ts';
 import { makeStore } from '../fixtures/store.ts';
 

@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Triple } from '../../src/common/geometry.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
 import type { LoaderOptions } from '../../src/loader/options/options.ts';
 import type { Store } from '../../src/store/store.ts';
-import type { Faults } from '../fixtures/faulty-worker.ts';
+import { faultyLoader, forgetFaults } from '../fixtures/faulty-loader.ts';
 import { LiveWorkers } from '../fixtures/live-workers.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
 import { makeStore } from '../fixtures/store.ts';
@@ -29,7 +29,6 @@ const writeSplits = (splits: unknown, to: Store = store): void => writeFileSync(
 writeSplits(SPLITS);
 
 const VALIDATED: LoaderOptions = { ...options, fold: 0, validation: true };
-const FAULTY = join(import.meta.dirname, '../fixtures/faulty-worker.ts');
 
 /** The validation stream of a loader whose training nobody takes. */
 async function validationHashes(given: LoaderOptions, count: number): Promise<string[]> {
@@ -212,14 +211,11 @@ describe('leaving out batches', () => {
 });
 
 describe('both streams', () => {
-  afterEach(() => {
-    delete process.env.VOXFEED_TEST_FAULTS;
-  });
+  afterEach(forgetFaults);
 
   it('survive workers that die over samples of either', async () => {
     const faults = [9, 10, 31].flatMap((sample) => (['exit', 'uncaught'] as const).map((kind) => ({ sample, kind, times: 1 })));
-    process.env.VOXFEED_TEST_FAULTS = JSON.stringify({ dir: mkdtempSync(join(dir, 'faults-')), faults } satisfies Faults);
-    await using loader = await PatchLoader.create(VALIDATED, FAULTY);
+    await using loader = await faultyLoader(dir, faults, VALIDATED);
     const [trained, validated] = await Promise.all([streamHashes(loader, 20), streamHashes(loader.validation, 20)]);
     expect(trained).toEqual(training);
     expect(validated).toEqual(validation);

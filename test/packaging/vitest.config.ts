@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { COMMON } from '../vitest.ts';
 
 /** Apart from the others, because it needs the registry to install the tarball's dependencies. */
-export default defineConfig({ test: { include: ['test/packaging/**/*.test.ts'], pool: 'forks', testTimeout: 120_000 } });
+export default defineConfig({ test: { ...COMMON, include: ['test/packaging/**/*.test.ts'] } });

@@ -41,6 +41,22 @@ describe('a contact sheet', () => {
     expect(labelled).toBeGreaterThan(empty + 50);
   });
 
+  it('is wide enough for its legend where patches are narrow', () => {
+    const narrow: SheetSample = {
+      ...sample(false, true),
+      image: new Float32Array(24),
+      target: new Int16Array(24),
+      shape: [1, 12, 2],
+      caption: '',
+    };
+    const classes = [1, 2, 3].map((label) => ({ name: `a class with the long name number ${label}`, labels: [label] }));
+    const { data, channels, width } = decode(drawContactSheet('', [narrow], classes));
+    // The last entry has its orange patch, and its words to the last letter: ink in the column of its D, and a margin behind.
+    const inkAt = (x: number): boolean => Array.from({ length: 40 }, (_, y) => data[channels * (y * width + x)]).some((red) => red === 214);
+    expect(count(drawContactSheet('', [narrow], classes), ORANGE)).toBe(49);
+    expect([width - 20, width - 14].map(inkAt)).toEqual([true, false]);
+  });
+
   it('draws 2D patches, constant patches and characters it has no letter for', () => {
     const flat: SheetSample = {
       image: new Float32Array(64).fill(3),

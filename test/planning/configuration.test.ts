@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { OptionError } from '../../src/common/errors.ts';
 import { type ConfigurationInput, planConfiguration } from '../../src/planning/configuration.ts';
-import { featureMapSize } from '../../src/planning/network.ts';
 import { PLANNER, PLANNERS } from '../../src/planning/planners.ts';
+import { featureMapSize } from '../../src/plans/network.ts';
 
 /** The lung data set of nnU-Net's documentation at full resolution. */
 const LUNG: ConfigurationInput = {

@@ -3,8 +3,8 @@ import { OptionError } from '../../src/common/errors.ts';
 import { planExperiment } from '../../src/planning/experiment.ts';
 import type { DatasetFingerprint } from '../../src/planning/fingerprint.ts';
 import type { PlannerName } from '../../src/planning/planners.ts';
-import type { PlansConfiguration } from '../../src/planning/plans.ts';
-import { resolveConfiguration } from '../../src/planning/plans-file.ts';
+import type { PlansConfiguration } from '../../src/plans/plans.ts';
+import { resolveConfiguration } from '../../src/plans/plans-file.ts';
 import { describeDataset, HIPPOCAMPUS, LUNG, type PlannedDataset, plan } from '../fixtures/experiment.ts';
 
 const configuration = (dataset: PlannedDataset, name = '3d_fullres') => plan(dataset).plans.configurations[name] as PlansConfiguration;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ExperimentPlan } from '../../src/planning/experiment.ts';
-import type { PlansConfiguration } from '../../src/planning/plans.ts';
+import type { PlansConfiguration } from '../../src/plans/plans.ts';
 import { HIPPOCAMPUS, LUNG, type PlannedDataset, plan } from '../fixtures/experiment.ts';
 
 /** "512,512/12", by configuration. */

@@ -1,12 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type Histogram,
-  histogramOf,
-  type IntensityProperties,
-  intensityProperties,
-  mergeHistograms,
-} from '../../src/planning/intensity.ts';
+import { type Histogram, histogramOf, intensityProperties, mergeHistograms } from '../../src/planning/intensity.ts';
 import { percentile } from '../../src/planning/statistics.ts';
+import type { IntensityProperties } from '../../src/plans/normalisation.ts';
 import { numbers } from '../fixtures/raw-dataset.ts';
 
 const KEYS = ['max', 'mean', 'median', 'min', 'percentile_00_5', 'percentile_99_5', 'std'] as const;

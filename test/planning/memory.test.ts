@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { countParameters, estimateMemory, type MemoryInput } from '../../src/planning/memory.ts';
-import type { Network } from '../../src/planning/network.ts';
+import type { Network } from '../../src/plans/network.ts';
 import { flatNetwork, PROSTATE_STRIDES } from '../fixtures/networks.ts';
 
 const TINY = flatNetwork([4, 8]);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Triple } from '../../src/common/geometry.ts';
-import { resampledShape, targetSpacing, transpose, transposition } from '../../src/planning/target-spacing.ts';
+import { transpose } from '../../src/common/geometry.ts';
+import { resampledShape, targetSpacing, transposition } from '../../src/planning/target-spacing.ts';
 
 const FEW: Triple = [20, 256, 256];
 const MANY: Triple = [100, 256, 256];

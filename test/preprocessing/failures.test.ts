@@ -6,12 +6,12 @@ import type { CasesError } from '../../src/common/errors.ts';
 import { planDataset } from '../../src/preprocessing/plan-dataset.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import { openStore } from '../../src/store/store.ts';
+import { MAIN } from '../fixtures/paths.ts';
 import { writePlans } from '../fixtures/plans.ts';
 import { imagePath, labelPath, makeRawDataset, type RawDatasetContent, randomCase, writeCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 import { contents, fileNames, identities, planFiles } from './store-files.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
 const SHAPE = [3, 4, 5];
 
 function prepare(content: RawDatasetContent) {
@@ -150,7 +150,7 @@ describe('a disk that is full', () => {
   /** No file may grow past `blocks` of 512 or 1024 bytes, as the shell counts them; writing more fails like on a full disk. */
   function runLimited(blocks: number, raw: string, out: string, ...more: string[]) {
     const script = `trap '' XFSZ; ulimit -f ${blocks}; exec "$@"`;
-    const words = [process.execPath, join(ROOT, 'src', 'cli', 'main.ts'), 'preprocess', raw, out, '--workers', '1', ...more];
+    const words = [process.execPath, MAIN, 'preprocess', raw, out, '--workers', '1', ...more];
     return spawnSync('sh', ['-c', script, 'sh', ...words], { encoding: 'utf8' });
   }
 

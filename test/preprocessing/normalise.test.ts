@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Normalisation } from '../../src/planning/normalisation.ts';
+import type { Normalisation } from '../../src/plans/normalisation.ts';
 import { normalise } from '../../src/preprocessing/normalise.ts';
 
 function run(values: number[], by: Normalisation, segmentation: number[] = values.map(() => 0)): number[] {

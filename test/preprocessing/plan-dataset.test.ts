@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Plans } from '../../src/planning/plans.ts';
+import type { Plans } from '../../src/plans/plans.ts';
 import { type PlanDatasetOptions, planDataset } from '../../src/preprocessing/plan-dataset.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import type { Progress } from '../../src/preprocessing/run-options.ts';

@@ -1,18 +1,6 @@
-import {
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import { openStore } from '../../src/store/store.ts';
 import { killInWrite } from '../fixtures/kill.ts';
@@ -22,7 +10,8 @@ import { contents, fileNames, identities, readNpy } from './store-files.ts';
 
 const WORKERS = { workers: 1 };
 
-function prepare(channels = ['MRI'], dir = temporaryFolder()) {
+function prepare(channels = ['MRI']) {
+  const dir = temporaryFolder();
   const cases = ['a', 'b', 'c'].map((id, i) => randomCase(id, [6, 7, 8 + i], { seed: i + 1, sparse: true }));
   return { raw: makeRawDataset(join(dir, 'raw'), { channels, cases }), out: join(dir, 'store'), dir };
 }
@@ -31,11 +20,9 @@ function prepare(channels = ['MRI'], dir = temporaryFolder()) {
 let shared: ReturnType<typeof prepare>;
 
 beforeAll(async () => {
-  shared = prepare(['MRI'], mkdtempSync(join(tmpdir(), 'voxfeed-test-')));
+  shared = prepare();
   expect((await preprocess(shared.raw, shared.out, WORKERS)).written).toBe(3);
 });
-
-afterAll(() => rmSync(shared.dir, { recursive: true, force: true }));
 
 /** A copy of that store, which the test may change. */
 function finished(): { raw: string; out: string } {

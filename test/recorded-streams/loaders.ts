@@ -39,7 +39,7 @@ function partly(caseNumber: number, z: number, y: number, x: number): number {
 }
 
 /** The z-score of both channels within the nonzero region, as an index says it. */
-const MASKED = { normalisation: [0, 1].map(() => ({ scheme: 'zscore', masked: true })) };
+const MASKED = { normalisation: [0, 1].map(() => ({ scheme: 'zscore' as const, masked: true })) };
 
 async function stores(): Promise<Record<'organs' | 'regions' | 'ignored' | 'masked', Store>> {
   const dir = temporaryFolder();
@@ -50,7 +50,7 @@ async function stores(): Promise<Record<'organs' | 'regions' | 'ignored' | 'mask
     organs: await make('organs', { labels, label: organs }),
     regions: await make('regions', { labels: { background: 0, whole: [1, 2], core: 2 }, label: organs }),
     ignored: await make('ignored', { labels: { background: 0, whole: [1, 2], core: 2, ignore: 3 }, label: partly }),
-    masked: await make('masked', { labels, label: (...at) => (at[1] < 2 ? -1 : organs(...at)), channels: 2, options: MASKED }),
+    masked: await make('masked', { labels, label: (...at) => (at[1] < 2 ? -1 : organs(...at)), channels: 2, ...MASKED }),
   };
   const ids = made.organs.cases.map(({ id }) => id);
   const splits = [{ train: ids.slice(0, 4), val: ids.slice(4) }];

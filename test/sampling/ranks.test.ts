@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { OptionError } from '../../src/common/errors.ts';
 import { roundHalfEven } from '../../src/common/round.ts';
 import { isForced } from '../../src/sampling/oversampling.ts';
-import { type RankOptions, resolveRanks, shareOf } from '../../src/sampling/ranks.ts';
+import { type RankOptions, resolveRanks, slotsOf } from '../../src/sampling/ranks.ts';
 
 /** nnU-Net's formula, sample by sample (docs/nnunet.md#ranks): each rank's samples, and which of them are forced. */
 function reference(batch: number, world: number, fraction: number): { counts: number[]; forced: boolean[] } {
@@ -25,7 +25,7 @@ describe('the split of a batch among ranks', () => {
       for (let world = 2; world <= Math.min(batch, 16); world++)
         for (const fraction of [0, 0.05, 0.1, 0.25, 0.33, 0.5, 0.75, 1]) {
           const { counts, forced } = reference(batch, world, fraction);
-          const shares = counts.map((_, rank) => shareOf(batch, world, rank));
+          const shares = counts.map((_, rank) => slotsOf(batch, world, rank));
           expect(shares.map(({ count }) => count)).toEqual(counts);
           const samples = shares.flatMap(({ first, count }) => Array.from({ length: count }, (_, i) => first + i));
           const actual = samples.map((sample) => isForced({ fraction, probabilistic: false }, 0, sample, batch));

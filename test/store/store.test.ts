@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { xxh64 } from '../../src/common/hash.ts';
 import { NPY_HEADER_BYTES, parseNpyHeader } from '../../src/formats/npy.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
-import { caseFiles } from '../../src/store/case-files.ts';
+import { caseFiles } from '../../src/store/file-names.ts';
 import { decodeSidecar, encodeSidecar } from '../../src/store/sidecar.ts';
 import { openStore } from '../../src/store/store.ts';
 import type { StoredCase, StoreIndex } from '../../src/store/store-index.ts';

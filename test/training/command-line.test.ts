@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readNifti } from '../../src/formats/nifti.ts';
-import { commandLine, EXAMPLES } from '../fixtures/command-line.ts';
+import { type CommandResult, commandLine } from '../fixtures/command-line.ts';
+import { EXAMPLES } from '../fixtures/paths.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 import { tinyStore } from '../fixtures/tiny-training.ts';
 
@@ -13,12 +14,12 @@ const voxfeed = commandLine(dir);
 const SIZES = ['--iterations', '3', '--val-iterations', '1', '--workers', '1'];
 const IMAGE = join(EXAMPLES, 'imagesTr/hippocampus_001_0000.nii.gz');
 
-let first: ReturnType<typeof voxfeed>;
-let second: ReturnType<typeof voxfeed>;
+let first: CommandResult;
+let second: CommandResult;
 beforeAll(async () => {
   await tinyStore(dir);
-  first = voxfeed('train', store, '--fold', '0', '--epochs', '1', ...SIZES, '--out', model);
-  second = voxfeed('train', store, '--fold', '0', '--epochs', '2', ...SIZES, '--out', model, '--continue', '--json');
+  first = await voxfeed('train', store, '--fold', '0', '--epochs', '1', ...SIZES, '--out', model);
+  second = await voxfeed('train', store, '--fold', '0', '--epochs', '2', ...SIZES, '--out', model, '--continue', '--json');
 }, 400_000);
 
 describe('voxfeed train', () => {
@@ -55,12 +56,12 @@ describe('voxfeed train', () => {
     [['--out', 'elsewhere', '--continue'], 1, /there is no checkpoint\.json to continue from/],
     [['--out', 'elsewhere', '--fold', '9'], 1, /--fold: .*splits_final\.json has no fold 9/],
     [['--out', 'elsewhere', '--fold', 'x'], 2, /--fold: "x" is not a fold from 0 on/],
-    [['--out', 'elsewhere', '--configs', '3d_fullres'], 2, /--configs is not for training/],
+    [['--out', 'elsewhere', '--configs', '3d_fullres'], 2, /unknown option '--configs'/],
     [['--out', 'elsewhere', '--epochs', '0'], 2, /--epochs: 0 is not a whole number from 1/],
     [['--out', 'elsewhere', '--learning-rate', '0'], 2, /--learning-rate: 0 is not a number above 0/],
     [['--out', 'elsewhere', '--patch', '16,16,15', '--batch', '1'], 1, /cannot be halved as often.*multiple of \[2, 2, 2\]/],
-  ])('refuses %j', (words, status, message) => {
-    const found = voxfeed('train', store, ...words, '--workers', '1');
+  ])('refuses %j', async (words, status, message) => {
+    const found = await voxfeed('train', store, ...words, '--workers', '1');
     expect(found.stderr).toMatch(message);
     expect(found.status).toBe(status);
   });
@@ -68,7 +69,7 @@ describe('voxfeed train', () => {
 
 describe('voxfeed predict', () => {
   it('labels an image in its own geometry, and draws truth beside prediction', async () => {
-    const { status, stdout, stderr } = voxfeed(
+    const { status, stdout, stderr } = await voxfeed(
       'predict',
       IMAGE,
       '--model',
@@ -100,8 +101,8 @@ describe('voxfeed predict', () => {
     [[IMAGE, '--model', '.'], 1, /there is no checkpoint\.json/],
     [['nothing.nii.gz', '--model', model], 1, /nothing\.nii\.gz: .*ENOENT/],
     [[join(EXAMPLES, 'dataset.json'), '--model', model], 1, /its name does not end in _0000\.nii\.gz/],
-  ])('refuses %j', (words, status, message) => {
-    const found = voxfeed('predict', ...words);
+  ])('refuses %j', async (words, status, message) => {
+    const found = await voxfeed('predict', ...words);
     expect(found.stderr).toMatch(message);
     expect(found.status).toBe(status);
   });

@@ -108,7 +108,7 @@ test('counts of right, wrong and missed voxels are exact and add up', async () =
 test.each([1e-3, 10])('the optimiser steps as SGD with Nesterov momentum, decay and clipping: gradients of %d', async (size) => {
   const length = 20000;
   const parameters = new Parameters();
-  parameters.add('all', [length], 1);
+  parameters.add('all', [length], { he: 1 });
   const step = { control: memory('control', 2), history: memory('history', 2) };
   const fill = (seed: number, scale: number): Float64Array => Float64Array.from({ length }, (_, i) => Math.fround(scale * noise(seed)(i)));
   const [p, g, v] = [fill(1, 1), fill(2, size), fill(3, 0.1)];

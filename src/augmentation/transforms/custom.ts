@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { OptionError } from '../../common/errors.ts';
+import type { Axis } from '../../common/geometry.ts';
 import { type Triple, voxels } from '../../common/geometry.ts';
 import type { OptionTable } from '../../common/options.ts';
 import type { Draws } from '../../common/random.ts';
 import { text, that } from '../../common/schemas.ts';
-import type { Axis, PatchContext, StepOf, Transform } from '../transform.ts';
+import type { PatchContext, StepOf, Transform } from '../transform.ts';
 
 const OPTIONS = {
   /** A path, relative to the current folder, or a URL of a module whose default export is a `CustomTransform`. */
@@ -74,7 +75,7 @@ export async function loadCustom(module: string): Promise<void> {
 }
 
 export const custom: Transform<typeof OPTIONS, { drawn: unknown }> = {
-  stage: 28,
+  purpose: 28,
   options: OPTIONS,
 
   makesForeground: () => true,

@@ -28,7 +28,7 @@ export function oneOf(lookup: (name: string) => AnyTransform): Transform<typeof 
   // Complete as the step that holds them is.
   const held = ({ of }: { of: readonly Step[] }): readonly CompleteStep[] => of as readonly CompleteStep[];
   return {
-    stage: 24,
+    purpose: 24,
     options: OPTIONS,
     holds: 'of',
     bearsMirroring: true,

@@ -1,6 +1,5 @@
-import type { Triple } from '../../common/geometry.ts';
+import type { Axis, Triple } from '../../common/geometry.ts';
 import type { Matrix } from '../affine.ts';
-import type { Axis } from '../transform.ts';
 
 /** Where the voxels of an output patch lie in a source volume (docs/nnunet.md#coordinates). */
 export interface Placement {

@@ -7,6 +7,8 @@ import { SAMPLING_OPTIONS, type StreamOption } from '../../sampling/table.ts';
 import { readAugmentation } from './flags.ts';
 
 export const MOST_WORKERS = 256;
+/** As many as keep a GPU busy; a rank takes no cores from the others of its machine. */
+export const ENOUGH_WORKERS = 4;
 
 export const ringLength = wholeNumber(1, 2 ** 16);
 export const pipeline = that<PresetName | readonly PipelineStep[]>(
@@ -58,10 +60,10 @@ export const CONFIGURATION_OPTIONS = {
     read: readNumber,
     help: 'names the stream',
   },
-  /** Worker threads. Default: one per core. They change the speed, never the stream. */
+  /** Worker threads. Default: one per core, shared by the ranks on this machine, at most 4. They change the speed, never the stream. */
   workers: {
     schema: wholeNumber(1, MOST_WORKERS),
-    otherwise: 'one per core',
+    otherwise: 'one per core, at most 4',
     flag: '--workers N',
     read: readNumber,
     help: 'worker threads; they change the speed, never the stream',
@@ -145,7 +147,8 @@ export const CONFIGURATION_OPTIONS = {
   },
   /**
    * Keep cases in shared memory, up to this many bytes: cropping from there is about twice as fast as from the page cache. The first cases
-   * of the store that fit have a place. 0 keeps none. Default: 1 GiB, less where memory is short.
+   * of the store that fit have a place. 0 keeps none. Default: 1 GiB, shared by the ranks on this machine, less where memory is
+   * short.
    */
   cacheBytes: {
     schema: wholeNumber(0, Number.MAX_SAFE_INTEGER),
@@ -154,7 +157,7 @@ export const CONFIGURATION_OPTIONS = {
     read: readGigabytes,
     help: 'keep cases in memory, up to this; 0 reads files only',
   },
-  /** Refuse to take more memory than this. Default: half of what the machine has. */
+  /** Refuse to take more memory than this. Default: half of what the machine has, shared by the ranks on it. */
   maxMemoryBytes: {
     schema: wholeNumber(1, Number.MAX_SAFE_INTEGER),
     otherwise: "half of the machine's memory",

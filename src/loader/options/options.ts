@@ -7,13 +7,14 @@ import { machineMemory } from '../../common/bytes.ts';
 import { OptionError } from '../../common/errors.ts';
 import { patchOf, type Triple } from '../../common/geometry.ts';
 import { type Checked, checkOptions, type Given, given } from '../../common/options.ts';
-import type { Normalisation } from '../../planning/normalisation.ts';
-import { storeConfiguration } from '../../planning/store-configuration.ts';
-import { isAnnotated } from '../../raw/labels.ts';
+import type { Normalisation } from '../../plans/normalisation.ts';
+import { foregroundOf } from '../../raw/labels.ts';
 import { type ResolvedSampling, resolveSampling } from '../../sampling/options.ts';
+import { ranksHere } from '../../sampling/ranks.ts';
 import type { PreviousStage } from '../../store/previous-stage.ts';
 import type { Store } from '../../store/store.ts';
-import { CONFIGURATION_OPTIONS, MOST_WORKERS } from './configuration-table.ts';
+import { storeConfiguration } from '../../store/store-configuration.ts';
+import { CONFIGURATION_OPTIONS, ENOUGH_WORKERS } from './configuration-table.ts';
 import type { LOADER_OPTIONS } from './table.ts';
 
 /** What a `PatchLoader` is made from. */
@@ -28,7 +29,7 @@ interface Decided extends ResolvedSampling {
   patchSize: number[];
   /** The patch in three axes: a 2D patch has 1 along axis 0. */
   patch: Triple;
-  /** Of all ranks together; `share.count` of them are made here. */
+  /** Of all ranks together; `slots.count` of them are made here. */
   batchSize: number;
   workers: number;
   /** What is done to patches, step by step. */
@@ -68,14 +69,16 @@ export function resolveOptions(options: LoaderOptions, { previous = null, cases 
   const patch = patchOf(patchSize);
   const previousLabels = previous ? store.index.labels.values.filter((label) => label > 0) : [];
   const { nnunetCompat, augmentation } = checked;
+  const sampling = resolveSampling(given(checked), store, patch, batchSize, cases);
+  const ranks = ranksHere(sampling.worldSize);
   return {
     ...checked,
     store,
     patchSize: [...patchSize],
     patch,
     batchSize,
-    ...resolveSampling(given(checked), store, patch, batchSize, cases),
-    workers: checked.workers ?? Math.min(availableParallelism(), MOST_WORKERS),
+    ...sampling,
+    workers: checked.workers ?? Math.max(1, Math.min(ENOUGH_WORKERS, Math.floor(availableParallelism() / ranks))),
     augmentation: withPrevious(
       resolveSteps(augmentation, { patchSize, maskedChannels: masked(store), previousLabels, nnunetCompat }),
       previous && previousLabels,
@@ -86,7 +89,7 @@ export function resolveOptions(options: LoaderOptions, { previous = null, cases 
     previousHash: previous?.hash ?? null,
     ring: checked.ring ?? null,
     cacheBytes: checked.cacheBytes ?? null,
-    maxMemoryBytes: checked.maxMemoryBytes ?? Math.floor(machineMemory() / 2),
+    maxMemoryBytes: checked.maxMemoryBytes ?? Math.floor(machineMemory() / 2 / ranks),
   };
 }
 
@@ -138,7 +141,7 @@ function targetScales(store: Store, { config, deepSupervision }: ConfigurationCh
 /** The channels of region-based targets, as nnU-Net orders them. @throws OptionError */
 function regionLabels(store: Store, { augmentation, regions }: ConfigurationChoices): number[][] | null {
   const { classes, ignore } = store.index.labels;
-  const named = classes.filter((entry) => !isAnnotated(entry));
+  const named = foregroundOf(classes);
   const has = named.some(({ labels }) => labels.length > 1);
   if (!(regions ?? (has && augmentation !== 'none'))) return null;
   return [...named.map(({ labels }) => [...labels]), ...(ignore === null ? [] : [[ignore]])];

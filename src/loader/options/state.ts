@@ -1,9 +1,11 @@
+import { completeSteps } from '../../augmentation/steps.ts';
+import type { Step } from '../../augmentation/transform.ts';
 import { OptionError, StateError } from '../../common/errors.ts';
-import { storeConfiguration } from '../../planning/store-configuration.ts';
 import type { Weight } from '../../sampling/mix.ts';
 import type { StreamOption } from '../../sampling/table.ts';
-import { SPLITS_FILE } from '../../store/splits.ts';
+import { SPLITS_FILE } from '../../store/file-names.ts';
 import type { Store } from '../../store/store.ts';
+import { storeConfiguration } from '../../store/store-configuration.ts';
 import { CONFIGURATION_OPTIONS } from './configuration-table.ts';
 import type { LoaderOptions, ResolvedOptions } from './options.ts';
 import type { EpochLengths, ResolvedConfiguration, ResolvedStreams, SavedConfiguration } from './streams.ts';
@@ -52,7 +54,7 @@ export interface LoaderState extends Shaping {
   /** All configurations of a mixed stream. */
   configs?: ConfigState[];
   fold?: number | 'all';
-  /** Of the fold's cases. */
+  /** Of the fold's cases, or of those of `cases`, which is to be given again. */
   foldHash?: string;
   /** The validation stream, if there is one. */
   validation?: { nextBatch: number; augmentation: Shaping['augmentation'][]; exposure: Shaping['exposure'][] };
@@ -76,7 +78,7 @@ export function saveState(streams: ResolvedStreams, next: Positions): LoaderStat
     epoch: epochOf(next, epochs, validation !== null),
     epochs,
     ...(mixed && { configs: training.configurations.map(configState) }),
-    ...(fold && { fold: fold.fold, foldHash: fold.hash }),
+    ...(fold && { ...(fold.fold !== null && { fold: fold.fold }), foldHash: fold.hash }),
     ...(validation && {
       validation: {
         nextBatch: next.validation,
@@ -194,6 +196,12 @@ export function checkState({ common, training, validation, fold, mixed }: Resolv
       compare(complete(before[i]), without(shaping(entry), COMMON), path);
     }
   }
+  if (state.foldHash !== fold?.hash && state.fold === undefined)
+    throw new StateError(
+      'state',
+      state.foldHash === undefined ? 'it was saved without `cases`' : 'it was saved with `cases` that are others now, or are not given',
+      'Give the same `cases` as then, or leave `state` out to begin anew',
+    );
   if (state.foldHash !== fold?.hash)
     throw new StateError(
       'state',
@@ -204,16 +212,23 @@ export function checkState({ common, training, validation, fold, mixed }: Resolv
   for (const name of ['augmentation', 'exposure'] as const) {
     const asked = validation.configurations.map((entry) => entry[name]);
     const before = state.validation[name] ?? asked;
-    if (JSON.stringify(asked) !== JSON.stringify(before)) refuse(`validation.${name}`, before, asked);
+    if (before.length !== asked.length || asked.some((value, i) => !same(name, before[i], value)))
+      refuse(`validation.${name}`, before, asked);
   }
 }
 
 /** @throws StateError for the first that differs. */
 function compare(saved: Partial<Shaping>, asked: Partial<Record<keyof Shaping, unknown>>, path = ''): void {
   for (const name of SHAPING) {
-    if (asked[name] !== undefined && JSON.stringify(asked[name]) !== JSON.stringify(saved[name]))
-      refuse(path + name, saved[name], asked[name]);
+    if (asked[name] !== undefined && !same(name, saved[name], asked[name])) refuse(path + name, saved[name], asked[name]);
   }
+}
+
+/** Whether two values of an option make the same stream: of two pipelines one may say what the other leaves to the defaults. */
+function same(name: keyof Shaping, saved: unknown, asked: unknown): boolean {
+  const plain = (value: unknown): string | undefined =>
+    JSON.stringify(name === 'augmentation' ? completeSteps(value as readonly Step[]) : value);
+  return plain(saved) === plain(asked);
 }
 
 function refuse(name: string, saved: unknown, asked: unknown): never {

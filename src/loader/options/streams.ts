@@ -5,7 +5,7 @@ import { Mix, type Weight } from '../../sampling/mix.ts';
 import { samplingFor } from '../../sampling/options.ts';
 import type { SamplingOptions } from '../../sampling/slot-plan.ts';
 import type { PreviousStage } from '../../store/previous-stage.ts';
-import { type Fold, readFold } from '../../store/splits.ts';
+import { type Fold, foldOf } from '../../store/splits.ts';
 import { checkStore, type LoaderOptions, type Opened, type ResolvedOptions, resolveOptions } from './options.ts';
 import {
   CONFIG_TABLE,
@@ -70,7 +70,7 @@ export function samplingOf(configuration: ResolvedConfiguration, pipeline: Pipel
 /**
  * @param previous what `previousStage` names, opened
  * @param saved of each configuration, where a stream goes on
- * @throws OptionError and what `resolveOptions` and `readFold` throw
+ * @throws OptionError and what `resolveOptions` and `foldOf` throw
  */
 export async function resolveStreams(
   options: LoaderOptions,
@@ -79,8 +79,8 @@ export async function resolveStreams(
 ): Promise<ResolvedStreams> {
   checkStore(options.store);
   checkOptions(LOADER_OPTIONS, options, { besides: ['store'] });
-  const { configs, fold: wanted, validation: asked = false, epochs = {}, ...base } = options;
-  const fold = wanted === undefined ? null : await readFold(base.store, wanted);
+  const { configs, fold: wanted, cases, validation: asked = false, epochs = {}, ...base } = options;
+  const fold = await foldOf(base.store, wanted, cases);
   const opened = { previous, cases: casesOf(fold, 'training') };
   const training = configs === undefined ? [configuration(base, {}, opened, 0)] : mixedConfigurations(base, configs, opened);
   for (const [i, entry] of training.entries()) entry.config = saved[i]?.config ?? entry.config;
@@ -88,7 +88,13 @@ export async function resolveStreams(
   const mix = new Mix(training.map(({ weight }) => weight));
   const validation = asked === false ? null : checkOptions(VALIDATION_OPTIONS, asked === true ? {} : asked, { path: 'validation.' });
   if (validation !== null && fold === null)
-    throw new OptionError('validation', 'no fold says which cases are for validation', "Give `fold`, from 0, or 'all'");
+    throw new OptionError('validation', 'no fold says which cases are for validation', "Give `fold`, from 0, or 'all', or `cases`");
+  if (validation !== null && fold?.validation.length === 0)
+    throw new OptionError(
+      'cases.validation',
+      'it names no case, and a validation stream is asked for',
+      'Name some, or leave `validation` out',
+    );
   return {
     common,
     training: { configurations: training, mix, ring: common.ring },

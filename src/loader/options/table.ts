@@ -1,9 +1,9 @@
 import { readNumber } from '../../common/flag-readers.ts';
 import type { Given } from '../../common/options.ts';
 import { that, wholeNumber } from '../../common/schemas.ts';
-import type { Exposure } from '../../sampling/exposure.ts';
 import type { Weight } from '../../sampling/mix.ts';
-import type { StreamOption } from '../../sampling/table.ts';
+import type { Exposure, StreamOption } from '../../sampling/table.ts';
+import type { CaseChoice } from '../../store/splits.ts';
 import { CONFIGURATION_OPTIONS, pipeline, ringLength } from './configuration-table.ts';
 import { readConfigs } from './flags.ts';
 
@@ -109,7 +109,16 @@ export const LOADER_OPTIONS = {
     read: readNumber,
     help: 'only the training cases of a fold of splits_final.json, from 0; or all',
   },
-  /** Also stream the validation cases of `fold`, see `PatchLoader.validation`. Default false. */
+  /**
+   * In place of `fold`: the ids of the cases to train on, and of those to validate on. For splits that have no number in the store's file.
+   * A saved state does not have them: give them again.
+   */
+  cases: {
+    schema: that<CaseChoice>('a choice of cases', isObject, "Give { training: ['case_1', …], validation: ['case_2', …] }"),
+    otherwise: 'those of `fold`',
+    help: 'the ids of the cases to train on, and of those to validate on, in place of `fold`',
+  },
+  /** Also stream the validation cases of `fold` or `cases`, see `PatchLoader.validation`. Default false. */
   validation: {
     schema: that<boolean | ValidationOptions>(
       'true, false or options',

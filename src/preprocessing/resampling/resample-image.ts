@@ -1,4 +1,4 @@
-import { AXES, type Triple, voxels } from '../../common/geometry.ts';
+import { AXES, type Axis, type Triple, voxels } from '../../common/geometry.ts';
 import { checkOrder, checkTarget } from './resample-checks.ts';
 import { type Clamp, resizeAxis } from './resize-axis.ts';
 import type { Order } from './taps.ts';
@@ -9,7 +9,7 @@ const ANISOTROPY = 3;
 export interface ImageResampling {
   order: Order;
   /** The axis of low resolution: slices across it are resized one by one, then it is resized with `orderZ`. */
-  separate: 0 | 1 | 2 | null;
+  separate: Axis | null;
   orderZ: Order;
 }
 
@@ -17,13 +17,13 @@ export interface ImageResampling {
  * The axis to resample on its own between two spacings, if any. `force` decides whether there is to be one instead of how much the
  * sizes of voxels differ; two axes of the lowest resolution are none even so.
  */
-export function separateAxis(current: Triple, target: Triple, force: boolean | null = null): 0 | 1 | 2 | null {
+export function separateAxis(current: Triple, target: Triple, force: boolean | null = null): Axis | null {
   if (force !== null) return force ? lowResolutionAxis(current) : null;
   const anisotropic = [current, target].find((spacing) => Math.max(...spacing) / Math.min(...spacing) > ANISOTROPY);
   return anisotropic ? lowResolutionAxis(anisotropic) : null;
 }
 
-function lowResolutionAxis(spacing: Triple): 0 | 1 | 2 | null {
+function lowResolutionAxis(spacing: Triple): Axis | null {
   // Divided and not compared, as nnU-Net does: a difference in the last bit does not count.
   const axes = AXES.filter((axis) => Math.max(...spacing) / spacing[axis] === 1);
   return axes.length === 1 ? axes[0] : null;
@@ -68,17 +68,17 @@ export function resampleImage(data: Float32Array, shape: Triple, target: Triple,
 }
 
 interface Pass {
-  axis: 0 | 1 | 2;
+  axis: Axis;
   from: Triple;
   to: Triple;
 }
 
 /** The axes to resize, one after the other: shrinking ones first, so that the others have less to do. */
 function planPasses(shape: Triple, target: Triple, { separate, orderZ }: ImageResampling): Pass[] {
-  const growth = (axis: 0 | 1 | 2): number => target[axis] / shape[axis];
+  const growth = (axis: Axis): number => target[axis] / shape[axis];
   // The separate axis comes last; or first, where that only leaves out slices.
   const separateRank = orderZ === 0 && separate !== null && growth(separate) < 1 ? -1 : 1;
-  const rank = (axis: 0 | 1 | 2): number => (axis === separate ? separateRank : 0);
+  const rank = (axis: Axis): number => (axis === separate ? separateRank : 0);
   let from = shape;
   return AXES.filter((axis) => shape[axis] !== target[axis])
     .sort((a, b) => rank(a) - rank(b) || growth(a) - growth(b))
@@ -92,7 +92,7 @@ function planPasses(shape: Triple, target: Triple, { separate, orderZ }: ImageRe
 type Ranges = Pick<Clamp, 'lower' | 'upper'>;
 
 /** The smallest and largest value of each slice across `axis`, or of the whole volume. */
-function rangesOf(data: Float32Array, shape: Triple, axis: 0 | 1 | 2 | null): Ranges {
+function rangesOf(data: Float32Array, shape: Triple, axis: Axis | null): Ranges {
   const slices = axis === null ? 1 : shape[axis];
   const run = axis === null ? voxels(shape) : voxels(shape.slice(axis + 1));
   const lower = new Float32Array(slices).fill(Infinity);

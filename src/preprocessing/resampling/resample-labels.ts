@@ -1,4 +1,4 @@
-import { AXES, type Triple, voxels } from '../../common/geometry.ts';
+import { AXES, type Axis, type Triple, voxels } from '../../common/geometry.ts';
 import type { Kernels, LabelTask } from '../../kernels/kernels.ts';
 import { Areas, kernelSpace } from './kernel-space.ts';
 import { checkOrder, checkTarget } from './resample-checks.ts';
@@ -7,7 +7,7 @@ import { tapsOf, within } from './taps.ts';
 export interface LabelResampling {
   order: 0 | 1;
   /** The axis of low resolution, along which the nearest label is taken. */
-  separate: 0 | 1 | 2 | null;
+  separate: Axis | null;
 }
 
 /**

@@ -33,27 +33,27 @@ export function resizeAxis(source: Float32Array, target: Float32Array, pass: Axi
   const turned = inner === 1;
   const groups = turned ? 1 : outer;
   const lines = turned ? outer : inner;
-  const stage = new Stage(pass, lines, turned);
-  const blocks = Math.ceil(lines / stage.task.lines);
+  const staged = new StagedLines(pass, lines, turned);
+  const blocks = Math.ceil(lines / staged.task.lines);
   for (let i = 0; i < groups * blocks; i++) {
     // From the end where the axis grows: what is written in place then never lies before what is still to be read.
     const block = to > from ? groups * blocks - 1 - i : i;
     const group = Math.floor(block / blocks);
-    const first = (block % blocks) * stage.task.lines;
-    const count = Math.min(stage.task.lines, lines - first);
+    const first = (block % blocks) * staged.task.lines;
+    const count = Math.min(staged.task.lines, lines - first);
     if (turned) {
-      if (pass.clamp) stage.clamp(pass.clamp, first * from, from, count);
-      stage.resizeRows(source.subarray(first * from, (first + count) * from), target, first * to, count);
+      if (pass.clamp) staged.clamp(pass.clamp, first * from, from, count);
+      staged.resizeRows(source.subarray(first * from, (first + count) * from), target, first * to, count);
     } else {
       const start = group * from * inner + first;
-      if (pass.clamp) stage.clamp(pass.clamp, start, 1, count);
-      stage.resizeColumns(source, start, target, group * to * inner + first, inner, count);
+      if (pass.clamp) staged.clamp(pass.clamp, start, 1, count);
+      staged.resizeColumns(source, start, target, group * to * inner + first, inner, count);
     }
   }
 }
 
 /** A block of lines in the kernels' memory. */
-class Stage {
+class StagedLines {
   readonly task: LineTask;
   private readonly rows: number;
   private readonly kernels: Kernels;

@@ -2,7 +2,7 @@
 export type Order = 0 | 1 | 3;
 
 /** Which old samples each new one of a resized line is made of. */
-export interface Taps {
+export interface LineTaps {
   /** The old sample at or before each new one, from -1 on: the line goes on beyond its ends like the sample there. */
   lower: Int32Array;
   /** Of four old samples, the second of which is the lower one, for each new sample: [to][4]. */
@@ -13,7 +13,7 @@ export interface Taps {
  * For a line of `from` samples that is resized to `to`: the new ones lie as in `to` equal parts of the line, which ends half a sample
  * beyond the first and last old one. Weights of order 3 are for the coefficients of the spline.
  */
-export function tapsOf(order: Order, from: number, to: number): Taps {
+export function tapsOf(order: Order, from: number, to: number): LineTaps {
   const lower = new Int32Array(to);
   const weights = new Float64Array(4 * to);
   for (let i = 0; i < to; i++) {

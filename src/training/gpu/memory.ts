@@ -61,8 +61,8 @@ export interface Span {
 }
 
 /**
- * Shares buffers between things that are never needed at once: each takes the free buffer that fits it best, the longest-lived and
- * largest first have no say, because kernels run in a fixed order and that order is good enough.
+ * Shares buffers between things that are never needed at once. They are served in the order in which they are first used, the larger
+ * first where two begin together; each takes the smallest free buffer that is large enough, or else the largest, which then grows.
  * @returns the buffer of each span, and the bytes of each buffer
  */
 export function shareBuffers(spans: readonly Span[]): { buffer: number[]; bytes: number[] } {

@@ -11,14 +11,16 @@ export interface Parameter {
   offset: number;
   /** As PyTorch shapes it: 2D kernels have two axes. */
   shape: number[];
-  /** The inputs that feed one output, for He's initialisation; 0: all ones (norm weights), -1: zeros (biases). */
-  fanIn: number;
+  init: Initial;
 }
+
+/** Initial values: ones (weights of norms), zeros (biases), or He's for this many inputs that feed one output. */
+export type Initial = 'ones' | 'zeros' | { he: number };
 
 /** nnU-Net initialises for leaky ReLU with this slope (`InitWeights_He(1e-2)`). */
 const SLOPE = 0.01;
-/** Draws of initial weights: a stage of their own, far from those of batches. */
-const STAGE = 0x57454947;
+/** What the draws of initial weights are for, far from those of batches. */
+const INITIAL = 0x57454947;
 
 /** The parameters of a network, in one memory, and memories of the same layout for gradients and momentum. */
 export class Parameters {
@@ -28,8 +30,8 @@ export class Parameters {
   readonly gradients: Memory = memory('gradients', 0, { persistent: true });
   readonly momentum: Memory = memory('momentum', 0, { persistent: true });
 
-  add(name: string, shape: number[], fanIn: number): Parameter {
-    const parameter = { name, memory: this.values, offset: this.values.length, shape, fanIn };
+  add(name: string, shape: number[], init: Initial): Parameter {
+    const parameter = { name, memory: this.values, offset: this.values.length, shape, init };
     this.list.push(parameter);
     for (const each of [this.values, this.gradients, this.momentum]) each.length += voxels(shape);
     return parameter;
@@ -42,14 +44,14 @@ export class Parameters {
   /** Initial values as nnU-Net draws them: He-normal kernels, zero biases, identity norms. A pure function of the seed. */
   initial(seed: number): Float32Array {
     const values = new Float32Array(this.values.length);
-    for (const [number, { offset, shape, fanIn }] of this.list.entries()) {
+    for (const [number, { offset, shape, init }] of this.list.entries()) {
       const part = values.subarray(offset, offset + voxels(shape));
-      if (fanIn <= 0) {
-        part.fill(fanIn === 0 ? 1 : 0);
+      if (typeof init === 'string') {
+        part.fill(init === 'ones' ? 1 : 0);
         continue;
       }
-      const deviation = Math.sqrt(2 / (1 + SLOPE ** 2) / fanIn);
-      const draws = new Draws(seed, number, STAGE);
+      const deviation = Math.sqrt(2 / (1 + SLOPE ** 2) / init.he);
+      const draws = new Draws(seed, number, INITIAL);
       // Box and Muller: two uniform numbers make two normal ones.
       for (let i = 0; i < part.length; i += 2) {
         const radius = deviation * Math.sqrt(-2 * Math.log(1 - draws.uniform()));

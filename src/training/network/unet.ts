@@ -1,6 +1,6 @@
 import { PlansError } from '../../common/errors.ts';
 import { patchOf, show, type Triple, triple } from '../../common/geometry.ts';
-import type { Network } from '../../planning/network.ts';
+import type { Network } from '../../plans/network.ts';
 import type { Kernel } from '../gpu/kernel.ts';
 import { type Maps, type Memory, maps, type ScalarType, slice } from '../gpu/memory.ts';
 import type { Tiling } from '../gpu/product.ts';
@@ -116,8 +116,8 @@ export class Unet {
       name: `${name}.norm`,
       input: raw,
       output,
-      weight: this.parameters.add(`${name}.norm.weight`, [features], 0),
-      bias: this.parameters.add(`${name}.norm.bias`, [features], -1),
+      weight: this.parameters.add(`${name}.norm.weight`, [features], 'ones'),
+      bias: this.parameters.add(`${name}.norm.bias`, [features], 'zeros'),
       statistics: statisticsOf(name, raw),
     };
     this.forward.push(gather(convolution, weight, bias), ...normalise(norm));
@@ -140,8 +140,10 @@ export class Unet {
     const convolution = { name, fine: output, coarse: input, kernel: stride, stride, padding: ZEROS, tiling };
     const taps = stride[0] * stride[1] * stride[2];
     // PyTorch counts the second axis of the weights as inputs, and so does nnU-Net's initialisation.
-    const weight = this.parameters.add(`${name}.weight`, [input.channels, output.channels, ...this.#own(stride)], output.channels * taps);
-    const bias = this.parameters.add(`${name}.bias`, [output.channels], -1);
+    const weight = this.parameters.add(`${name}.weight`, [input.channels, output.channels, ...this.#own(stride)], {
+      he: output.channels * taps,
+    });
+    const bias = this.parameters.add(`${name}.bias`, [output.channels], 'zeros');
     this.forward.push(scatter(convolution, weight, bias));
     this.#back.push(() => {
       const given = this.gradientOf(output);
@@ -187,8 +189,8 @@ export class Unet {
   #convolutionParameters(name: string, inputs: number, outputs: number, kernel: Triple): { weight: Parameter; bias: Parameter } {
     const taps = kernel[0] * kernel[1] * kernel[2];
     return {
-      weight: this.parameters.add(`${name}.weight`, [outputs, inputs, ...this.#own(kernel)], inputs * taps),
-      bias: this.parameters.add(`${name}.bias`, [outputs], -1),
+      weight: this.parameters.add(`${name}.weight`, [outputs, inputs, ...this.#own(kernel)], { he: inputs * taps }),
+      bias: this.parameters.add(`${name}.bias`, [outputs], 'zeros'),
     };
   }
 

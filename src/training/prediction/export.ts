@@ -1,5 +1,4 @@
-import { boxShape, type Triple, voxels } from '../../common/geometry.ts';
-import { transpose } from '../../planning/target-spacing.ts';
+import { boxShape, type Triple, transpose, voxels } from '../../common/geometry.ts';
 import { resampleImage, separateAxis } from '../../preprocessing/resampling/resample-image.ts';
 import { transposeVolume } from '../../preprocessing/transpose.ts';
 import type { CroppedCase } from '../../raw/read-case.ts';

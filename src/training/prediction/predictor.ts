@@ -3,12 +3,13 @@ import { CaseError, CheckpointError } from '../../common/errors.ts';
 import { patchOf, voxels } from '../../common/geometry.ts';
 import { checkOptions, type Given, type OptionTable } from '../../common/options.ts';
 import { callback, flag } from '../../common/schemas.ts';
-import { type Configuration, readPlans, resolveConfiguration } from '../../planning/plans-file.ts';
+import { type Configuration, readPlans, resolveConfiguration } from '../../plans/plans-file.ts';
 import { normalise } from '../../preprocessing/normalise.ts';
 import { resampleCase, transposeCase } from '../../preprocessing/resample-case.ts';
 import { type DatasetDescription, readDatasetJson } from '../../raw/dataset-json.ts';
 import { type CroppedCase, cropImages, readImages } from '../../raw/read-case.ts';
-import { CHECKPOINT_FILE, type Checkpoint, readCheckpoint, readNumbers } from '../checkpoint.ts';
+import { DATASET_FILE } from '../../store/file-names.ts';
+import { CHECKPOINT_FILE, type Checkpoint, PLANS_COPY, readCheckpoint, readNumbers } from '../checkpoint.ts';
 import { Gpu } from '../gpu/device.ts';
 import { GPU_TILING, SOFTWARE_TILING } from '../gpu/product.ts';
 import { Program } from '../gpu/program.ts';
@@ -23,6 +24,7 @@ export const PREDICT_OPTIONS = {
   onWindow: { schema: callback<(done: number, total: number) => void>(), help: 'told whenever a window is done' },
 } as const satisfies OptionTable;
 
+/** How an image is labelled. */
 export interface PredictOptions extends Given<typeof PREDICT_OPTIONS> {}
 
 /** A trained network, ready to label images. */
@@ -40,8 +42,8 @@ export class Predictor implements Disposable {
     const checkpoint = await readCheckpoint(dir);
     if (checkpoint === null)
       throw new CheckpointError(dir, `there is no ${CHECKPOINT_FILE}`, 'Give the folder that `voxfeed train --out` wrote');
-    const description = await readDatasetJson(join(dir, 'dataset.json'));
-    const plansPath = join(dir, 'plans.json');
+    const description = await readDatasetJson(join(dir, DATASET_FILE));
+    const plansPath = join(dir, PLANS_COPY);
     const { options } = checkpoint;
     const configuration = resolveConfiguration(plansPath, await readPlans(plansPath), options.configuration);
     const gpu = await Gpu.open();

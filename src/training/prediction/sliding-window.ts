@@ -1,4 +1,5 @@
-import { type Triple, triple, voxels } from '../../common/geometry.ts';
+import { type Axis, type Triple, triple, voxels } from '../../common/geometry.ts';
+import { roundHalfEven } from '../../common/round.ts';
 
 /** Neighbouring windows overlap by half (nnU-Net's `tile_step_size`). */
 const STEP = 0.5;
@@ -14,12 +15,6 @@ export function windowStarts(length: number, window: number): number[] {
   return Array.from({ length: count }, (_, i) => roundHalfEven(((length - window) / (count - 1)) * i));
 }
 
-/** Python's rounding. */
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  return value - floor === 0.5 ? floor + (floor % 2) : Math.round(value);
-}
-
 /** Weights of a window's voxels: high in the middle, nowhere 0, so that every voxel counts. */
 export function gaussianWeights(window: Triple): Float32Array {
   const axes = window.map((size) => {
@@ -30,12 +25,6 @@ export function gaussianWeights(window: Triple): Float32Array {
   return Float32Array.from({ length: voxels(window) }, (_, i) =>
     Math.max(PEAK * axes[0][Math.floor(i / (height * width))] * axes[1][Math.floor(i / width) % height] * axes[2][i % width], 1e-6),
   );
-}
-
-/** A volume of several channels, [channels, z, y, x]. */
-export interface Volume {
-  channels: Float32Array[];
-  shape: Triple;
 }
 
 export interface WindowOptions {
@@ -49,11 +38,12 @@ export interface WindowOptions {
 /**
  * Logits of a whole volume from those of overlapping windows, weighted by Gaussians. A volume smaller than a window is
  * surrounded by zeros.
+ * @param volume one array [z, y, x] of `shape` a channel
  * @param predict logits [classes, z, y, x] of a window [channels, z, y, x]
  * @returns one array a class, in the volume's shape
  */
 export async function slidingWindow(
-  { channels, shape }: Volume,
+  { channels, shape }: { channels: readonly Float32Array[]; shape: Triple },
   predict: (patch: Float32Array) => Promise<Float32Array>,
   { window, classes, mirrorAxes = [], onWindow }: WindowOptions,
 ): Promise<Float32Array[]> {
@@ -123,6 +113,6 @@ function subsets(axes: readonly number[]): number[][] {
   return Array.from({ length: 2 ** axes.length }, (_, bits) => axes.filter((_, i) => bits & (1 << i)));
 }
 
-function triple2(make: (axis: 0 | 1 | 2) => number[]): [number[], number[], number[]] {
+function triple2(make: (axis: Axis) => number[]): [number[], number[], number[]] {
   return [make(0), make(1), make(2)];
 }

@@ -63,7 +63,7 @@ export function drawMany<T extends OptionTable, P>(
   times: number,
 ): (P | null)[] {
   const step = complete(transform, given);
-  return Array.from({ length: times }, (_, i) => transform.draw(step, context, new Draws(7, i, transform.stage)));
+  return Array.from({ length: times }, (_, i) => transform.draw(step, context, new Draws(7, i, transform.purpose)));
 }
 
 /** Deterministic numbers in [0, 1) for images. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Axis } from '../../../src/augmentation/transform.ts';
 import { type BinaryOperatorsParameters, binaryOperators } from '../../../src/augmentation/transforms/labels/binary-operators.ts';
 import { findComponents } from '../../../src/augmentation/transforms/labels/components.ts';
 import { oneHot } from '../../../src/augmentation/transforms/labels/one-hot.ts';
 import { removeComponent } from '../../../src/augmentation/transforms/labels/remove-component.ts';
 import { structuringElement } from '../../../src/augmentation/transforms/labels/structuring-element.ts';
+import type { Axis } from '../../../src/common/geometry.ts';
 import { type Triple, voxels } from '../../../src/common/geometry.ts';
 import { applyTo, contextOf, drawMany, indices, noise } from './apply-to.ts';
 import { recorded, recordedElements } from './recorded.ts';

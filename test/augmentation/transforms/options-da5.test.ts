@@ -48,7 +48,7 @@ describe.each(Object.keys(transforms))('%s', (name) => {
 });
 
 it('has stages of its own for each transform', () => {
-  const stages = Object.values(transforms).map(({ stage }) => stage);
+  const stages = Object.values(transforms).map(({ purpose }) => purpose);
   expect(new Set(stages).size).toBe(stages.length);
 });
 

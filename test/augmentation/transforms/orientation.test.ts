@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Axis } from '../../../src/augmentation/transform.ts';
 import { permuteAxes } from '../../../src/augmentation/transforms/spatial/permute-axes.ts';
 import { rotateQuarters } from '../../../src/augmentation/transforms/spatial/rotate-quarters.ts';
+import type { Axis } from '../../../src/common/geometry.ts';
 import { type Triple, voxels } from '../../../src/common/geometry.ts';
 import { applyTo, contextOf, drawMany, indices } from './apply-to.ts';
 import { type Recorded, recorded } from './recorded.ts';

@@ -48,8 +48,8 @@ describe.each(TESTS)('with %s tiles', (tiles, name) => {
     const fine = maps('fine', batch, given.fine, shape);
     const convolution: Convolution = { name: 'test', fine, coarse, ...geometry, tiling };
     const parameters = new Parameters();
-    const weight = parameters.add('weight', [given.coarse, given.fine, ...kernel], 1);
-    const bias = parameters.add('bias', [transposed ? given.fine : given.coarse], -1);
+    const weight = parameters.add('weight', [given.coarse, given.fine, ...kernel], { he: 1 });
+    const bias = parameters.add('bias', [transposed ? given.fine : given.coarse], 'zeros');
     const numbers = Float64Array.from({ length: parameters.values.length }, (_, i) => Math.fround(noise(1)(i)));
     const weights = numbers.subarray(0, bias.offset);
     const biases = numbers.subarray(bias.offset);
@@ -83,7 +83,7 @@ test('long sums are made in parts, all of whose terms count', async () => {
   const coarse = maps('coarse', 2, 3, [12, 14, 15]);
   const geometry = { kernel: [3, 3, 3] as Triple, stride: [1, 1, 1] as Triple, padding: [1, 1, 1] as Triple };
   const parameters = new Parameters();
-  const weight = parameters.gradientOf(parameters.add('weight', [3, 2, 3, 3, 3], 1));
+  const weight = parameters.gradientOf(parameters.add('weight', [3, 2, 3, 3, 3], { he: 1 }));
   const kernels = weightGradient({ name: 'test', fine, coarse, ...geometry, tiling: TILINGS.direct }, { fine, coarse }, weight);
   expect(kernels.length).toBe(2);
   const x = reference.values(2, 2, fine.shape, (i) => Math.fround(noise(4)(i)));
@@ -106,7 +106,7 @@ test('works on some channels of a memory, and adds where it is told to', async (
   const coarse = maps('coarse', 2, 3, [2, 3, 4]);
   const geometry = { kernel: [3, 3, 3] as Triple, stride: [1, 1, 1] as Triple, padding: [1, 1, 1] as Triple };
   const parameters = new Parameters();
-  const weight = parameters.add('weight', [3, 2, 3, 3, 3], 1);
+  const weight = parameters.add('weight', [3, 2, 3, 3, 3], { he: 1 });
   const weights = Float64Array.from({ length: 162 }, (_, i) => Math.fround(noise(6)(i)));
   const before = Float64Array.from({ length: 240 }, (_, i) => Math.fround(noise(7)(i)));
   const y = reference.values(2, 3, coarse.shape, (i) => Math.fround(noise(8)(i)));

@@ -10,8 +10,8 @@ const gpu = await openGpu();
 
 function setUp(batch: number, channels: number, shape: Triple, mean = 0.3) {
   const parameters = new Parameters();
-  const weight = parameters.add('weight', [channels], 0);
-  const bias = parameters.add('bias', [channels], -1);
+  const weight = parameters.add('weight', [channels], 'ones');
+  const bias = parameters.add('bias', [channels], 'zeros');
   const input = maps('input', batch, channels, shape);
   const norm: Norm = {
     name: 'test',
@@ -91,7 +91,7 @@ test('sums the gradient of a bias', async () => {
   const given = maps('given', 3, 4, [3, 5, 7]);
   const x = reference.values(3, 4, given.shape, (i) => Math.fround(noise(5)(i)));
   const parameters = new Parameters();
-  const gradient = parameters.gradientOf(parameters.add('bias', [4], -1));
+  const gradient = parameters.gradientOf(parameters.add('bias', [4], 'zeros'));
   const [found] = await runKernels(gpu, biasGradient('test', given, gradient), [[given.memory, x.data]], parameters.gradients);
   expectClose(found, reference.biasGradient(x));
 });

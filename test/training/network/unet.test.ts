@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { patchOf, voxels } from '../../../src/common/geometry.ts';
-import type { Network } from '../../../src/planning/network.ts';
+import type { Network } from '../../../src/plans/network.ts';
 import { Unet } from '../../../src/training/network/unet.ts';
 import { TrainingStep } from '../../../src/training/training-step.ts';
 import { flatNetwork } from '../../fixtures/networks.ts';

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Box, Triple } from '../../../src/common/geometry.ts';
+import { transpose } from '../../../src/common/geometry.ts';
 import { writeLabels } from '../../../src/formats/label-file.ts';
 import { readNifti } from '../../../src/formats/nifti.ts';
-import { transpose } from '../../../src/planning/target-spacing.ts';
 import { transposeVolume } from '../../../src/preprocessing/transpose.ts';
 import { cropVolume } from '../../../src/raw/crop.ts';
 import { labelsOf } from '../../../src/training/prediction/export.ts';

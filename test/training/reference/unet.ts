@@ -1,5 +1,5 @@
 import { patchOf, type Triple, triple } from '../../../src/common/geometry.ts';
-import type { Network } from '../../../src/planning/network.ts';
+import type { Network } from '../../../src/plans/network.ts';
 import { coarseShape } from '../../../src/training/network/convolution.ts';
 import type { Parameter } from '../../../src/training/network/parameters.ts';
 import * as operations from './operations.ts';

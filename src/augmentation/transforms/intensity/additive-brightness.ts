@@ -29,7 +29,7 @@ function normal(draws: Draws): number {
 }
 
 export const additiveBrightness: Transform<typeof OPTIONS, AdditiveBrightnessParameters> = {
-  stage: 19,
+  purpose: 19,
   options: OPTIONS,
   bearsMirroring: true,
 

@@ -26,7 +26,7 @@ export interface BlankRectanglesParameters {
 }
 
 export const blankRectangles: Transform<typeof OPTIONS, BlankRectanglesParameters> = {
-  stage: 20,
+  purpose: 20,
   options: OPTIONS,
   bearsMirroring: true,
 

@@ -1,3 +1,4 @@
+import type { Axis } from '../../../common/geometry.ts';
 import { triple, voxels } from '../../../common/geometry.ts';
 import type { OptionTable } from '../../../common/options.ts';
 import { roundHalfEven } from '../../../common/round.ts';
@@ -5,7 +6,7 @@ import { flag } from '../../../common/schemas.ts';
 import { blurScratchBytes, type Taps } from '../../../kernels/intensity.ts';
 import { drawChannels, drawRange } from '../../ranges.ts';
 import { probability, range } from '../../step-options.ts';
-import type { Axis, StepOf, Transform } from '../../transform.ts';
+import type { StepOf, Transform } from '../../transform.ts';
 
 const OPTIONS = {
   /** Standard deviation of the Gaussian, in voxels. 0 to 1/6 changes nothing. Default [0.5, 1]. */
@@ -27,7 +28,7 @@ export interface BlurParameters {
 const NO_BLUR = Float32Array.of(1);
 
 export const blur: Transform<typeof OPTIONS, BlurParameters> = {
-  stage: 3,
+  purpose: 3,
   options: OPTIONS,
   bearsMirroring: true,
 

@@ -3,7 +3,7 @@ import type { OptionTable } from '../../../common/options.ts';
 import { drawChannels, drawRange } from '../../ranges.ts';
 import { probability, range } from '../../step-options.ts';
 import type { StepOf, Transform } from '../../transform.ts';
-import { BUMP_OPTIONS, type Bump, bumpFactors, drawBump } from './bump.ts';
+import { BUMP_OPTIONS, type Bump, type BumpOptions, bumpFactors, drawBump } from './bump.ts';
 
 const OPTIONS = {
   /** How often a channel is changed. Default 0.5. */
@@ -17,7 +17,7 @@ const OPTIONS = {
  * Makes a channel brighter or darker towards one place, in or beside the patch, where the change is largest (nnU-Net's DA5:
  * batchgeneratorsv2's `BrightnessGradientAdditiveTransform` without centring).
  */
-export interface BrightnessGradientStep extends StepOf<'brightnessGradient', typeof OPTIONS> {}
+export interface BrightnessGradientStep extends BumpOptions, StepOf<'brightnessGradient', typeof OPTIONS> {}
 
 export interface BrightnessGradientParameters {
   /** Where each channel changes and by how much. */
@@ -25,7 +25,7 @@ export interface BrightnessGradientParameters {
 }
 
 export const brightnessGradient: Transform<typeof OPTIONS, BrightnessGradientParameters> = {
-  stage: 21,
+  purpose: 21,
   options: OPTIONS,
   bearsMirroring: true,
 

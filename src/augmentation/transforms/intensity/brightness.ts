@@ -20,7 +20,7 @@ export interface BrightnessParameters {
 }
 
 export const brightness: Transform<typeof OPTIONS, BrightnessParameters> = {
-  stage: 4,
+  purpose: 4,
   options: OPTIONS,
   bearsMirroring: true,
 

@@ -1,5 +1,5 @@
 import { AXES, type Triple } from '../../../common/geometry.ts';
-import type { Checked, OptionTable } from '../../../common/options.ts';
+import type { Checked, Given, OptionTable } from '../../../common/options.ts';
 import type { Draws } from '../../../common/random.ts';
 import { drawRange } from '../../ranges.ts';
 import { range } from '../../step-options.ts';
@@ -26,6 +26,9 @@ export const BUMP_OPTIONS = {
    */
   width: range([1 / 6, 1], { from: 0, help: 'standard deviations, as fractions of each axis, drawn uniformly in their logarithm' }),
 } as const satisfies OptionTable;
+
+/** First where steps extend it: comments of what is spread into their tables get lost in declarations. */
+export interface BumpOptions extends Readonly<Given<typeof BUMP_OPTIONS>> {}
 
 export function drawBump(draws: Draws, { shape, axes }: PatchContext, { centre, width }: Checked<typeof BUMP_OPTIONS>): Bump {
   const [narrow, wide] = typeof width === 'number' ? [width, width] : width;

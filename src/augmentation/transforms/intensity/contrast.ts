@@ -23,7 +23,7 @@ export interface ContrastParameters {
 }
 
 export const contrast: Transform<typeof OPTIONS, ContrastParameters> = {
-  stage: 5,
+  purpose: 5,
   options: OPTIONS,
   bearsMirroring: true,
 

@@ -31,7 +31,7 @@ export interface GammaParameters {
 const SMALLEST = 1e-7;
 
 export const gamma: Transform<typeof OPTIONS, GammaParameters> = {
-  stage: 7,
+  purpose: 7,
   options: OPTIONS,
   bearsMirroring: true,
 

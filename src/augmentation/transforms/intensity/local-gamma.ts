@@ -3,7 +3,7 @@ import type { OptionTable } from '../../../common/options.ts';
 import { drawChannels, drawRange } from '../../ranges.ts';
 import { probability, range } from '../../step-options.ts';
 import type { StepOf, Transform } from '../../transform.ts';
-import { BUMP_OPTIONS, type Bump, bumpFactors, drawBump } from './bump.ts';
+import { BUMP_OPTIONS, type Bump, type BumpOptions, bumpFactors, drawBump } from './bump.ts';
 
 const OPTIONS = {
   /** How often a channel is changed. Default 0.5. */
@@ -19,7 +19,7 @@ const OPTIONS = {
  * Gamma correction that is full at one place, in or beside the patch, and fades out away from it; the channel keeps its range
  * (nnU-Net's DA5: batchgeneratorsv2's `LocalGammaTransform`).
  */
-export interface LocalGammaStep extends StepOf<'localGamma', typeof OPTIONS> {}
+export interface LocalGammaStep extends BumpOptions, StepOf<'localGamma', typeof OPTIONS> {}
 
 export interface LocalGammaParameters {
   /** Where each channel is corrected and by which exponent. */
@@ -30,7 +30,7 @@ export interface LocalGammaParameters {
 const SMALLEST_RANGE = 1e-8;
 
 export const localGamma: Transform<typeof OPTIONS, LocalGammaParameters> = {
-  stage: 22,
+  purpose: 22,
   options: OPTIONS,
   bearsMirroring: true,
 

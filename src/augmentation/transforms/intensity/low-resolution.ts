@@ -28,7 +28,7 @@ export interface LowResolutionParameters {
 }
 
 export const lowResolution: Transform<typeof OPTIONS, LowResolutionParameters> = {
-  stage: 6,
+  purpose: 6,
   options: OPTIONS,
   bearsMirroring: true,
 

@@ -20,7 +20,7 @@ const OPTIONS = {
 export interface MaskStep extends StepOf<'mask', typeof OPTIONS> {}
 
 export const mask: Transform<typeof OPTIONS, Record<string, never>> = {
-  stage: 8,
+  purpose: 8,
   options: OPTIONS,
   bearsMirroring: true,
   invisible: true,

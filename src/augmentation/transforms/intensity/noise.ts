@@ -25,7 +25,7 @@ export interface NoiseParameters {
 }
 
 export const noise: Transform<typeof OPTIONS, NoiseParameters> = {
-  stage: 2,
+  purpose: 2,
   options: OPTIONS,
   bearsMirroring: true,
 

@@ -23,7 +23,7 @@ export interface SharpenParameters {
 }
 
 export const sharpen: Transform<typeof OPTIONS, SharpenParameters> = {
-  stage: 23,
+  purpose: 23,
   options: OPTIONS,
   bearsMirroring: true,
 

@@ -4,7 +4,7 @@ import { drawRange } from '../../ranges.ts';
 import { range } from '../../step-options.ts';
 import type { Sample, StepOf, Transform, Workspace } from '../../transform.ts';
 import { dilate, invertMask, maskWords, packMask, visitMask } from './bit-mask.ts';
-import { CASCADE_OPTIONS, drawCascadeChannels } from './cascade-channels.ts';
+import { CASCADE_OPTIONS, type CascadeOptions, drawCascadeChannels } from './cascade-channels.ts';
 import { structuringElement } from './structuring-element.ts';
 
 const OPERATORS = ['dilation', 'erosion', 'closing', 'opening'] as const;
@@ -19,7 +19,7 @@ const OPTIONS = {
  * Dilates, erodes, closes or opens labels of a previous stage. What a label gains, all others lose; what it loses, none gains. The
  * border of the patch does not erode (nnU-Net's cascade: batchgeneratorsv2's `ApplyRandomBinaryOperatorTransform`).
  */
-export interface BinaryOperatorsStep extends StepOf<'binaryOperators', typeof OPTIONS> {}
+export interface BinaryOperatorsStep extends CascadeOptions, StepOf<'binaryOperators', typeof OPTIONS> {}
 
 export interface BinaryOperatorsParameters {
   /** In the order in which they are made; `channel` counts from the first of the cascade's channels. */
@@ -27,7 +27,7 @@ export interface BinaryOperatorsParameters {
 }
 
 export const binaryOperators: Transform<typeof OPTIONS, BinaryOperatorsParameters> = {
-  stage: 26,
+  purpose: 26,
   options: OPTIONS,
   invisible: true,
 

@@ -1,5 +1,5 @@
 import { OptionError } from '../../../common/errors.ts';
-import type { OptionTable } from '../../../common/options.ts';
+import type { Given, OptionTable } from '../../../common/options.ts';
 import type { Draws } from '../../../common/random.ts';
 import { that } from '../../../common/schemas.ts';
 import { probability } from '../../step-options.ts';
@@ -20,6 +20,9 @@ export const CASCADE_OPTIONS = {
   /** How often a label is changed. Default 0.5. */
   channelProbability: probability(0.5, 'how often a label is changed'),
 } as const satisfies OptionTable;
+
+/** First where steps extend it: comments of what is spread into their tables get lost in declarations. */
+export interface CascadeOptions extends Readonly<Given<typeof CASCADE_OPTIONS>> {}
 
 /**
  * Which of the cascade's channels are changed, in the random order in which they are, counted from the first of them. The order matters

@@ -23,7 +23,7 @@ const OPTIONS = {
 export interface OneHotStep extends StepOf<'oneHot', typeof OPTIONS> {}
 
 export const oneHot: Transform<typeof OPTIONS, Record<string, never>> = {
-  stage: 25,
+  purpose: 25,
   options: OPTIONS,
   invisible: true,
 

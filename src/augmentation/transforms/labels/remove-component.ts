@@ -2,7 +2,7 @@ import { voxels } from '../../../common/geometry.ts';
 import type { OptionTable } from '../../../common/options.ts';
 import { amount } from '../../step-options.ts';
 import type { StepOf, Transform } from '../../transform.ts';
-import { CASCADE_OPTIONS, drawCascadeChannels } from './cascade-channels.ts';
+import { CASCADE_OPTIONS, type CascadeOptions, drawCascadeChannels } from './cascade-channels.ts';
 import { findComponents } from './components.ts';
 
 const OPTIONS = {
@@ -15,7 +15,7 @@ const OPTIONS = {
  * Removes one connected component of a previous stage's label; corners connect. Large components stay (nnU-Net's cascade:
  * batchgeneratorsv2's `RemoveRandomConnectedComponentFromOneHotEncodingTransform`, nothing filled in).
  */
-export interface RemoveComponentStep extends StepOf<'removeComponent', typeof OPTIONS> {}
+export interface RemoveComponentStep extends CascadeOptions, StepOf<'removeComponent', typeof OPTIONS> {}
 
 export interface RemoveComponentParameters {
   /**
@@ -26,7 +26,7 @@ export interface RemoveComponentParameters {
 }
 
 export const removeComponent: Transform<typeof OPTIONS, RemoveComponentParameters> = {
-  stage: 27,
+  purpose: 27,
   options: OPTIONS,
   invisible: true,
 

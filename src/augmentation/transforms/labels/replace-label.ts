@@ -6,7 +6,7 @@ import type { StepOf, Transform } from '../../transform.ts';
 
 const OPTIONS = {
   /** Default -1. */
-  from: { schema: wholeNumber(-1, 32767), default: -1, help: 'the label that there is no more' },
+  from: { schema: wholeNumber(-1, 32767), default: -1, help: 'the label that is replaced' },
   /** Default 0. */
   to: { schema: wholeNumber(-1, 32767), default: 0, help: 'what it becomes' },
 } as const satisfies OptionTable;
@@ -15,7 +15,7 @@ const OPTIONS = {
 export interface ReplaceLabelStep extends StepOf<'replaceLabel', typeof OPTIONS> {}
 
 export const replaceLabel: Transform<typeof OPTIONS, Record<string, never>> = {
-  stage: 9,
+  purpose: 9,
   options: OPTIONS,
   bearsMirroring: true,
   invisible: true,

@@ -1,4 +1,4 @@
-import type { Axis } from '../../transform.ts';
+import type { Axis } from '../../../common/geometry.ts';
 
 /** Members of a structuring element that lie in one row: offsets from the voxel that is decided, x from `low` to `high`. */
 export interface ElementRow {

@@ -1,7 +1,8 @@
+import type { Axis } from '../../../common/geometry.ts';
 import { voxels } from '../../../common/geometry.ts';
 import type { OptionTable } from '../../../common/options.ts';
 import { axes } from '../../step-options.ts';
-import type { Axis, StepOf, Transform } from '../../transform.ts';
+import type { StepOf, Transform } from '../../transform.ts';
 
 const OPTIONS = {
   /** Which axes may be mirrored; those the patch does not have are left out. Default: all it has. */
@@ -17,7 +18,7 @@ export interface MirrorParameters {
 
 /** Where nothing before it minds, a patch is mirrored while it is read, and this has nothing left to do (see `PatchMaker`). */
 export const mirror: Transform<typeof OPTIONS, MirrorParameters> = {
-  stage: 1,
+  purpose: 1,
   options: OPTIONS,
 
   draw({ axes }, { axes: all }, draws) {

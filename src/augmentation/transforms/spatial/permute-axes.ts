@@ -17,7 +17,7 @@ export interface PermuteAxesParameters {
 }
 
 export const permuteAxes: Transform<typeof OPTIONS, PermuteAxesParameters> = {
-  stage: 17,
+  purpose: 17,
   options: OPTIONS,
 
   draw(_step, context, draws) {

@@ -1,5 +1,6 @@
+import type { Axis } from '../../../common/geometry.ts';
 import { AXES, type Triple, triple, voxels } from '../../../common/geometry.ts';
-import type { Axis, PatchContext, Sample, Workspace } from '../../transform.ts';
+import type { PatchContext, Sample, Workspace } from '../../transform.ts';
 
 /** For each axis of the result: which axis it reads, and whether from that one's other end. */
 export interface Orientation {

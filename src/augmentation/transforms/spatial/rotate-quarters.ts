@@ -19,7 +19,7 @@ export interface RotateQuartersParameters {
 }
 
 export const rotateQuarters: Transform<typeof OPTIONS, RotateQuartersParameters> = {
-  stage: 16,
+  purpose: 16,
   options: OPTIONS,
 
   draw(_step, context, draws) {

@@ -1,3 +1,4 @@
+import type { Axis } from '../../../common/geometry.ts';
 import type { OptionTable } from '../../../common/options.ts';
 import { flag, oneOf } from '../../../common/schemas.ts';
 import { drawElastic, type ElasticParameters } from '../../elastic.ts';
@@ -41,8 +42,12 @@ const OPTIONS = {
   dummy2d: { schema: flag(), default: false, help: 'transform every slice across axis 0 alike, in its plane' },
   /** Between voxels of the image: 'linear' (default) or 'nearest'. */
   image: { schema: oneOf(['linear', 'nearest']), default: 'linear', help: 'what is taken between voxels of the image' },
-  /** 'linear': the label with the most linear weight (default), in a tie the nearest; or 'nearest'. */
-  labels: { schema: oneOf(['linear', 'nearest']), default: 'linear', help: 'which label is taken between voxels' },
+  /** 'linear': the label with the most linear weight, in a tie the nearest (default); or 'nearest'. */
+  labels: {
+    schema: oneOf(['linear', 'nearest']),
+    default: 'linear',
+    help: 'which label is taken between voxels: the one with the most linear weight, or the nearest',
+  },
   /**
    * Decide labels bit for bit as batchgeneratorsv2 0.3.6 does: coordinates and weights in float32, scores rounded to float16, which
    * makes ties of near ties. Slow: for comparisons. Default false.
@@ -64,13 +69,13 @@ export interface SpatialParameters {
 }
 
 /** The axes it turns and scales: all of the patch, or those in the plane of its slices. */
-export function spatialAxes(step: CompleteSpatialStep, axes: readonly (0 | 1 | 2)[]): readonly (0 | 1 | 2)[] {
+export function spatialAxes(step: CompleteSpatialStep, axes: readonly Axis[]): readonly Axis[] {
   return step.dummy2d ? [1, 2] : axes;
 }
 
 /** Drawn and planned like any other; carried out while the patch is read (see `PatchMaker`), so `apply` has nothing left to do. */
 export const spatial: Transform<typeof OPTIONS, SpatialParameters> = {
-  stage: 0,
+  purpose: 0,
   options: OPTIONS,
 
   draw(options, { axes: all }, draws) {

@@ -29,7 +29,7 @@ export interface MedianParameters {
 const TILE = 16;
 
 export const median: Transform<typeof OPTIONS, MedianParameters> = {
-  stage: 18,
+  purpose: 18,
   options: OPTIONS,
   bearsMirroring: true,
 

@@ -1,7 +1,6 @@
 import type { Triple } from '../common/geometry.ts';
-import type { IntensityProperties } from './intensity.ts';
 import type { Network } from './network.ts';
-import { isMasked, SCHEME_CLASS, schemeOf } from './normalisation.ts';
+import { type IntensityProperties, isMasked, SCHEME_CLASS, schemeOf } from './normalisation.ts';
 
 /** Arguments of nnU-Net's resampling function. */
 export interface ResamplingArguments {

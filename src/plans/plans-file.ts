@@ -53,7 +53,7 @@ export async function readPlans(path: string): Promise<Plans> {
  * @param path for messages
  * @throws PlansError
  */
-export function parsePlans(path: string, text: string): Plans {
+function parsePlans(path: string, text: string): Plans {
   let json: Plans & { foreground_intensity_properties_by_modality?: Plans['foreground_intensity_properties_per_channel'] };
   try {
     json = JSON.parse(text);

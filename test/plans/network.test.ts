@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decoderConvolutions, featureMapSize, type Network, projects, stageVoxels } from '../../src/planning/network.ts';
 import { depthOf, MOST_FEATURES } from '../../src/planning/planners.ts';
+import { decoderConvolutions, featureMapSize, type Network, projects, stageVoxels } from '../../src/plans/network.ts';
 import { PROSTATE_STRIDES } from '../fixtures/networks.ts';
 
 function network(kind: Network['kind'], strides: number[][]): Network {

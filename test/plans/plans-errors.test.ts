@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readPlans, resolveConfiguration } from '../../src/planning/plans-file.ts';
+import { readPlans, resolveConfiguration } from '../../src/plans/plans-file.ts';
 import { type PlansContent, plansContent, writePlans } from '../fixtures/plans.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type CaseFingerprint, summariseFingerprints } from '../../src/planning/fingerprint.ts';
 import { histogramOf } from '../../src/planning/intensity.ts';
-import { isMasked, type Normalisation, normalisationOf, SCHEME_CLASS, schemeOf } from '../../src/planning/normalisation.ts';
+import { isMasked, type Normalisation, normalisationOf, SCHEME_CLASS, schemeOf } from '../../src/plans/normalisation.ts';
 
 function fingerprint(relativeSizeAfterCrop: number, ...foreground: number[][]): CaseFingerprint {
   return {

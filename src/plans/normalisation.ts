@@ -1,4 +1,14 @@
-import type { IntensityProperties } from './intensity.ts';
+/** Statistics of a channel's foreground intensities over the whole data set, in nnU-Net's words. */
+export interface IntensityProperties {
+  max: number;
+  mean: number;
+  median: number;
+  min: number;
+  percentile_00_5: number;
+  percentile_99_5: number;
+  /** Population standard deviation. */
+  std: number;
+}
 
 /** How one channel is normalised; nnU-Net's five schemes (docs/nnunet.md#normalisation). */
 export type Normalisation =

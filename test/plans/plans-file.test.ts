@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Network } from '../../src/planning/network.ts';
-import { architectureOf, networkFrom, type Plans } from '../../src/planning/plans.ts';
-import { defaultConfiguration, readPlans, resolveConfiguration, sharesVoxels } from '../../src/planning/plans-file.ts';
+import type { Network } from '../../src/plans/network.ts';
+import { architectureOf, networkFrom, type Plans } from '../../src/plans/plans.ts';
+import { defaultConfiguration, readPlans, resolveConfiguration, sharesVoxels } from '../../src/plans/plans-file.ts';
 import { LUNG, plan } from '../fixtures/experiment.ts';
 import { type PlansContent, plansContent, writePlans } from '../fixtures/plans.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';

@@ -1,0 +1,362 @@
+"""The loader: an iterator of batches that a Node process makes."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import os
+import queue
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .cuda import pin
+from .errors import HeldError, OptionError, VoxfeedWarning
+from .feed import Feed
+from .lease import lease
+
+#: Seconds between two looks at why no batch comes.
+LOOK = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A batch on shared memory. Its place belongs to it until the last tensor or array on it dies.
+
+    Attributes
+    ----------
+    data : tensor or array
+        float32 images, ``[B, C, z, y, x]``, or ``[B, C, y, x]`` for 2D patches.
+    targets : list of tensor or array
+        int16 labels ``[B, 1, z, y, x]``, or one channel a region; then those of deep supervision, each coarser.
+    keys : list of str
+        Case identifiers, one a sample.
+    index, epoch : int
+        Position in the stream, and the epoch that it belongs to, counted from 0.
+    config : str
+        The configuration it has.
+    samples : list of int
+        Names of its samples, for ``voxfeed replay``.
+    foreground : list of bool
+        Of each sample: whether its target holds any foreground.
+    """
+
+    data: Any
+    targets: list[Any]
+    keys: list[str]
+    index: int
+    epoch: int
+    config: str
+    samples: list[int]
+    foreground: list[bool]
+
+    @property
+    def target(self) -> Any:
+        """The labels at full size: the first of ``targets``."""
+        return self.targets[0]
+
+
+class _User:
+    """Stands for everybody who may still take batches."""
+
+
+class Stream:
+    """Batches of one kind, without end, in order."""
+
+    def __init__(self, feed: Feed, number: int, convert: Callable[[Any], Any], user: _User) -> None:
+        described = feed.ready["streams"][number]
+        self.name: str = described["name"]
+        #: The batch that comes next, counted from 0.
+        self.next_batch: int = described["nextBatch"]
+        #: Batches of an epoch.
+        self.epoch_length: int = described["epochLength"]
+        #: Seconds in which somebody waited for a batch.
+        self.waited = 0.0
+        self._feed = feed
+        self._user = user
+        self._number = number
+        self._convert = convert
+        self._slots: int = described["slots"]
+        self._held: set[int] = set()
+        self._warned = False
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> Batch:
+        """The next batch.
+
+        Raises
+        ------
+        ClosedError, GoneError, FeedTimeoutError, HeldError, SampleError, StoreError, WorkerError
+            If there will be none.
+        """
+        begun = time.monotonic()
+        while True:
+            self._feed.check()
+            try:
+                ticket = self._feed.tickets[self._number].get(timeout=min(LOOK, self._feed.timeout))
+            except queue.Empty:
+                self._look(time.monotonic() - begun)
+                continue
+            if isinstance(ticket, Exception):
+                self._feed.tickets[self._number].put(ticket)  # for whoever asks again
+                raise ticket
+            if ticket["index"] < self.next_batch:
+                self._feed.release(ticket["slot"])
+                continue
+            self.waited += time.monotonic() - begun
+            return self._batch(ticket)
+
+    def _batch(self, ticket: dict[str, Any]) -> Batch:
+        ready, slot = self._feed.ready, ticket["slot"]
+        kind = ready["configurations"][ticket["configuration"]]
+        self._held.add(slot)
+        parts = lease(self._feed.memory, slot, ready["slotBytes"], [kind["data"], *kind["targets"]], self._release)
+        data, *targets = map(self._convert, parts)
+        self.next_batch = ticket["index"] + 1
+        return Batch(
+            data,
+            targets,
+            ticket["keys"],
+            ticket["index"],
+            ticket["epoch"],
+            kind["config"],
+            ticket["samples"],
+            ticket["foreground"],
+        )
+
+    def _release(self, slot: int) -> None:
+        self._held.discard(slot)
+        self._feed.release(slot)
+
+    def _look(self, waited: float) -> None:
+        """Says why no batch comes: a consumer that keeps them all waits for itself."""
+        if len(self._held) >= self._slots:
+            gc.collect()
+        stuck = len(self._held) >= self._slots
+        if stuck and not self._warned:
+            self._warned = True
+            warnings.warn(f"{self._kept()}. {_LET_GO}", VoxfeedWarning, stacklevel=4)
+        if waited < self._feed.timeout:
+            return
+        raise HeldError(f"{self.name} batches", self._kept(), _LET_GO) if stuck else self._feed.silence(f"a {self.name} batch")
+
+    def _kept(self) -> str:
+        return f"all {self._slots} that fit into the memory are still held, so that no other can come"
+
+    def skip_to(self, batch: int) -> None:
+        """Leaves out the batches before ``batch``: the next one is that."""
+        if batch > self.next_batch:
+            self.next_batch = batch
+            self._feed.say({"op": "skip", "stream": self._number, "batch": batch})
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of an epoch, counted from 0, that have not been taken yet.
+
+        Raises
+        ------
+        OptionError
+            If it is over: streams go forward only. ``start`` and ``state`` of a new loader go anywhere.
+        """
+        end = (number + 1) * self.epoch_length
+        if self.next_batch >= end:
+            raise OptionError(
+                "epoch",
+                f"epoch {number} is over, the next {self.name} batch is {self.next_batch}",
+                f"Go on with epoch {self.next_batch // self.epoch_length}, or create a loader with `start`",
+            )
+        self.skip_to(number * self.epoch_length)
+        while self.next_batch < end:
+            yield next(self)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch: iterate over both parts, or only over what you want of them."""
+
+    index: int
+    training: Iterator[Batch]
+    validation: Iterator[Batch]
+
+
+class Loader:
+    """Streams batches of a preprocessed store, made by a Node process, on memory that both have.
+
+    Parameters
+    ----------
+    store
+        Folder of a preprocessed data set, see ``voxfeed preprocess``.
+    state
+        What ``state()`` of an earlier loader returned: to continue there.
+    start
+        The batches that the streams begin with, as ``{"training": 500, "validation": 100}``.
+    arrays
+        'torch' for tensors, 'numpy' for arrays. Default: tensors where torch is installed.
+    pin_memory
+        Whether CUDA may copy straight from the memory, see `voxfeed.cuda.pin`. Default: where there is a CUDA device and ``arrays`` are
+        tensors.
+    timeout
+        Seconds without a batch or an answer after which `FeedTimeoutError` is raised.
+    slots
+        Where batches have to be copied: how many the memory has room for, as ``{"training": 3}``.
+    node
+        The Node to run, see `voxfeed.node.find_node`.
+    **options
+        Those of the library's ``PatchLoader.create``, by its names: ``fold=0, patchSize=[40, 56, 40], batchSize=2, seed=7, workers=2,
+        augmentation="default", deepSupervision=True, validation=True`` and so on.
+
+    Examples
+    --------
+    >>> with voxfeed.Loader("store", fold=0, augmentation="default", seed=7) as loader:
+    ...     for batch in loader.epoch(0):
+    ...         train(batch.data, batch.target)
+    """
+
+    def __init__(
+        self,
+        store: str | os.PathLike[str],
+        *,
+        state: dict[str, Any] | None = None,
+        start: dict[str, int] | None = None,
+        arrays: Literal["torch", "numpy"] | None = None,
+        pin_memory: bool | None = None,
+        timeout: float = 120.0,
+        slots: dict[str, int] | None = None,
+        node: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> None:
+        convert = _converter(arrays)
+        optional = {"state": state, "start": start, "slots": slots}
+        request = {"store": os.fspath(store), "options": options, **{k: v for k, v in optional.items() if v is not None}}
+        self._feed = Feed(_plain(request), node=node, timeout=timeout)
+        # Whoever has the loader or one of its streams has this; when nobody does, the process ends.
+        user = _User()
+        weakref.finalize(user, self._feed.close)
+        self._user = user
+        self._streams = [Stream(self._feed, number, convert, user) for number in range(len(self._feed.ready["streams"]))]
+        if pin_memory or (pin_memory is None and convert is not _same):
+            pin(self._feed.memory, wanted=bool(pin_memory))
+
+    @property
+    def training(self) -> Stream:
+        """The training stream: the batches that the loader itself gives."""
+        return self._streams[0]
+
+    @property
+    def validation(self) -> Stream:
+        """The validation stream of ``validation=True``."""
+        if len(self._streams) < 2:
+            raise OptionError("validation", "the loader has no validation stream", "Create it with `fold` and `validation=True`")
+        return self._streams[1]
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.training
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The training batches of an epoch, see `Stream.epoch`."""
+        return self.training.epoch(number)
+
+    def epochs(self, end: int | None = None) -> Iterator[Epoch]:
+        """One epoch after the other, from the one that the streams stand in, without end or up to epoch ``end``.
+
+        What is left of an epoch when the next one is asked for is left out.
+        """
+        number = min(stream.next_batch // stream.epoch_length for stream in self._streams)
+        while end is None or number < end:
+            for stream in self._streams:
+                stream.skip_to(number * stream.epoch_length)
+            training, *validation = [_rest(stream, number) for stream in self._streams]
+            yield Epoch(number, training, validation[0] if validation else iter(()))
+            number += 1
+
+    def state(self) -> dict[str, Any]:
+        """Where the streams stand, after the batches that were taken: JSON, for ``state`` of another loader."""
+        at = {stream.name: stream.next_batch for stream in self._streams}
+        state: dict[str, Any] = self._feed.ask("state", at=at)["state"]
+        return state
+
+    def metrics(self) -> dict[str, Any]:
+        """What the loader did so far: ``training`` and ``validation`` as in Node, ``process`` (CPU time in ms, memory in bytes).
+
+        Times are Node's: there, somebody waits as long as there is room for a batch. ``Stream.waited`` is what this side waited.
+        """
+        metrics: dict[str, Any] = self._feed.ask("metrics")["metrics"]
+        return metrics
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """What the loader takes in Node, part by part, in bytes."""
+        report: dict[str, Any] = self._feed.ready["memory"]
+        return report
+
+    @property
+    def copied(self) -> str | None:
+        """Why batches are copied into the memory of this process; None: they are made there."""
+        reason: str | None = self._feed.ready["copied"]
+        return reason
+
+    @property
+    def pid(self) -> int:
+        """Of the Node process."""
+        return self._feed.process.pid
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._feed.closed
+
+    def close(self) -> None:
+        """Ends the Node process. Batches that are held stay as they are."""
+        self._feed.close()
+
+    def __enter__(self) -> Loader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a voxfeed.Loader cannot be sent to another process: create it there. It has workers of its own, leave num_workers at 0"
+        )
+
+
+def _rest(stream: Stream, number: int) -> Iterator[Batch]:
+    while stream.next_batch < (number + 1) * stream.epoch_length:
+        yield next(stream)
+
+
+def _same(array: Any) -> Any:
+    return array
+
+
+#: What to do about batches that are kept.
+_LET_GO = "Let go of some, keep copies (`batch.data.clone()`), or give the loader a larger `ring` (of copied batches: `slots`)"
+
+
+def _converter(arrays: str | None) -> Callable[[Any], Any]:
+    if arrays not in (None, "torch", "numpy"):
+        raise OptionError("arrays", f"{arrays!r} is neither 'torch' nor 'numpy'", "Choose one of them, or leave it out")
+    there = importlib.util.find_spec("torch") is not None
+    if arrays == "torch" and not there:
+        raise OptionError("arrays", "'torch' was asked for, which this Python does not have", "Install torch, or set arrays='numpy'")
+    if arrays == "numpy" or not there:
+        return _same
+    import torch
+
+    return torch.from_numpy
+
+
+def _plain(value: Any) -> Any:
+    """Without NumPy's numbers, arrays and tuples, which JSON does not have."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value

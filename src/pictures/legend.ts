@@ -1,0 +1,44 @@
+import { foregroundOf, type LabelClass } from '../raw/labels.ts';
+import type { Canvas, Colour } from './canvas.ts';
+import { GLYPH_HEIGHT, GLYPH_WIDTH } from './font.ts';
+import { colourOf, type Patch } from './slice-view.ts';
+
+const INK: Colour = [214, 218, 224];
+/** Between a patch of colour and its name, and between two entries. */
+const [NEAR, APART] = [4, 14];
+
+/** What colours mean, in one line. An entry without a colour is words alone. */
+export type Legend = readonly { name: string; colour: Colour | null }[];
+
+/**
+ * The outlines of labels: classes that some patch shows come first. A colour stands for one class, the first that has it; how many are
+ * left is said at the end.
+ */
+export function legendOf(classes: readonly LabelClass[], patches: readonly Pick<Patch, 'target'>[]): Legend {
+  const present = new Set<number>();
+  for (const { target } of patches) for (const label of target) present.add(label);
+  const outlined = foregroundOf(classes).filter(({ labels }) => labels.length === 1);
+  const isPresent = ({ labels: [label] }: LabelClass): boolean => present.has(label);
+  const inOrder = [...outlined.filter(isPresent), ...outlined.filter((entry) => !isPresent(entry))];
+  const named = new Map<Colour, string>();
+  for (const { name, labels } of inOrder) if (!named.has(colourOf(labels[0]))) named.set(colourOf(labels[0]), name);
+  const more = outlined.length - named.size;
+  return [...[...named].map(([colour, name]) => ({ name, colour })), ...(more > 0 ? [{ name: `and ${more} more`, colour: null }] : [])];
+}
+
+const widthOf = ({ name, colour }: Legend[number]): number => (colour === null ? 0 : GLYPH_HEIGHT + NEAR) + GLYPH_WIDTH * name.length;
+
+/** In pixels. */
+export function legendWidth(legend: Legend): number {
+  return legend.reduce((sum, entry) => sum + widthOf(entry) + APART, -APART);
+}
+
+export function drawLegend(canvas: Canvas, left: number, top: number, legend: Legend): void {
+  let x = left;
+  for (const entry of legend) {
+    const { name, colour } = entry;
+    if (colour !== null) canvas.rectangle(x, top, GLYPH_HEIGHT, GLYPH_HEIGHT, colour);
+    canvas.text(colour === null ? x : x + GLYPH_HEIGHT + NEAR, top, name, INK);
+    x += widthOf(entry) + APART;
+  }
+}

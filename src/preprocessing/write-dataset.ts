@@ -1,0 +1,117 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { StoreError } from '../common/errors.ts';
+import type { Triple } from '../common/geometry.ts';
+import { hasher, xxh64 } from '../common/hash.ts';
+import type { Plans } from '../plans/plans.ts';
+import type { Configuration } from '../plans/plans-file.ts';
+import type { RawCase, RawDataset } from '../raw/raw-dataset.ts';
+import { DATASET_FILE, FINGERPRINT_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
+import type { StoredFile } from '../store/sidecar.ts';
+import { encodeIndex, labelDtype, parseIndex, type StoredCase } from '../store/store-index.ts';
+import type { CasePool } from './case-pool.ts';
+import type { CaseTask } from './case-task.ts';
+import type { StoreOptions } from './grid.ts';
+import { makeFolder, removeEmpty, writeJson, writeText } from './output-folder.ts';
+import { copyDescription } from './plan-dataset.ts';
+import { findFinished } from './preprocess-case.ts';
+import type { RunOptions } from './run-options.ts';
+import { chooseSplits } from './splits.ts';
+
+/** What a store is written from. */
+export interface StoreRequest {
+  dataset: RawDataset;
+  outDir: string;
+  plans: Plans;
+  configuration: Configuration;
+  /** Sizes of patches that may be drawn from it, in three axes. */
+  patches: Triple[];
+}
+
+/**
+ * Writes the cases that are not finished yet, then the files about all of them, the index last.
+ * @returns all cases in the order of their ids, and how many of them were written now
+ */
+export async function writeDataset(
+  pool: CasePool,
+  request: StoreRequest,
+  onProgress: RunOptions['onProgress'],
+): Promise<{ entries: StoredCase[]; written: number; notes: string[]; options: StoreOptions }> {
+  const { dataset, outDir, configuration } = request;
+  const { labels, channels } = dataset;
+  const { normalisation, transpose, spacing, resampling } = configuration;
+  const options: StoreOptions = { labels, channels, normalisation, transpose, spacing, resampling };
+  const optionsHash = await xxh64(JSON.stringify(options));
+  const { splits, notes } = await chooseSplits(dataset, outDir);
+  const made = await makeFolder(outDir);
+  const { entries, written } = await writeCases(pool, request, options, optionsHash, onProgress).catch(async (error) => {
+    await removeEmpty(made);
+    throw error;
+  });
+  const files: Record<string, StoredFile> = {
+    ...(await writeAbout(request)),
+    ...(splits.length > 0 && { [SPLITS_FILE]: await writeJson(join(outDir, SPLITS_FILE), splits) }),
+  };
+  const index = encodeIndex(await hasher(), {
+    format: 'voxfeed-store',
+    version: 2,
+    name: dataset.name,
+    channels,
+    labels,
+    labelDtype: labelDtype(labels),
+    options: { normalisation, transpose, spacing, resampling },
+    optionsHash,
+    configuration: configuration.name,
+    plans: plansFile(request.plans),
+    cases: entries,
+    files,
+  });
+  await writeText(join(outDir, INDEX_FILE), index);
+  return { entries, written, notes, options };
+}
+
+async function writeCases(
+  pool: CasePool,
+  { dataset: { cases, dir }, outDir, patches }: StoreRequest,
+  options: StoreOptions,
+  optionsHash: string,
+  onProgress: RunOptions['onProgress'],
+): Promise<{ entries: StoredCase[]; written: number }> {
+  const finished = await Promise.all(cases.map((raw) => findFinished(raw, optionsHash, patches, outDir)));
+  const other = cases.find((_, i) => finished[i].state === 'other options');
+  if (other) {
+    throw new StoreError(
+      outDir,
+      `its case ${other.id} was written with other options (spacing, normalisation, channels or labels)`,
+      'Choose another folder, or empty this one',
+    );
+  }
+  const pending = cases.filter((_, i) => finished[i].state !== 'finished');
+  await retireIndex(outDir, pending);
+  const kept = cases.length - pending.length;
+  const tasks = pending.map((raw): CaseTask => ({ kind: 'write', raw, options, optionsHash, patches, outDir }));
+  const written = await pool.run<StoredCase>(dir, tasks, (done) =>
+    onProgress?.({ phase: 'preprocess', done: kept + done, total: cases.length, kept }),
+  );
+  const entries = [...finished.flatMap((found) => (found.state === 'finished' ? [found.entry] : [])), ...written];
+  return { entries: entries.sort((a, b) => (a.id < b.id ? -1 : 1)), written: written.length };
+}
+
+/** Takes an index away that lists a case which is about to be written again; cases that are new do not concern it. */
+async function retireIndex(outDir: string, pending: readonly RawCase[]): Promise<void> {
+  const path = join(outDir, INDEX_FILE);
+  const ids = await readFile(path, 'utf8')
+    .then((text) => parseIndex(path, text).cases.map(({ id }) => id))
+    .catch(() => null);
+  if (ids === null || pending.some(({ id }) => ids.includes(id))) await rm(path, { force: true });
+}
+
+/** dataset.json and the plans; and the fingerprint, if the plans were made here. */
+async function writeAbout({ dataset, outDir, plans }: StoreRequest): Promise<Record<string, StoredFile>> {
+  const fingerprint = await readFile(join(outDir, FINGERPRINT_FILE)).catch(() => null);
+  return {
+    [DATASET_FILE]: await copyDescription(dataset, outDir),
+    [plansFile(plans)]: await writeJson(join(outDir, plansFile(plans)), plans),
+    ...(fingerprint !== null && { [FINGERPRINT_FILE]: { bytes: fingerprint.length, xxh64: await xxh64(fingerprint) } }),
+  };
+}

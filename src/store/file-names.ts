@@ -1,0 +1,23 @@
+import { join } from 'node:path';
+import type { Plans } from '../plans/plans.ts';
+
+/** The index of a store: written last, so its presence says that the store is whole. */
+export const INDEX_FILE = 'voxfeed.json';
+/** nnU-Net's description of the data set. */
+export const DATASET_FILE = 'dataset.json';
+/** nnU-Net's folds. */
+export const SPLITS_FILE = 'splits_final.json';
+/** What the data set was planned from, in nnU-Net's format. */
+export const FINGERPRINT_FILE = 'dataset_fingerprint.json';
+/** How much foreground oversampling each configuration needs. */
+export const ADVICE_FILE = 'oversampling.json';
+
+/** nnU-Net's name for a plans file. */
+export function plansFile({ plans_name }: Pick<Plans, 'plans_name'>): string {
+  return `${plans_name}.json`;
+}
+
+/** The three files of one stored case. */
+export function caseFiles(dir: string, id: string): { data: string; segmentation: string; sidecar: string } {
+  return { data: join(dir, `${id}.npy`), segmentation: join(dir, `${id}_seg.npy`), sidecar: join(dir, `${id}.msgpack`) };
+}

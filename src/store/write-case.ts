@@ -1,0 +1,44 @@
+import { rm } from 'node:fs/promises';
+import { writeAtomic } from '../common/atomic-file.ts';
+import { hasher, xxh64 } from '../common/hash.ts';
+import { type Dtype, encodeNpyHeader } from '../formats/npy.ts';
+import { caseFiles } from './file-names.ts';
+import { encodeSidecar, type Sidecar, type StoredFile, sidecarChecksum } from './sidecar.ts';
+import { listCase, type StoredCase } from './store-index.ts';
+
+/** What is stored of one case. */
+export interface CaseContent extends Omit<Sidecar, 'format' | 'version' | 'channels' | 'files' | 'xxh64'> {
+  /** float32 [z, y, x] of `shape`, one a channel. */
+  images: readonly Float32Array[];
+  /** The same; the width of its numbers is that of the file. */
+  segmentation: Int8Array | Int16Array;
+}
+
+/** Writes the three files of a case. The sidecar comes last: where it stands, the case is whole. @throws FileError */
+export async function writeCase(dir: string, { images, segmentation, ...content }: CaseContent): Promise<StoredCase> {
+  const paths = caseFiles(dir, content.id);
+  await rm(paths.sidecar, { force: true });
+  const data = await writeArray(paths.data, '<f4', [images.length, ...content.shape], images);
+  const labels = await writeArray(paths.segmentation, segmentation instanceof Int8Array ? '|i1' : '<i2', content.shape, [segmentation]);
+  const unsigned: Omit<Sidecar, 'xxh64'> = {
+    format: 'voxfeed-case',
+    version: 2,
+    channels: images.length,
+    ...content,
+    files: { data, segmentation: labels },
+  };
+  const checksum = await hasher();
+  await writeAtomic(paths.sidecar, [encodeSidecar({ ...unsigned, xxh64: sidecarChecksum(checksum, unsigned) })]);
+  return listCase(checksum, unsigned);
+}
+
+async function writeArray(
+  path: string,
+  dtype: Dtype,
+  shape: number[],
+  arrays: readonly (Float32Array | Int16Array | Int8Array)[],
+): Promise<StoredFile> {
+  const parts = [encodeNpyHeader(dtype, shape), ...arrays.map((array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength))];
+  await writeAtomic(path, parts);
+  return { bytes: parts.reduce((sum, part) => sum + part.length, 0), xxh64: await xxh64(...parts) };
+}

@@ -1,0 +1,189 @@
+import { copyFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CheckpointError, fileError, OptionError } from '../common/errors.ts';
+import { checkOptions, given } from '../common/options.ts';
+import { PatchLoader } from '../loader/loader.ts';
+import type { LoaderOptions } from '../loader/options/options.ts';
+import type { ResumeOptions } from '../loader/options/state.ts';
+import type { Network } from '../plans/network.ts';
+import type { Configuration } from '../plans/plans-file.ts';
+import { foregroundOf, type Labels } from '../raw/labels.ts';
+import { DATASET_FILE } from '../store/file-names.ts';
+import { readFold } from '../store/splits.ts';
+import type { Store } from '../store/store.ts';
+import { storeConfiguration } from '../store/store-configuration.ts';
+import { CHECKPOINT_FILE, type Checkpoint, PLANS_COPY, readCheckpoint } from './checkpoint.ts';
+import { FEED_OPTIONS, TRAIN_OPTIONS, type TrainOptions, type TrainReport } from './train-table.ts';
+import { Trainer } from './trainer.ts';
+import { DEFAULTS, type EpochReport, type TrainingOptions } from './training-options.ts';
+
+/** How often `onProgress` is told, in milliseconds. */
+const PROGRESS_MS = 250;
+
+/**
+ * Trains the planned U-Net on the GPU by nnU-Net's recipe: on a fold's training cases, validating on its others. Writes checkpoints;
+ * a training that was cut off continues from the last one, and makes the losses that it would have made.
+ * @param store with plans, see `preprocess`
+ * @example
+ * const { epochs } = await train(await openStore('store'), {
+ *   out: 'model',
+ *   fold: 0,
+ *   epochs: 100,
+ *   onEpoch: ({ epoch, loss }) => console.log(epoch, loss),
+ * });
+ * @throws OptionError; CheckpointError (there is one already, or none to continue); StoreError, PlansError (nothing to train by);
+ * GpuError; and what `PatchLoader` and `onEpoch` throw
+ */
+export async function train(store: Store, options: TrainOptions): Promise<TrainReport> {
+  const { out, saveEvery, onStart, onProgress, onEpoch } = checkOptions({ ...FEED_OPTIONS, ...TRAIN_OPTIONS }, options);
+  const before = await checkpointOf(options);
+  const recipe = recipeOf(options, before);
+  const { configuration, network } = trainable(store, options.config);
+  await using loader = await PatchLoader.create(loaderOptions(store, options, recipe, before));
+  const training = trainingOptions(loader, store, { ...configuration, network }, recipe, before);
+  await using trainer = await Trainer.create(training, loader, before && { dir: out, checkpoint: before });
+  const { gpu, software, bytes } = trainer;
+  const fold = await readFold(store, loader.state().fold);
+  onStart?.({
+    gpu,
+    software,
+    bytes,
+    configuration: training.configuration,
+    patchSize: training.patchSize,
+    batchSize: training.batch,
+    training: fold.training.length,
+    validation: fold.validation.length,
+    epoch: trainer.epochs,
+    epochs: training.epochs,
+  });
+  await copyModelFiles(store, out);
+  const epochs: EpochReport[] = [...(before?.history ?? [])];
+  const tell = (): void => onProgress?.({ epoch: trainer.epochs, step: trainer.steps, steps: training.iterations });
+  while (trainer.epochs < training.epochs) {
+    const watch = onProgress && setInterval(tell, PROGRESS_MS);
+    const report = await trainer.epoch().finally(() => clearInterval(watch));
+    epochs.push(report);
+    if (trainer.epochs % saveEvery === 0 || trainer.epochs === training.epochs) await trainer.save(out);
+    await onEpoch?.(report);
+  }
+  return { dir: out, gpu, software, epochs };
+}
+
+/** The checkpoint to continue from, if that is asked for. One that is there is never overwritten unasked. */
+async function checkpointOf({ out, continue: goOn = false }: TrainOptions): Promise<Checkpoint | null> {
+  const before = await readCheckpoint(out);
+  if (goOn && before === null)
+    throw new CheckpointError(out, `there is no ${CHECKPOINT_FILE} to continue from`, 'Leave --continue (`continue`) out to begin');
+  if (!goOn && before !== null)
+    throw new CheckpointError(
+      out,
+      `it holds a training of ${before.epoch} epochs`,
+      'Go on with --continue (`continue: true`), or choose another folder',
+    );
+  return before;
+}
+
+/** @throws OptionError for what this trainer cannot train, StoreError, PlansError */
+function trainable(store: Store, config: string | undefined): { configuration: Configuration; network: Network } {
+  const configuration = storeConfiguration(store, config);
+  const { name, network, previousStage } = configuration;
+  if (network === null)
+    throw new OptionError('config', `the network of ${name} is none of nnU-Net's`, 'Choose a configuration with a PlainConvUNet');
+  if (previousStage !== null)
+    throw new OptionError(
+      'config',
+      `${name} is the second stage of a cascade, which is not trained here`,
+      'Choose another configuration, or train in nnU-Net, fed by voxfeed',
+    );
+  return { configuration, network };
+}
+
+/** What a training decides, and a checkpoint keeps: a run that is continued takes it from there. */
+type Recipe = Pick<TrainingOptions, 'epochs' | 'iterations' | 'validationIterations' | 'learningRate' | 'storage'>;
+
+/** @throws OptionError for what was otherwise before. Only the end may be moved. */
+function recipeOf({ epochs, iterations, validationIterations, learningRate, half }: TrainOptions, before: Checkpoint | null): Recipe {
+  const storage = half === undefined ? undefined : half ? ('f16' as const) : ('f32' as const);
+  const asked = given({ iterations, validationIterations, learningRate, storage });
+  const saved = before?.options;
+  for (const [name, value] of Object.entries(asked))
+    if (saved !== undefined && saved[name as keyof Recipe] !== value)
+      throw new OptionError(
+        name === 'storage' ? 'half' : name,
+        `the checkpoint was trained with ${saved[name as keyof Recipe]}, not ${value}`,
+        'Leave it out when you continue, or begin in another folder',
+      );
+  return { ...DEFAULTS, ...saved, ...asked, ...given({ epochs }) };
+}
+
+function loaderOptions(store: Store, options: TrainOptions, { iterations, validationIterations }: Recipe, before: Checkpoint | null) {
+  const asked = Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(FEED_OPTIONS, name)));
+  const validation = validationIterations > 0;
+  const beginning = {
+    fold: options.fold ?? 0,
+    epochs: { training: iterations, ...(validation && { validation: validationIterations }) },
+  };
+  return {
+    augmentation: 'default',
+    ...asked,
+    store,
+    deepSupervision: true,
+    validation,
+    ...(before ? { state: before.batches } : beginning),
+  } satisfies LoaderOptions | ResumeOptions;
+}
+
+function trainingOptions(
+  loader: PatchLoader,
+  { index: { labels, channels } }: Store,
+  { name, network, batchDice }: Configuration & { network: Network },
+  recipe: Recipe,
+  before: Checkpoint | null,
+): TrainingOptions {
+  if (before !== null) return { ...before.options, epochs: recipe.epochs };
+  const [{ patchSize, batchSize, targets }] = loader.shared().layout.configurations;
+  const { iterations, validationIterations, learningRate, storage, epochs } = recipe;
+  return {
+    configuration: name,
+    network,
+    patchSize: [...patchSize],
+    batch: batchSize,
+    channels: channels.length,
+    classes: classesOf(labels),
+    ignore: labels.ignore,
+    batchDice,
+    scales: targets.length,
+    storage,
+    epochs,
+    iterations,
+    validationIterations,
+    learningRate,
+    seed: loader.state().seed,
+  };
+}
+
+/** Background and every label, which must be numbered 0, 1, 2, …; regions are not trained here. @throws OptionError */
+function classesOf({ values, classes }: Labels): number {
+  if (foregroundOf(classes).some((entry) => entry.labels.length > 1))
+    throw new OptionError('store', 'its labels are regions, and this trainer learns labels only', 'Train in nnU-Net, fed by voxfeed');
+  if (values.some((value, i) => value !== i))
+    throw new OptionError(
+      'store',
+      `its labels are ${values.join(', ')}, not 0, 1, 2 and so on`,
+      'Number them so in dataset.json and the label files',
+    );
+  return values.length;
+}
+
+/** What prediction needs beside the checkpoint: as in nnU-Net's results folders. */
+async function copyModelFiles({ dir, index: { plans } }: Store, out: string): Promise<void> {
+  const copies = [[DATASET_FILE, DATASET_FILE], ...(plans === null ? [] : [[plans, PLANS_COPY]])];
+  for (const [from, to] of copies) {
+    try {
+      await mkdir(out, { recursive: true });
+      await copyFile(join(dir, from), join(out, to));
+    } catch (error) {
+      throw fileError(join(out, to), error);
+    }
+  }
+}

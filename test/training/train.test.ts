@@ -1,0 +1,140 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  type EpochReport,
+  Predictor,
+  readPlans,
+  type Store,
+  type TrainOptions,
+  type TrainReport,
+  type TrainStart,
+  train,
+  writeStore,
+} from '../../src/index.ts';
+import { EXAMPLES } from '../fixtures/paths.ts';
+import { makeStore } from '../fixtures/store.ts';
+import { temporaryFolder } from '../fixtures/temporary-folder.ts';
+import { tinyStore } from '../fixtures/tiny-training.ts';
+
+const dir = temporaryFolder();
+const SMALL = { iterations: 3, validationIterations: 1, workers: 1, seed: 5 };
+let store: Store;
+const starts: TrainStart[] = [];
+const told: EpochReport[] = [];
+let whole: TrainReport;
+let continued: TrainReport;
+/** What the folder held when each epoch was told. */
+const checkpoints: number[] = [];
+
+beforeAll(async () => {
+  store = await tinyStore(dir);
+  const out = join(dir, 'model');
+  whole = await train(store, { ...SMALL, out: join(dir, 'whole'), epochs: 3, saveEvery: 2 });
+  const stop = new Error('enough');
+  const options: TrainOptions = {
+    ...SMALL,
+    out,
+    epochs: 3,
+    onStart: (start) => starts.push(start),
+    async onEpoch(report) {
+      told.push(report);
+      checkpoints.push(JSON.parse(readFileSync(join(out, 'checkpoint.json'), 'utf8')).epoch);
+      if (report.epoch === 0) throw stop;
+    },
+  };
+  await expect(train(store, options)).rejects.toBe(stop);
+  const { iterations: _, validationIterations: __, seed: ___, ...rest } = options;
+  continued = await train(store, { ...rest, continue: true });
+}, 400_000);
+
+describe('train', () => {
+  it('says before the first step what it trains, and on what', () => {
+    expect(starts).toEqual([
+      {
+        gpu: whole.gpu,
+        software: whole.software,
+        bytes: expect.any(Number),
+        configuration: '3d_fullres',
+        patchSize: [16, 16, 16],
+        batchSize: 2,
+        training: 16,
+        validation: 4,
+        epoch: 0,
+        epochs: 3,
+      },
+      expect.objectContaining({ epoch: 1, epochs: 3 }),
+    ]);
+    expect(starts[0].bytes).toBeGreaterThan(0);
+  });
+
+  it('tells every epoch once, its checkpoint written', () => {
+    expect(told.map(({ epoch, losses }) => [epoch, losses.length])).toEqual([
+      [0, 3],
+      [1, 3],
+      [2, 3],
+    ]);
+    expect(checkpoints).toEqual([1, 2, 3]);
+    expect(readdirSync(join(dir, 'whole')).sort()).toEqual(readdirSync(join(dir, 'model')).sort());
+  });
+
+  it('ended by onEpoch and continued, makes the losses of a training that was not', () => {
+    const losses = (report: TrainReport) =>
+      report.epochs.map(({ losses, validationLoss, learningRate }) => ({ losses, validationLoss, learningRate }));
+    expect(losses(continued)).toEqual(losses(whole));
+    expect(continued).toMatchObject({ dir: join(dir, 'model'), gpu: whole.gpu });
+  });
+
+  it('continued to an end that is reached trains no more', async () => {
+    const { epochs } = await train(store, { out: join(dir, 'model'), continue: true, epochs: 3, workers: 1 });
+    expect(epochs).toEqual(continued.epochs);
+  });
+
+  it('leaves validation out where it has no steps', async () => {
+    const { epochs } = await train(store, { ...SMALL, out: join(dir, 'unvalidated'), epochs: 1, validationIterations: 0, fold: 'all' });
+    expect(epochs).toMatchObject([{ validationLoss: null, pseudoDice: null }]);
+  });
+
+  it('writes what predicts', async () => {
+    using predictor = await Predictor.open(join(dir, 'model'));
+    const labels = await predictor.predict([join(EXAMPLES, 'imagesTr/hippocampus_001_0000.nii.gz')]);
+    expect(labels.every((label) => [0, 1, 2].includes(label))).toBe(true);
+  });
+
+  it.each<[string, Record<string, unknown>, RegExp]>([
+    ['no folder', { out: '' }, /out: "" is not the path of a folder/],
+    ['half an epoch', { epochs: 0.5 }, /epochs: 0\.5 is not a whole number from 1 to/],
+    ['no steps', { iterations: 0 }, /iterations: 0 is not a whole number from 1/],
+    ['fewer than no validation steps', { validationIterations: -1 }, /validationIterations: -1 is not a whole number from 0/],
+    ['a rate of 0', { learningRate: 0 }, /learningRate: 0 is not a number above 0/],
+    ['a checkpoint every 0 epochs', { saveEvery: 0 }, /saveEvery: 0 is not a whole number from 1/],
+    ['several configurations', { configs: [{ config: '3d_fullres' }] }, /configs: there is no such option/],
+    ['a validation of its own', { validation: true }, /validation: there is no such option/],
+    ['a fold that is not there', { fold: 9 }, /fold: .*splits_final\.json has no fold 9/],
+    ['a configuration that is not there', { config: '2d' }, /there is no configuration "2d"/],
+    ['nothing to continue', { continue: true }, /there is no checkpoint\.json to continue from/],
+    ['what is there already', { out: 'model' }, /it holds a training of 3 epochs\. Go on with --continue/],
+    ['other steps than before', { out: 'model', continue: true, iterations: 4 }, /iterations: the checkpoint was trained with 3, not 4/],
+    ['other numbers than before', { out: 'model', continue: true, half: true }, /half: the checkpoint was trained with f32, not f16/],
+  ])('refuses %s', async (_, change, message) => {
+    const out = change.out === '' ? '' : join(dir, (change.out as string) ?? 'refused');
+    await expect(train(store, { epochs: 1, workers: 1, ...change, out } as TrainOptions)).rejects.toThrow(message);
+  });
+
+  it('refuses a store without plans, and labels that it cannot learn', async () => {
+    const options = { out: join(dir, 'refused'), fold: 'all' as const, workers: 1 };
+    const shapes: [number, number, number][] = [[16, 16, 16]];
+    const bare = await makeStore(join(dir, 'bare'), { shapes });
+    await expect(train(bare, options)).rejects.toThrow(/the store has no plans/);
+    const content = {
+      name: 'own',
+      channels: ['MRI'],
+      plans: await readPlans(join(dir, 'plans.json')),
+      cases: [{ id: 'a', shape: shapes[0], image: new Float32Array(4096), segmentation: new Int8Array(4096).fill(2, 0, 99) }],
+    };
+    const regions = await writeStore(join(dir, 'regions'), { ...content, labels: { background: 0, both: [1, 2], core: 2 } });
+    await expect(train(regions, options)).rejects.toThrow(/its labels are regions/);
+    const gap = await writeStore(join(dir, 'gap'), { ...content, labels: { background: 0, two: 2 } });
+    await expect(train(gap, options)).rejects.toThrow(/its labels are 0, 2, not 0, 1, 2/);
+  });
+});
