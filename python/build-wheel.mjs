@@ -12,7 +12,7 @@ const OUT = join(ROOT, 'dist-wheel');
 const MACHINES = ['linux-x64', 'linux-arm64'];
 /** What nothing reads at run time: sources of other languages, types, texts, and packages that others may go without. */
 const UNREAD = [
-  /\.(d\.[cm]?ts|map|md|markdown|cc|hh|c|h|cpp|hpp|S|asm|inc|min\.[cm]?js)$/,
+  /\.(d\.[cm]?ts|map|md|markdown|cc|hh|c|h|cpp|hpp|S|asm|inc)$/,
   /(^|\/)(doc|docs|vendor|musl_[^/]*|test|tests|benchmark|\.github)$/,
   /^node_modules\/(@types|@typescript|typescript|@napi-rs|@msgpackr-extract|msgpackr-extract|msgpackr\/dist\/test\.js)$/,
 ];

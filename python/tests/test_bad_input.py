@@ -152,9 +152,11 @@ def test_the_child_runs_out_of_memory(store: Path, tmp_path: Path) -> None:
     small = script(tmp_path / "node", f'#!/bin/sh\nexec {find_node()} --max-old-space-size=60 "$@"\n')
     module = tmp_path / "hoards.mjs"
     module.write_text("const all = []; export default { draw() { for (;;) all.push(Array(1e5).fill({})); }, apply() {} };")
+    steps = [{"transform": "custom", "module": str(module)}]
+    # While it opens or at the first batch: batches are planned ahead.
     with (
-        voxfeed.Loader(store, node=small, augmentation=[{"transform": "custom", "module": str(module)}], **OPTIONS) as loader,
         pytest.raises(GoneError, match="(?s)was ended by SIGABRT.*heap out of memory"),
+        voxfeed.Loader(store, node=small, augmentation=steps, **OPTIONS) as loader,
     ):
         next(loader.training)
 

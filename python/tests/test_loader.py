@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader
 
 import voxfeed
-from voxfeed.errors import ClosedError, HeldError, OptionError, StateError
+from voxfeed.errors import ClosedError, FeedTimeoutError, HeldError, OptionError, StateError
 from voxfeed.lease import Mapping
 from voxfeed.node import find_node
 from voxfeed.torch import Batches, to_device
@@ -207,6 +208,25 @@ def test_memory_is_registered_with_cuda_until_the_last_array_dies() -> None:
     assert cuda.calls == [("register", address, 8192, 0)]
     del array
     assert cuda.calls[1:] == [("unregister", address)]
+
+
+def test_a_slot_is_given_back_when_the_device_has_read_it(store: Path) -> None:
+    copied = threading.Event()
+
+    class Copy:
+        def synchronize(self) -> None:
+            copied.wait()
+
+    with voxfeed.Loader(store, **OPTIONS, ring=2) as loader:
+        loader._feed.fence = Copy
+        loader._feed.timeout = 2
+        assert [next(loader.training).index for _ in range(2)] == [0, 1]
+        # Nobody holds them, and still their slots are not written again.
+        with pytest.raises(FeedTimeoutError):
+            next(loader.training)
+        copied.set()
+        loader._feed.timeout = 120
+        assert next(loader.training).index == 2
 
 
 def test_cuda_that_refuses_is_told() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -180,14 +181,14 @@ trainer.voxfeed.close()
 """
 
 
-def test_two_ranks_make_the_batches_of_one(make: Make, tmp_path: Path) -> None:
-    trainer = make()
-    trainer.plans_manager.plans["configurations"]["3d_fullres"]["batch_size"] = 3
-    trainer.configuration_manager = trainer.plans_manager.get_configuration("3d_fullres")
-    training, validation = feeds(trainer)
-    expected = [next(training)["data"] for _ in range(3)] + [next(validation)["data"]]
-    import os
+def batches_of_three(plans: dict[str, Any]) -> dict[str, Any]:
+    plans["configurations"]["3d_fullres"]["batch_size"] = 3
+    return plans
 
+
+def test_two_ranks_make_the_batches_of_one(make: Make, tmp_path: Path) -> None:
+    training, validation = feeds(make(plans=batches_of_three))
+    expected = [next(training)["data"] for _ in range(3)] + [next(validation)["data"]]
     folder, here = tmp_path / "nnUNet_preprocessed" / DATASET, Path(__file__).parent
     env = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29571", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     ranks = [

@@ -41,6 +41,19 @@ def pin(memory: Mapping, *, wanted: bool, cudart: Any = None) -> bool:
     return True
 
 
+def fence() -> Any:
+    """An event on the current stream: it is over when the copies that were asked for until now are done.
+
+    CUDA copies from registered memory on its own. A batch that nobody holds any more may still be read, so that its slot is given back
+    after this. Copies on other streams must be waited for before the batch is let go; `voxfeed.torch.to_device` does that.
+    """
+    import torch
+
+    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    event.record()
+    return event
+
+
 def _cudart() -> Any:
     try:
         import torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import collections
 import json
 import os
 import queue
@@ -13,6 +14,7 @@ import tempfile
 import threading
 import warnings
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -55,7 +57,10 @@ class Feed:
         self.timeout = timeout
         self.closed = False
         self._pid = os.getpid()
-        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[tuple[bytes, Any] | None] = queue.SimpleQueue()
+        self._notes: collections.deque[str] = collections.deque()
+        #: Where a device copies from the memory on its own: makes an event that is over when the copies asked for until now are.
+        self.fence: Callable[[], Any] | None = None
         self._answers: dict[int, queue.SimpleQueue[dict[str, Any]]] = {}
         self.tickets: list[queue.SimpleQueue[dict[str, Any] | Exception]] = [queue.SimpleQueue(), queue.SimpleQueue()]
         opened: queue.SimpleQueue[dict[str, Any] | Exception] = queue.SimpleQueue()
@@ -110,15 +115,19 @@ class Feed:
 
     def say(self, request: dict[str, Any]) -> None:
         """Sends a request, later: it never waits and never fails, so that arrays that die may do it wherever they are."""
-        self._outbox.put((json.dumps(request, allow_nan=False) + "\n").encode())
+        self._outbox.put(((json.dumps(request, allow_nan=False) + "\n").encode(), None))
 
     def release(self, slot: int) -> None:
-        """Gives a slot back."""
-        self.say({"op": "release", "slot": slot})
+        """Gives a slot back, when the device has read what it was asked to copy from there."""
+        event = self.fence() if self.fence is not None else None
+        self._outbox.put((json.dumps({"op": "release", "slot": slot}).encode() + b"\n", event))
 
     def _talk(self) -> None:
         outbox, wire = self._outbox, self._socket
-        while (line := outbox.get()) is not None:
+        while (entry := outbox.get()) is not None:
+            line, event = entry
+            if event is not None:
+                event.synchronize()
             try:
                 wire.sendall(line)
             except OSError:
@@ -150,7 +159,7 @@ class Feed:
             else:
                 self.tickets[stream].put(error)
         elif "warning" in message:
-            warnings.warn(message["warning"]["message"], VoxfeedWarning, stacklevel=2)
+            self._notes.append(message["warning"]["message"])
         elif (answer := self._answers.pop(message.get("id", -1), None)) is not None:
             answer.put(message)
 
@@ -182,7 +191,7 @@ class Feed:
     # --- waiting ---
 
     def check(self) -> None:
-        """Raises `ClosedError` where nothing will ever come: after `close`, and in a process forked from the loader's own."""
+        """Passes on warnings. Raises `ClosedError` after `close`, and in a process forked from the loader's own."""
         if os.getpid() != self._pid:
             raise ClosedError(
                 "loader",
@@ -191,6 +200,9 @@ class Feed:
             )
         if self.closed:
             raise ClosedError("loader", "it is closed", "Create a new one; `state()` says where to continue")
+        # Warnings of Node belong to whoever uses the loader: here they may be made errors.
+        while self._notes:
+            warnings.warn(self._notes.popleft(), VoxfeedWarning, stacklevel=3)
 
     def wait(self, box: queue.SimpleQueue[Any], what: str) -> Any:
         """What comes into a box. Raises `FeedTimeoutError` where nothing does."""

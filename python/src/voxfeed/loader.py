@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .cuda import pin
+from .cuda import fence, pin
 from .errors import HeldError, OptionError, VoxfeedWarning
 from .feed import Feed
 from .lease import lease
@@ -237,8 +237,9 @@ class Loader:
         weakref.finalize(user, self._feed.close)
         self._user = user
         self._streams = [Stream(self._feed, number, convert, user) for number in range(len(self._feed.ready["streams"]))]
-        if pin_memory or (pin_memory is None and convert is not _same):
-            pin(self._feed.memory, wanted=bool(pin_memory))
+        wanted = pin_memory or (pin_memory is None and convert is not _same)
+        if wanted and pin(self._feed.memory, wanted=bool(pin_memory)):
+            self._feed.fence = fence
 
     @property
     def training(self) -> Stream:
