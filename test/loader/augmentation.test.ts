@@ -182,7 +182,7 @@ describe('a transform of the user', () => {
 describe('bad pipelines are refused', () => {
   it.each([
     [{ augmentation: 'defualt' }, /augmentation: there is no preset "defualt"/],
-    [{ augmentation: 7 }, /augmentation: 7 is no pipeline/],
+    [{ augmentation: 7 }, /augmentation: 7 is not a pipeline/],
     [{ augmentation: [{ transform: 'rotate' }] }, /augmentation\[0\]: there is no transform "rotate"/],
     [{ augmentation: [{ transform: 'noise' }, null] }, /augmentation\[1\]: there is no transform/],
     [{ augmentation: [{ transform: 'noise', sigma: [2, 1] }] }, /augmentation\[0\]\.sigma/],

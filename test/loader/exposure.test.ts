@@ -120,7 +120,7 @@ describe('exposure', () => {
 
   it.each<[string, object, RegExp]>([
     ['nothing', { exposure: {} }, /exposure: \{\} names no class/],
-    ['a list', { exposure: [0.4] }, /exposure: \[0.4\] names no class/],
+    ['a list', { exposure: [0.4] }, /exposure: \[0.4\] is not a part of patches for each class/],
     ['a fraction above 1', { exposure: { tumour: 40 } }, /exposure.tumour: 40 is not a fraction/],
     ['a fraction below 0', { exposure: { tumour: -0.1 } }, /exposure.tumour: -0.1 is not a fraction/],
     [
