@@ -90,8 +90,9 @@ export function mirroredAxes(operations: readonly Operation[], mirrorStep: numbe
 export function needsCrop(steps: readonly CompleteStep[], constantPadding: boolean): boolean {
   const at = steps.findIndex(isSpatial);
   if (at < 0) return false;
-  const { elasticProbability, image, nnunetCompat } = steps[at] as CompleteSpatialStep;
-  return at > 0 || !constantPadding || elasticProbability > 0 || image === 'nearest' || nnunetCompat;
+  const { elasticProbability, image, padding, labelPadding, nnunetCompat } = steps[at] as CompleteSpatialStep;
+  const kernels = elasticProbability === 0 && image === 'linear' && padding === 'zeros' && labelPadding === 'constant' && !nnunetCompat;
+  return at > 0 || !constantPadding || !kernels;
 }
 
 /**

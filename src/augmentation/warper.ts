@@ -54,7 +54,7 @@ export class Warper {
   /** Writes image and labels of a patch; `place.scratch` is the whole scratch. Returns what is among the labels, bits of FOUND. */
   warp(volume: Volume, parameters: SpatialParameters, place: PatchPlace, mirrored: readonly Axis[]): number {
     const { patch, crop } = this.#pipeline;
-    const { image, nnunetCompat } = this.#step;
+    const { image, padding, labelPadding, nnunetCompat } = this.#step;
     const axes = spatialAxes(this.#step, patch.axes);
     const map = mapping(affineMatrix(parameters.angles, parameters.scales, axes), crop, patch.shape, mirrored);
     const exists = this.#describe(volume, map, place.scratch);
@@ -64,13 +64,13 @@ export class Warper {
     const count = voxels(patch.shape);
     for (let channel = 0; channel < patch.channels; channel++) {
       const target = place.data + 4 * channel * count;
-      if (offsets || image !== 'linear') this.#sampleImage(volume, channel, placement, target);
+      if (offsets || image !== 'linear' || padding !== 'zeros') this.#sampleImage(volume, channel, placement, target);
       else {
         const source = this.#locate(volume, volume.source.data, channel, exists, place.scratch);
         this.#kernels.warpImage(place.scratch + this.#parts.warp, source, target, place.scratch + this.#parts.tile);
       }
     }
-    const sampled = offsets !== undefined || nnunetCompat;
+    const sampled = offsets !== undefined || labelPadding !== 'constant' || nnunetCompat;
     const write = (source: Source, target: number): number =>
       sampled
         ? this.#sampleLabels(source, volume.crop, placement, target)
@@ -117,13 +117,13 @@ export class Warper {
     const count = voxels(boxShape(crop));
     const from = new Float32Array(this.#buffer, (source.data as ResidentArray).pointer + 4 * channel * count, count);
     const to = new Float32Array(this.#buffer, target, voxels(placement.patch));
-    warpImage(from, placement, { interpolation: this.#step.image }, to);
+    warpImage(from, placement, { interpolation: this.#step.image, padding: this.#step.padding }, to);
   }
 
   #sampleLabels(source: Source, crop: Box, placement: Placement, target: number): number {
     const from = new Int16Array(this.#buffer, (source as ResidentArray).pointer, voxels(boxShape(crop)));
     const to = new Int16Array(this.#buffer, target, voxels(placement.patch));
-    warpLabels(from, placement, { interpolation: this.#step.labels }, to);
+    warpLabels(from, placement, { interpolation: this.#step.labels, padding: this.#step.labelPadding }, to);
     return (to.some((label) => label > 0) ? FOUND.foreground : 0) | (to.some((label) => label < 0) ? FOUND.outside : 0);
   }
 }

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { affineMatrix } from '../../src/augmentation/affine.ts';
 import { cropOf } from '../../src/augmentation/crop-size.ts';
 import { drawOperations, type Pipeline, readingBox } from '../../src/augmentation/pipeline.ts';
 import { presetSteps } from '../../src/augmentation/presets.ts';
 import { completeSteps } from '../../src/augmentation/steps.ts';
 import type { Step } from '../../src/augmentation/transform.ts';
 import type { PipelineStep } from '../../src/augmentation/transforms/index.ts';
-import type { Axis } from '../../src/common/geometry.ts';
-import { type Box, patchOf, type Triple, triple, voxels } from '../../src/common/geometry.ts';
+import { warpImage } from '../../src/augmentation/warp/image.ts';
+import { warpLabels } from '../../src/augmentation/warp/labels.ts';
+import { AXES, type Axis, type Box, patchOf, type Triple, triple, voxels } from '../../src/common/geometry.ts';
 import { Draws } from '../../src/common/random.ts';
 import { makePatch } from '../fixtures/patch-maker.ts';
 
@@ -86,6 +88,25 @@ describe.each(Object.keys(KINDS))('%s patches', (name) => {
     }
     expect(mirrored).toBeGreaterThan(20);
   });
+});
+
+it.each(['border', 'reflection'] as const)('a patch that reaches beyond its crop has the %s that its step asks for', (padding) => {
+  const patchSize: Triple = [20, 30, 26];
+  const parameters = { angles: [0.3, 0.2, 0.4], scales: [1.3, 1.3, 1.3] };
+  const placement = { source: SHAPE, patch: patchSize, axes: AXES, matrix: affineMatrix(parameters.angles, parameters.scales, AXES) };
+  const [expected, expectedLabels] = [new Float32Array(voxels(patchSize)), new Int16Array(voxels(patchSize))];
+  warpImage(image, placement, { padding }, expected);
+  warpLabels(Int16Array.from(labels), placement, { padding }, expectedLabels);
+  const make = (step: object) =>
+    makePatch({ image, labels, shape: SHAPE, patchSize, steps: [{ transform: 'spatial', ...step }], drawn: { 0: parameters } });
+  const made = make({ padding, labelPadding: padding });
+  expect(made.image).toEqual(expected);
+  expect(made.targets[0]).toEqual(expectedLabels);
+  // Each of the two goes by its own option.
+  const plain = make({});
+  expect(make({ padding }).targets).toEqual(plain.targets);
+  expect(make({ labelPadding: padding }).image).toEqual(plain.image);
+  expect(plain.image).not.toEqual(expected);
 });
 
 it('foreground is what the target holds in the end, also after a transform of the user, chosen or not', async () => {

@@ -49,6 +49,21 @@ const OPTIONS = {
     help: 'which label is taken between voxels: the one with the most linear weight, or the nearest',
   },
   /**
+   * What images have where a patch reaches beyond its crop, as nnU-Net's `padding_mode_image`: 'zeros' (default), 'border' (the nearest
+   * voxel) or 'reflection'. All but zeros are slow.
+   */
+  padding: {
+    schema: oneOf(['zeros', 'border', 'reflection']),
+    default: 'zeros',
+    help: 'what images have where a patch reaches beyond its crop; all but zeros are slow',
+  },
+  /** The same of labels, as nnU-Net's `border_mode_seg`: 'constant' (default) is -1. */
+  labelPadding: {
+    schema: oneOf(['constant', 'zeros', 'border', 'reflection']),
+    default: 'constant',
+    help: 'what labels have where a patch reaches beyond its crop, constant is -1; all but that are slow',
+  },
+  /**
    * Decide labels bit for bit as batchgeneratorsv2 0.3.6 does: coordinates and weights in float32, scores rounded to float16, which
    * makes ties of near ties. Slow: for comparisons. Default false.
    */
