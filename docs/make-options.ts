@@ -15,6 +15,7 @@ import { PLAN_DATASET_OPTIONS } from '../src/preprocessing/plan-dataset.ts';
 import { PREPROCESS_OPTIONS } from '../src/preprocessing/preprocess.ts';
 import type { StreamOption } from '../src/sampling/table.ts';
 import { PREDICT_OPTIONS } from '../src/training/prediction/predictor.ts';
+import { TRAIN_OPTIONS } from '../src/training/train-table.ts';
 
 const PAGE = join(import.meta.dirname, 'options.md');
 
@@ -86,6 +87,13 @@ ${table(FINGERPRINT_OPTIONS)}
 \`replay(options, sample, which)\`: options are those of the loader, \`which\` is
 
 ${table(REPLAYED_STREAM)}
+
+## Of train
+
+\`train(store, options)\` and \`voxfeed train\`, where \`--out\` may be left out: it is \`model\`. It also takes the options of a loader, but for
+\`configs\`, \`validation\` and \`deepSupervision\`, which it decides by itself; \`augmentation\` is \`'default'\` where it is left out, and \`fold\` 0.
+
+${table(TRAIN_OPTIONS, { flags: true })}
 
 ## Of predict
 

@@ -17,7 +17,7 @@ FOLLOWED = json.loads(Path(__file__).with_name('versions.json').read_text())
 
 def latest(name):
     """The newest release on PyPI, or None if it cannot be told."""
-    command = [sys.executable, '-m', 'pip', 'index', 'versions', name, '--disable-pip-version-check']
+    command = [sys.executable, '-m', 'pip', 'index', 'versions', name, '--disable-pip-version-check', '--retries', '0', '--timeout', '10']
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except subprocess.TimeoutExpired:
@@ -37,10 +37,12 @@ def installed(name):
         return None
 
 
+reachable = True
 for name, followed in FOLLOWED.items():
-    newest, here = latest(name), installed(name)
+    newest, here = latest(name) if reachable else None, installed(name)
     if newest is None:
         print(f'{name}: voxfeed follows {followed}; PyPI could not be asked for newer releases')
+        reachable = False
     elif numbers(newest) > numbers(followed):
         print(f'warning: {name} {newest} is on PyPI, voxfeed follows {followed}: record the golden data again with bench/interop/golden.py')
     else:

@@ -7,6 +7,13 @@ if (major < 24) {
   );
   process.exitCode = 2;
 } else {
+  // Whoever reads our output may stop reading (`| head`): that is no error.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(0);
+      throw error;
+    });
+  }
   const { run } = await import('./run.ts');
   process.exitCode = await run(process.argv.slice(2));
 }

@@ -17,13 +17,6 @@ const COMMANDS: readonly (() => TableCommand)[] = [plan, preprocess, verify, ben
 
 /** Runs one command line. Returns the exit status: 0 done, 1 it failed, 2 it was asked wrongly. */
 export async function run(words: readonly string[]): Promise<number> {
-  // Whoever reads our output may stop reading (`| head`): that is no error.
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0);
-      throw error;
-    });
-  }
   let running: TableCommand | null = null;
   const program = new Command('voxfeed')
     .description(`voxfeed ${version()}: the nnU-Net data path for Node`)
@@ -37,7 +30,7 @@ export async function run(words: readonly string[]): Promise<number> {
     command.exitOverride().configureOutput({ outputError: () => {} });
     command.configureHelp({
       helpWidth: 120,
-      subcommandTerm: (sub) => `${sub.name()} ${sub.usage()}`,
+      subcommandTerm: (sub) => `voxfeed ${sub.name()} ${sub.usage()}`,
       styleTitle: (title) => title.toLowerCase(),
     });
   }

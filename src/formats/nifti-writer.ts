@@ -1,12 +1,18 @@
-import { gzipSync } from 'node:zlib';
+import { readFile } from 'node:fs/promises';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { NIFTI1 } from 'nifti-reader-js';
+import { writeAtomic } from '../common/atomic-file.ts';
+import { fileError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 
-/** Header, and four bytes that say that no extension follows. */
-const HEADER_BYTES = 352;
+/** Where the two versions of NIfTI keep what voxels of another kind change, in bytes. */
+const FIRST = { size: 348, datatype: 70, bits: 72, offset: 108, slope: 112, inter: 116, calibration: [124, 128], wide: false };
+const SECOND = { size: 540, datatype: 12, bits: 14, offset: 168, slope: 176, inter: 184, calibration: [192, 200], wide: true };
 const MILLIMETRES = 2;
 /** "Coordinates from the scanner": what the matrix leads to. */
 const SCANNER = 1;
+
+type Voxels = Float32Array | Int16Array | Uint8Array;
 
 /**
  * One volume as the bytes of a `.nii.gz` file: float32 or int16, little endian.
@@ -18,20 +24,62 @@ export function encodeNifti(
   [depth, height, width]: Triple,
   affine: readonly (readonly number[])[],
 ): Uint8Array {
-  const float = data instanceof Float32Array;
   const header = new NIFTI1();
   header.littleEndian = true;
   header.dims = [3, width, height, depth, 1, 1, 1, 1];
-  header.datatypeCode = float ? NIFTI1.TYPE_FLOAT32 : NIFTI1.TYPE_INT16;
-  header.numBitsPerVoxel = float ? 32 : 16;
   header.pixDims = [1, ...[0, 1, 2].map((column) => Math.hypot(...[0, 1, 2].map((row) => affine[row][column]))), 0, 0, 0, 0];
-  header.vox_offset = HEADER_BYTES;
-  header.scl_slope = 1;
-  header.scl_inter = 0;
   header.xyzt_units = MILLIMETRES;
   header.sform_code = SCANNER;
   header.affine = affine.map((row) => [...row]);
   header.magic = 'n+1';
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return gzipSync(Buffer.concat([new Uint8Array(header.toArrayBuffer()), bytes]));
+  return gzipSync(withVoxels(Buffer.from(header.toArrayBuffer()), data));
+}
+
+/**
+ * Writes labels as NIfTI in the geometry of an image: its header is taken over, so that nothing about its place can change. One byte a
+ * voxel where the labels fit.
+ * @param image a file that `readNifti` reads
+ * @param path ends in .nii or .nii.gz
+ * @throws FileError
+ */
+export async function writeLabels(path: string, labels: Int16Array, image: string): Promise<void> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(image);
+    if (image.endsWith('.gz')) bytes = gunzipSync(bytes);
+  } catch (error) {
+    throw fileError(image, error);
+  }
+  const fits = labels.every((label) => label >= 0 && label < 256);
+  const whole = withVoxels(bytes, fits ? Uint8Array.from(labels) : labels);
+  await writeAtomic(path, [path.endsWith('.gz') ? gzipSync(whole) : whole]);
+}
+
+/** A file with the header that `bytes` begin with, in its version and byte order, and these voxels as they are: no scale, no extensions. */
+function withVoxels(bytes: Buffer, data: Voxels): Buffer {
+  const fields = bytes.toString('latin1', 4, 7) === 'n+2' ? SECOND : FIRST;
+  const little = bytes.readInt32LE(0) === fields.size;
+  // Four bytes after the header say that no extensions follow.
+  const head = Buffer.alloc(fields.size + 4);
+  bytes.copy(head, 0, 0, fields.size);
+  const view = new DataView(head.buffer, head.byteOffset);
+  const number = (at: number, value: number): void =>
+    fields.wide ? view.setFloat64(at, value, little) : view.setFloat32(at, value, little);
+  view.setInt16(fields.datatype, codeOf(data), little);
+  view.setInt16(fields.bits, 8 * data.BYTES_PER_ELEMENT, little);
+  if (fields.wide) view.setBigInt64(fields.offset, BigInt(head.length), little);
+  else view.setFloat32(fields.offset, head.length, little);
+  number(fields.slope, 1);
+  number(fields.inter, 0);
+  for (const at of fields.calibration) number(at, 0);
+  // A copy: its bytes may be swapped.
+  const voxels = Buffer.from(data.slice().buffer);
+  if (!little && data.BYTES_PER_ELEMENT === 2) voxels.swap16();
+  if (!little && data.BYTES_PER_ELEMENT === 4) voxels.swap32();
+  return Buffer.concat([head, voxels]);
+}
+
+function codeOf(data: Voxels): number {
+  if (data instanceof Float32Array) return NIFTI1.TYPE_FLOAT32;
+  return data instanceof Int16Array ? NIFTI1.TYPE_INT16 : NIFTI1.TYPE_UINT8;
 }

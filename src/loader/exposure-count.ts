@@ -1,4 +1,4 @@
-import type { Exposure } from '../sampling/exposure.ts';
+import type { Exposure } from '../sampling/table.ts';
 import type { StreamMetrics } from './metrics.ts';
 
 /** Counts how many samples hold each class that has a target exposure in their configuration. */

@@ -1,11 +1,11 @@
 import type { Mix } from './mix.ts';
-import { planBatch, type Samplable, type SamplingOptions, type SlotPlan } from './slot-plan.ts';
+import { planBatch, type Samplable, type Sampling, type SlotPlan } from './slot-plan.ts';
 
 /** What is sampled for one configuration of a stream. */
 export interface SampledConfiguration {
   /** A position in `Layout.configurations`. */
   number: number;
-  sampling: SamplingOptions;
+  sampling: Sampling;
 }
 
 /** Plans the batches of a stream: pure, any batch at any time. */

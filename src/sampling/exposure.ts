@@ -1,12 +1,10 @@
 import { OptionError } from '../common/errors.ts';
 import { foregroundOf, type LabelClass } from '../raw/labels.ts';
 import { type ForcedPart, Forcing } from './forcing.ts';
-import type { SamplingOptions } from './slot-plan.ts';
+import type { Sampling } from './slot-plan.ts';
+import type { Exposure } from './table.ts';
 import { type Locatable, measureVisibility, type Visibility } from './visibility.ts';
 import { WeightedChoice } from './weighted-choice.ts';
-
-/** The part of all patches that is to hold each class, by its name; classes that are not named follow. */
-export type Exposure = Readonly<Record<string, number>>;
 
 /** Samples keep a bit for each class whose exposure is counted. */
 export const MOST_CLASSES = 32;
@@ -62,7 +60,7 @@ export function classNamed(classes: readonly LabelClass[], name: string, option:
  * the f are those that make this each class's target.
  * @throws OptionError where there are no such f, saying why
  */
-export function forcingFor(data: Locatable, options: SamplingOptions, exposure: Exposure, drawn: readonly number[] | null): Forcing {
+export function forcingFor(data: Locatable, options: Sampling, exposure: Exposure, drawn: readonly number[] | null): Forcing {
   const targets = Object.values(exposure);
   const parts = Object.keys(exposure).map((name): ForcedPart => {
     const classNumber = classNamed(data.classes, name, 'exposure');

@@ -5,20 +5,20 @@ import type { Given } from '../common/options.ts';
 import { streamSeed } from '../common/random.ts';
 import { adviseOversampling } from '../planning/oversampling-advice.ts';
 import { isAnnotated, type LabelClass } from '../raw/labels.ts';
+import type { Store } from '../store/store.ts';
 import type { StoredCase } from '../store/store-index.ts';
-import { checkExposure, classNamed, type Exposure, forcingFor, inOrder } from './exposure.ts';
+import { checkExposure, classNamed, forcingFor, inOrder } from './exposure.ts';
 import type { Schedule } from './oversampling.ts';
 import { type RankSlots, resolveRanks } from './ranks.ts';
-import type { SamplingOptions } from './slot-plan.ts';
-import type { SAMPLING_OPTIONS } from './table.ts';
-import type { Locatable } from './visibility.ts';
+import type { Sampling } from './slot-plan.ts';
+import type { Exposure, SAMPLING_OPTIONS } from './table.ts';
 import { WeightedChoice } from './weighted-choice.ts';
 
 /** nnU-Net's `oversample_foreground_percent`. */
 const DEFAULT_FRACTION = 0.33;
 
 /** How cases, classes and forced slots are drawn: a part of a loader's options. */
-export interface SamplingChoices extends Given<typeof SAMPLING_OPTIONS> {}
+export interface SamplingOptions extends Given<typeof SAMPLING_OPTIONS> {}
 
 /** The same, checked, nothing left open. Plain data. */
 export interface ResolvedSampling {
@@ -37,18 +37,13 @@ export interface ResolvedSampling {
   slots: RankSlots;
 }
 
-/** The data set as far as options depend on it. A `Store` is one. */
-export interface SampledStore extends Locatable {
-  readonly cases: readonly StoredCase[];
-}
-
 /**
  * @param cases which are drawn from, as positions in the store; null for all
  * @throws OptionError naming the option and what it may be
  */
 export function resolveSampling(
-  options: SamplingChoices,
-  store: SampledStore,
+  options: SamplingOptions,
+  store: Store,
   patch: Triple,
   batchSize: number,
   cases: readonly number[] | null = null,
@@ -83,7 +78,7 @@ export function resolveSampling(
  * How often each case is drawn beside the others; null: all alike. Cases that are not drawn from have the weight 0.
  * @throws OptionError if no case is left
  */
-function drawnWeights({ cases }: SampledStore, drawn: readonly number[] | null, caseWeights: readonly number[] | null): number[] | null {
+function drawnWeights({ cases }: Store, drawn: readonly number[] | null, caseWeights: readonly number[] | null): number[] | null {
   if (drawn === null && caseWeights === null) return null;
   const weights: number[] = Array(cases.length).fill(0);
   for (const caseNumber of drawn ?? cases.keys()) weights[caseNumber] = caseWeights?.[caseNumber] ?? 1;
@@ -96,8 +91,8 @@ function drawnWeights({ cases }: SampledStore, drawn: readonly number[] | null, 
 }
 
 /** A configuration of a loader, as far as it decides plans. */
-export interface SamplingSource extends ResolvedSampling {
-  store: SampledStore;
+interface Configured extends ResolvedSampling {
+  store: Store;
   /** Of the run, and which of its streams this is: see `streamSeed`. */
   seed: number;
   stream: number;
@@ -109,10 +104,10 @@ export interface SamplingSource extends ResolvedSampling {
  * What planning needs, made from resolved options. With exposures, this measures how often patches hold the classes.
  * @throws OptionError for exposures that cannot be
  */
-export function samplingFor(options: SamplingSource, pipeline: Pipeline): SamplingOptions {
+export function samplingFor(options: Configured, pipeline: Pipeline): Sampling {
   const { store, seed, stream, batchSize, patch, slots, oversample, probabilisticOversampling, classWeights, exposure } = options;
   const weights = drawnWeights(store, options.cases, options.caseWeights);
-  const sampling: SamplingOptions = {
+  const sampling: Sampling = {
     seed: streamSeed(seed, stream),
     batchSize,
     slots,
@@ -127,7 +122,7 @@ export function samplingFor(options: SamplingSource, pipeline: Pipeline): Sampli
 
 const isWeight = (value: unknown): value is number => typeof value === 'number' && value >= 0 && Number.isFinite(value);
 
-function resolveCaseWeights(given: SamplingChoices['caseWeights'], cases: readonly StoredCase[]): number[] | null {
+function resolveCaseWeights(given: SamplingOptions['caseWeights'], cases: readonly StoredCase[]): number[] | null {
   if (given === null || given === undefined) return null;
   const weights = weightList(given, cases);
   const bad = weights.findIndex((weight) => !isWeight(weight));
@@ -140,7 +135,7 @@ function resolveCaseWeights(given: SamplingChoices['caseWeights'], cases: readon
   return weights;
 }
 
-function weightList(given: NonNullable<SamplingChoices['caseWeights']>, cases: readonly StoredCase[]): number[] {
+function weightList(given: NonNullable<SamplingOptions['caseWeights']>, cases: readonly StoredCase[]): number[] {
   if (Array.isArray(given)) {
     if (given.length === cases.length) return [...given];
     throw new OptionError('caseWeights', `there are ${given.length} of them, the store has ${cases.length} cases`, 'Give one a case');
@@ -151,7 +146,7 @@ function weightList(given: NonNullable<SamplingChoices['caseWeights']>, cases: r
   return cases.map(({ id }) => (Object.hasOwn(byId, id) ? byId[id] : 1));
 }
 
-function resolveClassWeights(given: SamplingChoices['classWeights'], classes: readonly LabelClass[]): Record<string, number> | null {
+function resolveClassWeights(given: SamplingOptions['classWeights'], classes: readonly LabelClass[]): Record<string, number> | null {
   if (given === null || given === undefined) return null;
   for (const [name, weight] of Object.entries(given)) {
     classNamed(classes, name, 'classWeights');
@@ -163,7 +158,7 @@ function resolveClassWeights(given: SamplingChoices['classWeights'], classes: re
   return inOrder(classes, given);
 }
 
-function advisedOversampling({ cases, classes }: SampledStore, patch: Triple): number {
+function advisedOversampling({ cases, classes }: Store, patch: Triple): number {
   const measured = cases.flatMap(({ coverage }) => coverage.find((found) => found.patch.join() === patch.join()) ?? []);
   if (measured.length === cases.length) return adviseOversampling(measured, classes).recommended;
   const known = cases[0].coverage.map((found) => show(found.patch)).join(' and ');

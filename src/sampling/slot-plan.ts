@@ -39,7 +39,8 @@ export interface Samplable {
   location(caseNumber: number, classNumber: number, position: number): Triple;
 }
 
-export interface SamplingOptions {
+/** What plans are made from, with the data set. */
+export interface Sampling {
   seed: number;
   /** Samples a batch, of all ranks together. */
   batchSize: number;
@@ -58,7 +59,7 @@ export interface SamplingOptions {
 }
 
 /** Plans one sample. `sample` is any integer from 0 to 2^53 - 1. */
-export function planSlot(data: Samplable, options: SamplingOptions, sample: number): SlotPlan {
+export function planSlot(data: Samplable, options: Sampling, sample: number): SlotPlan {
   const { seed, batchSize, patch, oversampling, pipeline, forcing } = options;
   const draws = (purpose: Purpose): Draws => new Draws(seed, sample, purpose);
   const onto = forcing?.classOf(sample) ?? null;
@@ -76,7 +77,7 @@ export function planSlot(data: Samplable, options: SamplingOptions, sample: numb
 }
 
 /** Plans a batch: this rank's part of it. */
-export function planBatch(data: Samplable, options: SamplingOptions, batch: number): SlotPlan[] {
+export function planBatch(data: Samplable, options: Sampling, batch: number): SlotPlan[] {
   const { batchSize, slots = wholeBatch(batchSize) } = options;
   return Array.from({ length: slots.count }, (_, slot) => planSlot(data, options, batch * batchSize + slots.first + slot));
 }

@@ -2,7 +2,6 @@ import * as v from 'valibot';
 import { readByName, readNumber, readPairs } from '../common/flag-readers.ts';
 import type { Option } from '../common/options.ts';
 import { oneOf, refusal, that, wholeNumber } from '../common/schemas.ts';
-import type { Exposure } from './exposure.ts';
 import type { Schedule } from './oversampling.ts';
 
 /** An option of a loader. */
@@ -12,6 +11,9 @@ export interface StreamOption extends Option {
   /** Whether it decides bytes: states keep what it was, and a stream goes on only with the same. */
   readonly shapes?: true;
 }
+
+/** The part of all patches that is to hold each class, by its name; classes that are not named follow. */
+export type Exposure = Readonly<Record<string, number>>;
 
 const isFraction = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= 1;
 

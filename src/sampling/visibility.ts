@@ -4,7 +4,7 @@ import { mapping } from '../augmentation/reading.ts';
 import { type CompleteSpatialStep, spatialAxes } from '../augmentation/transforms/spatial/spatial.ts';
 import { type Box, boxShape, type Triple, triple } from '../common/geometry.ts';
 import { type ForcedPart, Forcing } from './forcing.ts';
-import { planSlot, type Samplable, type SamplingOptions, type SlotPlan } from './slot-plan.ts';
+import { planSlot, type Samplable, type Sampling, type SlotPlan } from './slot-plan.ts';
 
 /** A data set whose stored class locations can be looked through. A `Store` is one. */
 export interface Locatable extends Samplable {
@@ -31,7 +31,7 @@ export interface Visibility {
  * a class ends up in the patch, rotated and scaled as drawn. Class locations are all that is read. A patch that just touches a large
  * class may count as one without it: of that, one voxel in a hundred is stored.
  */
-export function measureVisibility(data: Locatable, options: SamplingOptions, parts: readonly ForcedPart[]): Visibility {
+export function measureVisibility(data: Locatable, options: Sampling, parts: readonly ForcedPart[]): Visibility {
   const { pipeline } = options;
   const spatialOnly = pipeline && { ...pipeline, steps: pipeline.steps.filter(isSpatial) };
   const count = Math.max(LEAST_PLANS, Math.floor(PLANS / (parts.length + 1)));
@@ -61,7 +61,7 @@ interface View {
   reach: Box;
 }
 
-function viewOf({ crop, box, operations }: SlotPlan, { patch, pipeline }: SamplingOptions): View {
+function viewOf({ crop, box, operations }: SlotPlan, { patch, pipeline }: Sampling): View {
   const spatial = spatialOf(operations);
   if (!spatial || !pipeline) {
     const lower = triple((axis) => crop.lower[axis] + Math.floor(patch.read[axis] / 2) - Math.floor(patch.final[axis] / 2));

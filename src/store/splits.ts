@@ -19,7 +19,7 @@ export interface CaseChoice {
 }
 
 /** The cases of one fold, as positions in the list of cases, ascending. */
-export interface Fold {
+export interface FoldCases {
   /** Null: cases that were chosen one by one. */
   fold: number | 'all' | null;
   training: number[];
@@ -68,7 +68,7 @@ export function checkSplits(where: string, splits: unknown, ids: readonly string
  * @param store its folder holds the splits file
  * @throws OptionError, DatasetError, FileError
  */
-export async function readFold(store: { dir: string; cases: readonly { id: string }[] }, fold: unknown): Promise<Fold> {
+export async function readFold(store: { dir: string; cases: readonly { id: string }[] }, fold: unknown): Promise<FoldCases> {
   const ids = store.cases.map(({ id }) => id);
   if (fold === 'all') {
     const every = ids.map((_, caseNumber) => caseNumber);
@@ -106,7 +106,7 @@ export async function foldOf(
   store: { dir: string; cases: readonly { id: string }[] },
   fold: unknown,
   cases: CaseChoice | undefined,
-): Promise<Fold | null> {
+): Promise<FoldCases | null> {
   if (cases === undefined) return fold === undefined ? null : readFold(store, fold);
   if (fold !== undefined) throw new OptionError('cases', 'they are given beside `fold`, which chooses cases, too', 'Leave one of them out');
   const ids = store.cases.map(({ id }) => id);
@@ -122,7 +122,7 @@ export async function foldOf(
   return positioned(null, ids, training, validation);
 }
 
-async function positioned(fold: Fold['fold'], ids: string[], train: readonly string[], val: readonly string[]): Promise<Fold> {
+async function positioned(fold: FoldCases['fold'], ids: string[], train: readonly string[], val: readonly string[]): Promise<FoldCases> {
   const positions = (part: readonly string[]): number[] => {
     const named = new Set(part);
     return ids.flatMap((id, caseNumber) => (named.has(id) ? [caseNumber] : []));

@@ -124,7 +124,7 @@ describe('an augmented stream', () => {
         process.execPath,
         [
           ...flags,
-          join(import.meta.dirname, '../fixtures/stream-hash.ts'),
+          join(import.meta.dirname, 'stream-hash.ts'),
           store.dir,
           JSON.stringify({ ...options, store: undefined, augmentation: 'da5' }),
           '6',

@@ -5,7 +5,7 @@ import type { LoaderOptions } from '../../src/loader/options/options.ts';
 import type { LoaderState, ResumeOptions } from '../../src/loader/options/state.ts';
 import { LiveWorkers } from '../fixtures/live-workers.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
-import { realStore } from '../fixtures/real-store.ts';
+import { realStore } from './real-store.ts';
 
 const store = await realStore();
 const MIXED: LoaderOptions = {

@@ -26,7 +26,7 @@ beforeAll(async () => {
 
 function consumer(loader: PatchLoader, batches: number, end: 'close' | 'keep' | 'wait'): Worker {
   const port = share(loader);
-  return new Worker(join(import.meta.dirname, '../fixtures/consumer.ts'), { workerData: { port, batches, end }, transferList: [port] });
+  return new Worker(join(import.meta.dirname, 'consumer.ts'), { workerData: { port, batches, end }, transferList: [port] });
 }
 
 describe('a consumer in another thread', () => {

@@ -4,10 +4,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { DatasetFingerprint } from '../../src/planning/fingerprint.ts';
 import { type FingerprintOptions, fingerprint } from '../../src/preprocessing/fingerprint-dataset.ts';
 import { planDataset } from '../../src/preprocessing/plan-dataset.ts';
-import { smallDataset } from '../fixtures/fingerprinted.ts';
 import { killInWrite } from '../fixtures/kill.ts';
 import { imagePath, labelPath, makeRawDataset, randomCase, writeCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
+import { smallDataset } from './fingerprinted.ts';
 import { fileNames, identities } from './store-files.ts';
 
 describe('the fingerprint of a data set', () => {

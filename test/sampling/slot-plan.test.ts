@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Triple } from '../../src/common/geometry.ts';
 import type { LabelClass } from '../../src/raw/labels.ts';
-import { planSlot, type Samplable, type SamplingOptions } from '../../src/sampling/slot-plan.ts';
+import { planSlot, type Samplable, type Sampling } from '../../src/sampling/slot-plan.ts';
 
 const patch: Triple = [8, 8, 8];
-const options: SamplingOptions = {
+const options: Sampling = {
   seed: 7,
   batchSize: 9,
   patch: { read: patch, final: patch },

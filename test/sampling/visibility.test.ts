@@ -4,7 +4,7 @@ import type { PipelineStep } from '../../src/augmentation/transforms/index.ts';
 import { patchOf, type Triple, voxels } from '../../src/common/geometry.ts';
 import { measureCoverage } from '../../src/planning/coverage.ts';
 import { Forcing } from '../../src/sampling/forcing.ts';
-import type { SamplingOptions } from '../../src/sampling/slot-plan.ts';
+import type { Sampling } from '../../src/sampling/slot-plan.ts';
 import { planSlot } from '../../src/sampling/slot-plan.ts';
 import { type Locatable, measureVisibility } from '../../src/sampling/visibility.ts';
 import { WeightedChoice } from '../../src/sampling/weighted-choice.ts';
@@ -42,7 +42,7 @@ const PARTS = [0, 1].map((classNumber) => ({
   cases: new WeightedChoice(LOCATED.map((classes) => Number(classes[classNumber].length > 0))),
 }));
 
-function setup(patchSize: number[], steps: PipelineStep[]): { options: SamplingOptions; recipe: ReturnType<typeof recipeOf> } {
+function setup(patchSize: number[], steps: PipelineStep[]): { options: Sampling; recipe: ReturnType<typeof recipeOf> } {
   const patch = patchOf(patchSize);
   const store = { index: { channels: ['image'] }, cases: data.cases };
   const recipe = recipeOf({
@@ -54,7 +54,7 @@ function setup(patchSize: number[], steps: PipelineStep[]): { options: SamplingO
     deepSupervision: [patchSize.map(() => 1)],
     regions: null,
   });
-  const options: SamplingOptions = {
+  const options: Sampling = {
     seed: 1,
     batchSize: 2,
     patch: { read: recipe.pipeline.crop, final: patch },

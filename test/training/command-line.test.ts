@@ -5,7 +5,7 @@ import { readNifti } from '../../src/formats/nifti.ts';
 import { type CommandResult, commandLine } from '../fixtures/command-line.ts';
 import { EXAMPLES } from '../fixtures/paths.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
-import { tinyStore } from '../fixtures/tiny-training.ts';
+import { tinyStore } from './tiny-training.ts';
 
 const dir = temporaryFolder();
 const store = join(dir, 'store');

@@ -15,7 +15,7 @@ import {
 import { EXAMPLES } from '../fixtures/paths.ts';
 import { makeStore } from '../fixtures/store.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
-import { tinyStore } from '../fixtures/tiny-training.ts';
+import { tinyStore } from './tiny-training.ts';
 
 const dir = temporaryFolder();
 const SMALL = { iterations: 3, validationIterations: 1, workers: 1, seed: 5 };

@@ -8,7 +8,7 @@ import { type Checkpoint, readCheckpoint } from '../../src/training/checkpoint.t
 import { Trainer } from '../../src/training/trainer.ts';
 import { DEFAULTS, type EpochReport, type TrainingOptions } from '../../src/training/training-options.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
-import { tinyStore } from '../fixtures/tiny-training.ts';
+import { tinyStore } from './tiny-training.ts';
 
 const dir = temporaryFolder();
 const model = join(dir, 'model');

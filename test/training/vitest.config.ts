@@ -5,6 +5,8 @@ import { COMMON } from '../vitest.ts';
 export default defineConfig({
   test: {
     ...COMMON,
+    // A device lost in one file is not lost in the next.
+    isolate: true,
     include: ['test/training/**/*.test.ts'],
     exclude: ['test/training/prediction/**'],
     testTimeout: 240_000,

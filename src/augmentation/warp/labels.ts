@@ -7,9 +7,8 @@ import { roundingsOf } from './roundings.ts';
 import { Vote } from './vote.ts';
 
 /**
- * Labels, int16 of shape `placement.source`, sampled into `out`, of shape `placement.patch`, by the rule of batchgeneratorsv2 0.3.6
- * (docs/nnunet.md#labels, see
- * `Vote`). With `axes` [1, 2] every slice is a map of its own, with its own set of labels.
+ * Labels, int16 of shape `placement.source`, sampled into `out`, of shape `placement.patch` (docs/nnunet.md#labels; see `Vote`). With
+ * `axes` [1, 2] every slice is a map of its own, with its own set of labels.
  */
 export function warpLabels(labels: Int16Array, placement: Placement, sampling: LabelSampling, out: Int16Array): void {
   const { interpolation = 'linear', padding = 'constant', value = -1 } = sampling;

@@ -3,9 +3,9 @@ import { OptionError } from '../../common/errors.ts';
 import { type Checked, checkOptions, given } from '../../common/options.ts';
 import { Mix, type Weight } from '../../sampling/mix.ts';
 import { samplingFor } from '../../sampling/options.ts';
-import type { SamplingOptions } from '../../sampling/slot-plan.ts';
+import type { Sampling } from '../../sampling/slot-plan.ts';
 import type { PreviousStage } from '../../store/previous-stage.ts';
-import { type Fold, foldOf } from '../../store/splits.ts';
+import { type FoldCases, foldOf } from '../../store/splits.ts';
 import { checkStore, type LoaderOptions, type Opened, type ResolvedOptions, resolveOptions } from './options.ts';
 import {
   CONFIG_TABLE,
@@ -18,7 +18,7 @@ import {
 } from './table.ts';
 
 /** Batches of an epoch. */
-export type EpochLengths = Checked<typeof EPOCH_OPTIONS>;
+export interface EpochLengths extends Checked<typeof EPOCH_OPTIONS> {}
 
 /** One configuration of a stream. */
 export interface ResolvedConfiguration extends ResolvedOptions {
@@ -43,7 +43,7 @@ export interface ResolvedStreams {
   common: ResolvedOptions;
   training: ResolvedStream;
   validation: ResolvedStream | null;
-  fold: Fold | null;
+  fold: FoldCases | null;
   /** Whether `configs` were given, even if it was only one. */
   mixed: boolean;
   epochs: EpochLengths;
@@ -63,7 +63,7 @@ export function allConfigurations({ training, validation }: ResolvedStreams): Re
 }
 
 /** How a configuration is sampled. @throws OptionError for exposures that cannot be */
-export function samplingOf(configuration: ResolvedConfiguration, pipeline: Pipeline): SamplingOptions {
+export function samplingOf(configuration: ResolvedConfiguration, pipeline: Pipeline): Sampling {
   return under(configuration.path, () => samplingFor(configuration, pipeline));
 }
 
@@ -115,7 +115,7 @@ export async function resolveStreams(
 }
 
 /** Fold 'all' draws as a loader without a fold does. */
-function casesOf(fold: Fold | null, part: 'training' | 'validation'): number[] | null {
+function casesOf(fold: FoldCases | null, part: 'training' | 'validation'): number[] | null {
   return fold === null || fold.fold === 'all' ? null : fold[part];
 }
 

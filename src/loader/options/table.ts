@@ -1,9 +1,8 @@
 import { readNumber } from '../../common/flag-readers.ts';
 import type { Given } from '../../common/options.ts';
 import { that, wholeNumber } from '../../common/schemas.ts';
-import type { Exposure } from '../../sampling/exposure.ts';
 import type { Weight } from '../../sampling/mix.ts';
-import type { StreamOption } from '../../sampling/table.ts';
+import type { Exposure, StreamOption } from '../../sampling/table.ts';
 import type { CaseChoice } from '../../store/splits.ts';
 import { CONFIGURATION_OPTIONS, pipeline, ringLength } from './configuration-table.ts';
 import { readConfigs } from './flags.ts';

@@ -26,16 +26,16 @@ export function resampleLabels<T extends Int8Array | Int16Array>(labels: T, shap
   const result = new Labels(voxels(target));
   if (labels.length === 0) return result;
   const [, height, width] = shape;
-  const stage = new Stage(Labels, width, inX);
+  const staged = new StagedRows(Labels, width, inX);
   for (let z = 0, at = 0; z < target[0]; z++) {
     for (let y = 0; y < target[1]; y++, at += target[2]) {
       for (let row = 0; row < 4; row++) {
         const inRow = (row < 2 ? inZ.lower : inZ.upper)[z] * height + (row % 2 === 0 ? inY.lower : inY.upper)[y];
-        stage.read(labels, inRow * width, row);
+        staged.read(labels, inRow * width, row);
       }
       const nearRow = (inZ.near[z] === inZ.lower[z] ? 0 : 2) + (inY.near[y] === inY.lower[y] ? 0 : 1);
-      stage.resample(nearRow, [inZ.weights[2 * z], inZ.weights[2 * z + 1]], [inY.weights[2 * y], inY.weights[2 * y + 1]]);
-      result.set(stage.target, at);
+      staged.resample(nearRow, [inZ.weights[2 * z], inZ.weights[2 * z + 1]], [inY.weights[2 * y], inY.weights[2 * y + 1]]);
+      result.set(staged.target, at);
     }
   }
   return result;
@@ -63,7 +63,7 @@ function neighbours(order: 0 | 1, from: number, to: number): Neighbours {
 }
 
 /** The four rows around a new row and itself, in the kernels' memory. */
-class Stage<T extends Int8Array | Int16Array> {
+class StagedRows<T extends Int8Array | Int16Array> {
   readonly target: T;
   private readonly kernels: Kernels;
   private readonly task: LabelTask;
