@@ -14,8 +14,6 @@ import pytest
 import torch
 from nnunet_data import DATASET, make_folders, preprocess, run
 
-pytest.importorskip("nnunetv2")
-
 WORDS = ("4", "3d_fullres", "0", "-p", "tinyPlans", "-tr", "nnUNetTrainerShort", "-device", "cpu")
 FOLD = Path(DATASET) / "nnUNetTrainerShort__tinyPlans__3d_fullres" / "fold_0"
 

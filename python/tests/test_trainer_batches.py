@@ -17,12 +17,10 @@ import pytest
 import torch
 from nnunet_data import DATASET, make_folders
 
-pytest.importorskip("nnunetv2")
-
-from voxfeed.errors import DatasetError, StateError  # noqa: E402
-from voxfeed.nnunet import VoxfeedMixin  # noqa: E402
-from voxfeed.nnunet.store import make_store, store_of  # noqa: E402
-from voxfeed.nnunet.trainer import save_state  # noqa: E402
+from voxfeed.errors import DatasetError, StateError
+from voxfeed.nnunet import VoxfeedMixin
+from voxfeed.nnunet.store import make_store, store_of
+from voxfeed.nnunet.trainer import save_state
 
 PATCH = (40, 56, 40)
 Make = Callable[..., Any]

@@ -13,30 +13,27 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import batchgeneratorsv2.transforms.intensity.contrast as bg
 import numpy as np
 import pytest
 import torch
+from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrightnessTransform
+from batchgeneratorsv2.transforms.intensity.gamma import GammaTransform
+from batchgeneratorsv2.transforms.intensity.gaussian_noise import GaussianNoiseTransform
+from batchgeneratorsv2.transforms.intensity.inversion import InvertImageTransform
+from batchgeneratorsv2.transforms.local.local_gamma import LocalGammaTransform
+from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
+from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
+from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+from batchgeneratorsv2.transforms.utils.random import RandomTransform
+from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTransform
 from nnunet_data import DATASET, make_folders
 
-pytest.importorskip("nnunetv2")
-
-import batchgeneratorsv2.transforms.intensity.contrast as bg  # noqa: E402
-from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrightnessTransform  # noqa: E402
-from batchgeneratorsv2.transforms.intensity.gamma import GammaTransform  # noqa: E402
-from batchgeneratorsv2.transforms.intensity.gaussian_noise import GaussianNoiseTransform  # noqa: E402
-from batchgeneratorsv2.transforms.intensity.inversion import InvertImageTransform  # noqa: E402
-from batchgeneratorsv2.transforms.local.local_gamma import LocalGammaTransform  # noqa: E402
-from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform  # noqa: E402
-from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform  # noqa: E402
-from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms  # noqa: E402
-from batchgeneratorsv2.transforms.utils.random import RandomTransform  # noqa: E402
-from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTransform  # noqa: E402
-
-import voxfeed  # noqa: E402
-from voxfeed.errors import TransformError  # noqa: E402
-from voxfeed.nnunet.options import wishes_of  # noqa: E402
-from voxfeed.steps import STEPS  # noqa: E402
-from voxfeed.transforms import translate  # noqa: E402
+import voxfeed
+from voxfeed.errors import TransformError
+from voxfeed.nnunet.options import wishes_of
+from voxfeed.steps import STEPS
+from voxfeed.transforms import translate
 
 #: The preset that a trainer's own transforms come to, by the end of its name; all others are 'default'.
 PRESETS = {

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,14 @@ def make_store(trainer: Any) -> Path:
         done = subprocess.run([find_node(), str(program()), *words], stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         raise DatasetError(str(raw), f"`voxfeed {' '.join(words)}` ended with status {done.returncode}", "See what it wrote above")
+    return store
+
+
+def wait_for_store(trainer: Any) -> Path:
+    """The store that another process makes. Whoever started both ends this one if the other fails."""
+    store = store_of(trainer)
+    while not (store / INDEX).is_file():
+        time.sleep(1)
     return store
 
 

@@ -15,7 +15,7 @@ from ..loader import Batch, Loader, Stream
 from ..torch import as_dict
 from .options import Wishes, wishes_of
 from .python_transforms import PythonTransforms
-from .store import make_store, previous_stage_of
+from .store import make_store, previous_stage_of, wait_for_store
 
 #: Beside a checkpoint: where its streams stand, and what they are made from.
 STATE_ENDING = ".voxfeed.json"
@@ -54,7 +54,8 @@ def get_dataloaders(trainer: Any) -> tuple[TrainerBatches, TrainerBatches]:
     if trainer.dataset_class is None:
         trainer.dataset_class = infer_dataset_class(trainer.preprocessed_dataset_folder)
     wishes = wishes_of(trainer)
-    store = _made_by_the_first(trainer, make_store)
+    # One rank makes it, which may take longer than the ranks' barriers wait.
+    store = make_store(trainer) if trainer.local_rank == 0 else wait_for_store(trainer)
     previous = _made_by_the_first(trainer, previous_stage_of)
     training, validation = trainer.do_split()
     epoch = trainer.current_epoch
