@@ -243,8 +243,11 @@ def test_cuda_that_refuses_is_told() -> None:
 
 
 def test_command_line_is_that_of_the_npm_package() -> None:
-    said = subprocess.run([sys.executable, "-c", "from voxfeed.cli import main; main()", "--help"], capture_output=True, text=True)
-    assert said.returncode == 0 and "  preprocess [options]" in said.stdout
+    words = [sys.executable, "-c", "from voxfeed.cli import main; main()"]
+    said = subprocess.run([*words, "--version"], capture_output=True, text=True, check=True).stdout
+    assert said == f"{voxfeed.__version__}\n"
+    wrong = subprocess.run([*words, "preprocess", "only-one"], capture_output=True, text=True)
+    assert wrong.returncode == 2 and "usage: voxfeed preprocess" in wrong.stderr
 
 
 def test_closed_loader_says_so(store: Path) -> None:

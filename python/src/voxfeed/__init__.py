@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 from .errors import VoxfeedError, VoxfeedWarning
-from .loader import Batch, Epoch, Loader, Stream
+from .loader import Epoch, Loader
+from .stream import Batch, Stream
 
 try:
     __version__ = version("voxfeed")

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from .errors import OptionError
-from .loader import Batch
+from .stream import Batch
 
 
 class Batches(IterableDataset[dict[str, Any]]):

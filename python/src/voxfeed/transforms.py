@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import TransformError
-from .steps import LABELS, STEPS, Context, Reader, Step
+from .reader import Context, Reader
+from .steps import LABELS, STEPS, Step
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..loader import Batch
+from ..stream import Batch
 
 
 class PythonTransforms:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import StateError
-from ..loader import Batch, Loader, Stream
+from ..loader import Loader
+from ..stream import Batch, Stream
 from ..torch import as_dict
 from .options import Wishes, wishes_of
 from .python_transforms import PythonTransforms
