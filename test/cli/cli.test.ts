@@ -88,7 +88,7 @@ describe('voxfeed', () => {
 });
 
 describe('bench', () => {
-  const words = ['bench', store, '--patch', '40,56,40', '--batch', '9', '--batches', '10', '--seed', '7', '--json'];
+  const words = ['bench', store, '--ring', '2', '--patch', '40,56,40', '--batch', '9', '--batches', '10', '--seed', '7', '--json'];
 
   it('prints JSON and nothing else, with one hash for any number of workers', async () => {
     const reports = [];

@@ -107,7 +107,7 @@ export async function recordedLoaders(): Promise<Record<string, RecordedLoader>>
     order0: { options: { ...base, augmentation: 'order0' }, batches: 8 },
     'no mirroring': { options: { ...base, augmentation: 'noMirroring' }, batches: 6 },
     compatible: { options: { ...base, augmentation: 'default', nnunetCompat: true }, batches: 8 },
-    deformed: { options: { ...base, augmentation: DEFORMED }, batches: 6 },
+    deformed: { options: { ...base, augmentation: DEFORMED }, batches: 2 },
     reflected: { options: { ...base, patchSize: [24, 24, 24], batchSize: 2, padMode: 'reflect' }, batches: 4 },
     validation: { options: { ...base, fold: 0, validation: true, augmentation: 'default' }, batches: 5 },
     'rank 1 of 2': { options: { ...base, batchSize: 5, rank: 1, worldSize: 2, augmentation: 'default' }, batches: 6 },
