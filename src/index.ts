@@ -82,6 +82,7 @@ export type { Schedule } from './sampling/oversampling.ts';
 export type { SlotPlan } from './sampling/slot-plan.ts';
 export type { Exposure } from './sampling/table.ts';
 export type { MemoryReport } from './shared-memory/layout.ts';
+export type { TargetArray, TargetType } from './shared-memory/target-array.ts';
 export type { ClassLocations } from './store/class-locations.ts';
 export type { Coverage, Sidecar, SourceFile, StoredFile } from './store/sidecar.ts';
 export type { CaseChoice, Split } from './store/splits.ts';

@@ -105,6 +105,25 @@ def test_epochs_validation_and_what_a_batch_has(store: Path) -> None:
         assert loader.metrics()["process"]["rssBytes"] > 1e7
 
 
+@pytest.mark.parametrize("mapped", [True, False])
+def test_masks_of_regions_are_bool_tensors_on_the_memory(store: Path, mapped: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not mapped:
+        monkeypatch.setenv("VOXFEED_NO_MAP", "1")
+    options = {**OPTIONS, "regions": True}
+    with voxfeed.Loader(store, **options) as words, voxfeed.Loader(store, **options, targetType="bool") as loader:
+        memory = loader._feed.memory
+        for _ in range(3):
+            expected, batch = next(words.training), next(loader.training)
+            assert torch.equal(batch.data, expected.data) and len(batch.targets) == len(expected.targets) > 1
+            for target, words_target in zip(batch.targets, expected.targets, strict=True):
+                assert target.dtype == torch.bool and target.shape == words_target.shape and target.shape[1] == 2
+                assert memory.address <= target.data_ptr() < memory.address + len(memory)
+                assert torch.equal(target.view(torch.uint8), words_target.to(torch.uint8))
+            assert bool(batch.target.any()) and not bool(batch.target.all())
+    with voxfeed.Loader(store, **options, targetType="bool", arrays="numpy") as loader:
+        assert [target.dtype for target in next(loader.training).targets] == [np.bool_] * len(batch.targets)
+
+
 def test_continues_from_a_state_and_from_a_start(store: Path) -> None:
     with voxfeed.Loader(store, arrays="numpy", **OPTIONS) as loader:
         for _ in range(6):

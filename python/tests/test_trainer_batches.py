@@ -82,8 +82,11 @@ def test_labels_with_deep_supervision_ignore_label_and_a_split_of_its_own(make: 
 
 
 def test_regions_are_masks(make: Make) -> None:
-    training, _ = feeds(make(labels={"background": 0, "whole": [1, 2], "posterior": 2}, regions_class_order=[1, 2]))
+    trainer = make(labels={"background": 0, "whole": [1, 2], "posterior": 2}, regions_class_order=[1, 2])
+    training, _ = feeds(trainer)
     target = next(training)["target"]
+    memory = trainer.voxfeed._feed.memory
+    assert all(memory.address <= each.data_ptr() < memory.address + len(memory) for each in target)
     assert [(each.dtype, each.shape[1]) for each in target] == [(torch.bool, 2)] * 3
     assert bool((target[0][:, 0] | ~target[0][:, 1]).all()) and bool(target[0].any())
 

@@ -38,7 +38,7 @@ export interface PatchPlan {
 export interface SamplePlace {
   /** float32 [C, z, y, x]. */
   data: number;
-  /** int16 [channels, z, y, x] of each target. */
+  /** [channels, z, y, x] of each target. */
   targets: readonly number[];
   scratch: number;
 }
@@ -90,7 +90,7 @@ export class PatchMaker {
     const sample = { ...pipeline.patch, data, ...labels, hasOutside: (found & FOUND.outside) !== 0, mirrored };
     this.#apply(operations, (step) => step > this.#spatial && step !== this.#mirror, sample, scratch + parts.free);
     this.seen = this.#counter?.find(new Int16Array(this.#buffer, target, voxels(pipeline.patch.shape))) ?? 0;
-    this.#targets.write(target, place.targets, scratch + parts.tables);
+    this.#targets.write(target, place.targets, { tables: scratch + parts.tables, coarse: scratch + parts.coarse });
     const remade = operations.some(({ step }) => this.#foreground[step]);
     const final = remade ? this.#kernels.replaceLabel(target, voxels(sample.shape), 0, 0) : found;
     return (final & FOUND.foreground) !== 0;

@@ -1,5 +1,6 @@
 import type { Axis, Triple } from '../common/geometry.ts';
 import type { PadMode } from '../reading/pad.ts';
+import type { TargetType } from '../shared-memory/target-array.ts';
 import { cropOf } from './crop-size.ts';
 import type { PatchRecipe } from './patch-maker.ts';
 import { needsCrop } from './pipeline.ts';
@@ -17,6 +18,8 @@ export interface RecipeOptions {
   augmentation: readonly Step[];
   deepSupervision: readonly (readonly number[])[];
   regions: number[][] | null;
+  /** What targets are made of. Default: int16. */
+  targetType?: TargetType;
   /** The labels of each class whose presence in patches is counted. Default: none. */
   counted?: readonly (readonly number[])[];
 }
@@ -30,6 +33,7 @@ export function recipeOf({
   augmentation,
   deepSupervision,
   regions,
+  targetType = 'int16',
   counted = [],
 }: RecipeOptions): PatchRecipe {
   const channels = store.index.channels.length;
@@ -41,7 +45,7 @@ export function recipeOf({
     crop: cropOf(patchSize, steps),
     wholeCrop: needsCrop(steps, padMode === 'constant'),
   };
-  const targets = { shapes: targetShapes(patchSize, deepSupervision), regions };
+  const targets = { shapes: targetShapes(patchSize, deepSupervision), regions, type: targetType };
   const shapes = store.cases.map(({ shape }) => shape);
-  return { pipeline, targets, scratch: planScratch(pipeline, channels, regions !== null, shapes), padMode, counted };
+  return { pipeline, targets, scratch: planScratch(pipeline, channels, targets, shapes), padMode, counted };
 }

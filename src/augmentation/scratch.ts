@@ -2,6 +2,7 @@ import { type Triple, triple, voxels } from '../common/geometry.ts';
 import { WARP_BYTES, WARP_SCRATCH_BYTES } from '../kernels/spatial.ts';
 import { slabBytes } from '../reading/read-patch.ts';
 import { cascadeOf, contextOf, isSpatial, type Pipeline } from './pipeline.ts';
+import type { Targets } from './targets.ts';
 import { TRANSFORMS } from './transforms/index.ts';
 
 /** The parts of a worker's scratch region, in bytes from its start; what one sample needs, one after the other. */
@@ -17,6 +18,8 @@ export interface ScratchPlan {
   tables: number;
   /** Labels that are not what the batch gets: int16 [z, y, x], where regions are made of them. */
   labels: number;
+  /** The same at the size of a coarser target. */
+  coarse: number;
   /** In a cascade, the previous stage's labels: int16 [z, y, x]. */
   previous: number;
   /** What a warp reads, or the whole crop; later the scratch of the transforms. */
@@ -29,14 +32,16 @@ export interface ScratchPlan {
 const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
 /** Sizes the scratch for samples of a pipeline out of volumes of `shapes`. */
-export function planScratch(pipeline: Pipeline, channels: number, regions: boolean, shapes: readonly Triple[]): ScratchPlan {
+export function planScratch(pipeline: Pipeline, channels: number, targets: Targets, shapes: readonly Triple[]): ScratchPlan {
   const { steps, patch, crop, wholeCrop } = pipeline;
   const tile = align(WARP_BYTES);
   const slab = tile + align(WARP_SCRATCH_BYTES);
   const slabs = slabBytes(crop, shapes);
   const tables = slab + align(slabs);
   const labels = tables + align(4 * patch.shape.reduce((sum, size) => sum + size, 0));
-  const previous = labels + (regions ? align(2 * voxels(patch.shape)) : 0);
+  const { regions, shapes: targetShapes } = targets;
+  const coarse = labels + (regions ? align(2 * voxels(patch.shape)) : 0);
+  const previous = coarse + (regions ? align(2 * Math.max(...targetShapes.slice(1).map(voxels), 0)) : 0);
   const cascade = cascadeOf(steps).at >= 0;
   const free = previous + (cascade ? align(2 * voxels(patch.shape)) : 0);
   const applying = Math.max(...steps.map((step, i) => TRANSFORMS[step.transform].scratchBytes?.(step, contextOf(pipeline, i)) ?? 0), 0);
@@ -44,5 +49,5 @@ export function planScratch(pipeline: Pipeline, channels: number, regions: boole
   const largest = Math.max(...shapes.map((shape) => voxels(triple((axis) => Math.min(shape[axis], crop[axis])))));
   const beside =
     free + (wholeCrop ? align((4 * channels + (cascade ? 4 : 2)) * voxels(crop)) : steps.some(isSpatial) ? align(4 * largest) : 0);
-  return { warp: 0, tile, slab, slabBytes: slabs, tables, labels, previous, free, beside, totalBytes: beside + applying };
+  return { warp: 0, tile, slab, slabBytes: slabs, tables, labels, coarse, previous, free, beside, totalBytes: beside + applying };
 }

@@ -2,6 +2,7 @@ import { OptionError } from '../common/errors.ts';
 import { type Triple, triple, voxels } from '../common/geometry.ts';
 import { roundHalfEven } from '../common/round.ts';
 import type { Kernels } from '../kernels/kernels.ts';
+import { type TargetType, targetArray } from '../shared-memory/target-array.ts';
 import { nearestExact } from './nearest-exact.ts';
 import { writeRegions } from './transforms/labels/regions.ts';
 
@@ -11,6 +12,8 @@ export interface Targets {
   shapes: Triple[];
   /** The labels of each region whose masks are the target's channels; null for labels as they are. */
   regions: number[][] | null;
+  /** Of their voxels; 'bool' for masks of regions only. */
+  type: TargetType;
 }
 
 /**
@@ -62,30 +65,38 @@ export class TargetWriter {
   }
 
   /**
+   * Coarser masks are those of the labels at their size: a voxel's regions are its label's.
    * @param labels int16 [z, y, x]
-   * @param places of each target: int16 [channels, z, y, x]
-   * @param tables scratch of an int32 for each voxel along each axis
+   * @param places of each target: [channels, z, y, x]
+   * @param scratch an int32 for each voxel along each axis; where targets are regions, int16 [z, y, x] of the largest coarser one
    */
-  write(labels: number, places: readonly number[], tables: number): void {
-    const { shapes, regions } = this.#targets;
-    const [patch] = shapes;
-    const count = voxels(patch);
-    if (regions)
-      writeRegions(new Int16Array(this.#buffer, labels, count), regions, new Int16Array(this.#buffer, places[0], regions.length * count));
-    for (let target = 1; target < shapes.length; target++) {
-      let end = tables;
-      const indices = triple((axis) => {
-        const table = this.#indices[target][axis];
-        const at = end;
-        new Int32Array(this.#buffer, at, table.length).set(table);
-        end += table.byteLength;
-        return at;
-      });
-      const row = 2 * patch[2];
-      for (let channel = 0; channel < targetChannels(this.#targets); channel++) {
-        const source = { pointer: places[0] + 2 * channel * count, row, plane: row * patch[1] };
-        this.#kernels.pickLabels(source, places[target] + 2 * channel * voxels(shapes[target]), shapes[target], indices);
+  write(labels: number, places: readonly number[], scratch: { tables: number; coarse: number }): void {
+    const { shapes, regions, type } = this.#targets;
+    for (const [target, shape] of shapes.entries()) {
+      let at = labels;
+      if (target > 0) {
+        at = regions ? scratch.coarse : places[target];
+        this.#pick(labels, target, at, scratch.tables);
       }
+      if (!regions) continue;
+      const count = voxels(shape);
+      const masks = targetArray(type, this.#buffer, places[target], regions.length * count);
+      writeRegions(new Int16Array(this.#buffer, at, count), regions, masks);
     }
+  }
+
+  /** Labels at the size of a coarser target: each voxel's is that of the nearest. */
+  #pick(labels: number, target: number, out: number, tables: number): void {
+    const [patch] = this.#targets.shapes;
+    let end = tables;
+    const indices = triple((axis) => {
+      const table = this.#indices[target][axis];
+      const at = end;
+      new Int32Array(this.#buffer, at, table.length).set(table);
+      end += table.byteLength;
+      return at;
+    });
+    const row = 2 * patch[2];
+    this.#kernels.pickLabels({ pointer: labels, row, plane: row * patch[1] }, out, this.#targets.shapes[target], indices);
   }
 }

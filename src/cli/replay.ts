@@ -6,12 +6,13 @@ import { readNumber } from '../common/flag-readers.ts';
 import { type Box, boxShape } from '../common/geometry.ts';
 import type { OptionTable } from '../common/options.ts';
 import { text, wholeNumber } from '../common/schemas.ts';
-import { encodeNifti } from '../formats/nifti-writer.ts';
+import { encodeNifti, type Voxels } from '../formats/nifti-writer.ts';
 import type { LoaderOptions } from '../loader/options/options.ts';
 import type { LoaderState, ResumeOptions } from '../loader/options/state.ts';
 import { LOADER_OPTIONS } from '../loader/options/table.ts';
 import { type Replayed, replay as replaySample } from '../loader/replay.ts';
 import { drawContactSheet, type SheetSample } from '../pictures/contact-sheet.ts';
+import type { TargetArray } from '../shared-memory/target-array.ts';
 import { patchAffine } from '../store/patch-affine.ts';
 import type { Sidecar } from '../store/sidecar.ts';
 import { TableCommand, UsageError } from './command.ts';
@@ -107,7 +108,7 @@ async function write(dir: string, { store }: LoaderOptions, { plan, before, afte
 }
 
 /** One channel of an array of several, as a file. */
-function volume(data: Float32Array | Int16Array, channel: number, sidecar: Sidecar, box: Box): Uint8Array {
+function volume(data: Voxels, channel: number, sidecar: Sidecar, box: Box): Uint8Array {
   const shape = boxShape(box);
   const count = shape[0] * shape[1] * shape[2];
   return encodeNifti(data.subarray(channel * count, (channel + 1) * count), shape, patchAffine(sidecar, box.lower));
@@ -122,7 +123,7 @@ function channels(name: string, data: Float32Array, box: Box, sidecar: Sidecar):
 }
 
 function sheetSamples(forced: boolean, before: Replayed['before'], after: Replayed['after']): SheetSample[] {
-  const sample = (caption: string, image: Float32Array, target: Int16Array, box: Box): SheetSample => {
+  const sample = (caption: string, image: Float32Array, target: TargetArray, box: Box): SheetSample => {
     const shape = boxShape(box);
     const count = shape[0] * shape[1] * shape[2];
     return { image: image.subarray(0, count), target: target.subarray(0, count), shape, caption, forced };
@@ -134,7 +135,7 @@ function sheetSamples(forced: boolean, before: Replayed['before'], after: Replay
 }
 
 /** Labels to outline: of several masks the number of the last that holds a voxel, from 1. */
-function outlined({ targets, targetChannels }: Replayed['after']): Int16Array {
+function outlined({ targets, targetChannels }: Replayed['after']): TargetArray {
   const [target] = targets;
   if (targetChannels === 1) return target;
   const count = target.length / targetChannels;

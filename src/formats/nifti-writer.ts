@@ -12,18 +12,14 @@ const MILLIMETRES = 2;
 /** "Coordinates from the scanner": what the matrix leads to. */
 const SCANNER = 1;
 
-type Voxels = Float32Array | Int16Array | Uint8Array;
+export type Voxels = Float32Array | Int16Array | Uint8Array;
 
 /**
- * One volume as the bytes of a `.nii.gz` file: float32 or int16, little endian.
+ * One volume as the bytes of a `.nii.gz` file: float32, int16 or uint8, little endian.
  * @param data [z, y, x]
  * @param affine 4×4, voxel index (x, y, z, 1) to millimetres, rows first
  */
-export function encodeNifti(
-  data: Float32Array | Int16Array,
-  [depth, height, width]: Triple,
-  affine: readonly (readonly number[])[],
-): Uint8Array {
+export function encodeNifti(data: Voxels, [depth, height, width]: Triple, affine: readonly (readonly number[])[]): Uint8Array {
   const header = new NIFTI1();
   header.littleEndian = true;
   header.dims = [3, width, height, depth, 1, 1, 1, 1];

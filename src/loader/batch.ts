@@ -1,6 +1,7 @@
 import { ClosedError } from '../common/errors.ts';
 import type { SlotPlan } from '../sampling/slot-plan.ts';
 import type { Ring } from '../shared-memory/ring.ts';
+import type { TargetArray } from '../shared-memory/target-array.ts';
 import type { StreamMetrics } from './metrics.ts';
 
 /** A batch as plain data: what travels between threads. The voxels stay where they are. */
@@ -72,21 +73,22 @@ export class Batch implements Disposable {
   }
 
   /**
-   * int16 labels, `targetShape`, C order; -1 outside the volume or its nonzero region, unless augmentation makes that 0.
+   * int16 labels, `targetShape`, C order; -1 outside the volume or its nonzero region, unless augmentation makes that 0. Masks of regions
+   * are 0 and 1, in int16 or, with `targetType: 'bool'`, in a Uint8Array.
    * @throws ClosedError after disposal
    */
-  get target(): Int16Array<SharedArrayBuffer> {
+  get target(): TargetArray<SharedArrayBuffer> {
     this.#mustBeHeld();
     return this.#target(0);
   }
 
   /** Every target, `targetShapes`: the labels, then those of deep supervision. @throws ClosedError after disposal */
-  get targets(): Int16Array<SharedArrayBuffer>[] {
+  get targets(): TargetArray<SharedArrayBuffer>[] {
     this.#mustBeHeld();
     return this.targetShapes.map((_, target) => this.#target(target));
   }
 
-  #target(target: number): Int16Array<SharedArrayBuffer> {
+  #target(target: number): TargetArray<SharedArrayBuffer> {
     return this.#ring.target(this.#ticket.entry, this.#ticket.configuration, target);
   }
 

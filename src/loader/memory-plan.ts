@@ -58,7 +58,16 @@ export function planMemory(streams: ResolvedStreams, recipes: readonly PatchReci
 
 /** What a batch of a configuration holds. */
 export function entryOf({ config, patchSize, slots, patch }: ResolvedConfiguration, { targets }: PatchRecipe): EntryOptions {
-  return { config, batchSize: slots.count, patchSize, patch, targets: targets.shapes, targetChannels: targetChannels(targets) };
+  const { shapes, type } = targets;
+  return {
+    config,
+    batchSize: slots.count,
+    patchSize,
+    patch,
+    targets: shapes,
+    targetChannels: targetChannels(targets),
+    targetType: type,
+  };
 }
 
 /** The cases of all streams, those of training first. */

@@ -13,6 +13,7 @@ import { planSlot, type SlotPlan } from '../sampling/slot-plan.ts';
 import { allocate } from '../shared-memory/allocate.ts';
 import { computeLayout, reportMemory, WASM_PAGE } from '../shared-memory/layout.ts';
 import { Ring } from '../shared-memory/ring.ts';
+import type { TargetArray } from '../shared-memory/target-array.ts';
 import { entryOf } from './memory-plan.ts';
 import type { LoaderOptions, ResolvedOptions } from './options/options.ts';
 import { prepareOptions } from './options/prepare.ts';
@@ -53,8 +54,8 @@ export interface Replayed {
     box: Box;
     /** float32 [C, z, y, x]. */
     data: Float32Array;
-    /** int16 [channels, z, y, x] of each target. */
-    targets: Int16Array[];
+    /** [channels, z, y, x] of each target: int16, or bytes with `targetType: 'bool'`. */
+    targets: TargetArray[];
     targetChannels: number;
   };
 }

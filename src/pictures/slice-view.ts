@@ -1,4 +1,5 @@
 import type { Triple } from '../common/geometry.ts';
+import type { TargetArray } from '../shared-memory/target-array.ts';
 import type { Canvas, Colour } from './canvas.ts';
 
 /** Told apart by people who see red and green alike, too (after Okabe and Ito). */
@@ -18,7 +19,7 @@ const VIEW_PIXELS = 176;
 export interface Patch {
   /** The first channel, [z, y, x]. */
   image: Float32Array;
-  target: Int16Array;
+  target: TargetArray;
   shape: Triple;
 }
 
@@ -100,7 +101,7 @@ function interpolate(
 
 /** The label whose outline passes through an enlarged pixel, or 0: pixels at the rim of a voxel beside another label. */
 function outline(
-  target: Int16Array,
+  target: TargetArray,
   at: (row: number, column: number) => number,
   rows: number,
   columns: number,

@@ -153,7 +153,7 @@ function metricsOf(loader: PatchLoader): object {
 
 /** Where the parts of a batch of one configuration are. */
 function describe(entry: EntryLayout, channels: number): Ready['configurations'][number] {
-  const { config, batchSize, patchSize, targets, targetOffsets, targetChannels } = entry;
+  const { config, batchSize, patchSize, targets, targetOffsets, targetChannels, targetType } = entry;
   const part = (dtype: Part['dtype'], of: number, shape: readonly number[], offset: number): Part => ({
     dtype,
     shape: [batchSize, of, ...shape.slice(-patchSize.length)],
@@ -162,6 +162,6 @@ function describe(entry: EntryLayout, channels: number): Ready['configurations']
   return {
     config,
     data: part('float32', channels, patchSize, 0),
-    targets: targets.map((shape, target) => part('int16', targetChannels, shape, targetOffsets[target])),
+    targets: targets.map((shape, target) => part(targetType, targetChannels, shape, targetOffsets[target])),
   };
 }

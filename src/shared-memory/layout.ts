@@ -1,5 +1,6 @@
 import { type Triple, voxels } from '../common/geometry.ts';
 import { KERNEL_BYTES } from '../kernels/kernels.ts';
+import { TARGET_BYTES, type TargetType } from './target-array.ts';
 
 /** What a batch of one configuration holds. */
 export interface EntryOptions {
@@ -14,12 +15,13 @@ export interface EntryOptions {
   /** The shape of each target, the patch's own first, and the channels of all of them. */
   targets: readonly Triple[];
   targetChannels: number;
+  targetType: TargetType;
 }
 
 /** Where a batch of one configuration has its parts, in bytes from the start of its entry. */
 export interface EntryLayout extends EntryOptions {
   targetOffsets: number[];
-  /** Of one sample: float32 image, each int16 target, and all of it. */
+  /** Of one sample: float32 image, each target, and all of it. */
   sampleDataBytes: number;
   sampleTargetBytes: number[];
   sampleBytes: number;
@@ -130,9 +132,9 @@ export function computeLayout(options: LayoutOptions): Layout {
 }
 
 function entryLayout(options: EntryOptions, channels: number): EntryLayout {
-  const { batchSize, patch, targets, targetChannels } = options;
+  const { batchSize, patch, targets, targetChannels, targetType } = options;
   const sampleDataBytes = 4 * channels * voxels(patch);
-  const sampleTargetBytes = targets.map((shape) => 2 * targetChannels * voxels(shape));
+  const sampleTargetBytes = targets.map((shape) => TARGET_BYTES[targetType] * targetChannels * voxels(shape));
   let entryBytes = align(batchSize * sampleDataBytes, CACHE_LINE);
   const targetOffsets = sampleTargetBytes.map((bytes) => {
     const offset = entryBytes;

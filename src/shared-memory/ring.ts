@@ -1,4 +1,5 @@
 import { ENTRY, HEADER, type Layout, RESIDENT, SLOT } from './layout.ts';
+import { TARGET_BYTES, type TargetArray, targetArray } from './target-array.ts';
 
 /** The life of one batch of the ring. Only the scheduler leaves FREE; whoever holds the lease, in any thread, returns to it. */
 export const ENTRY_STATE = { free: 0, filling: 1, leased: 2 } as const;
@@ -121,9 +122,10 @@ export class Ring {
   }
 
   /** One of the targets of a batch, [B, channels, z, y, x] laid end to end. */
-  target(entry: number, configuration: number, target: number): Int16Array<SharedArrayBuffer> {
-    const { batchSize, sampleTargetBytes } = this.layout.configurations[configuration];
-    return new Int16Array(this.buffer, this.targetPointer(entry, configuration, 0, target), (batchSize * sampleTargetBytes[target]) / 2);
+  target(entry: number, configuration: number, target: number): TargetArray<SharedArrayBuffer> {
+    const { batchSize, sampleTargetBytes, targetType } = this.layout.configurations[configuration];
+    const length = (batchSize * sampleTargetBytes[target]) / TARGET_BYTES[targetType];
+    return targetArray(targetType, this.buffer, this.targetPointer(entry, configuration, 0, target), length);
   }
 
   // --- worker ---

@@ -1,5 +1,6 @@
 import { GpuError } from '../common/errors.ts';
 import { voxels } from '../common/geometry.ts';
+import type { TargetArray } from '../shared-memory/target-array.ts';
 import type { Gpu } from './gpu/device.ts';
 import type { Kernel } from './gpu/kernel.ts';
 import { bytesOf, type Memory, memory } from './gpu/memory.ts';
@@ -125,7 +126,7 @@ export class TrainingStep {
   }
 
   /** Copies a batch to the GPU; when it returns, the arrays may be reused. @param targets one a scale, further ones are left out */
-  upload(data: Float32Array<ArrayBufferLike>, targets: readonly Int16Array<ArrayBufferLike>[]): void {
+  upload(data: Float32Array<ArrayBufferLike>, targets: readonly TargetArray[]): void {
     const { queue } = this.#gpu.device;
     this.#upload = 1 - this.#upload;
     const { image, labels } = this.#uploads[this.#upload];
@@ -135,6 +136,8 @@ export class TrainingStep {
         `it has ${data.length} values and ${targets.length} targets, the network wants ${image.size / 4} and ${labels.length}`,
         'Make the loader with the options that the trainer was made with',
       );
+    if (!targets.every((target) => target instanceof Int16Array))
+      throw new GpuError('batch', 'its targets are masks, and this network learns labels', "Make the loader without `targetType: 'bool'`");
     queue.writeBuffer(image, 0, data as GPUAllowSharedBufferSource);
     for (const [scale, buffer] of labels.entries()) {
       let labels = targets[scale];

@@ -10,6 +10,7 @@ import type { LoaderOptions } from '../../src/loader/options/options.ts';
 import type { LoaderState, ResumeOptions } from '../../src/loader/options/state.ts';
 import { replay } from '../../src/loader/replay.ts';
 import { augmentationPairs } from '../../src/pictures/augmentation-pairs.ts';
+import type { TargetArray } from '../../src/shared-memory/target-array.ts';
 import { writePrevious } from '../fixtures/previous-stage.ts';
 import { makeStore } from '../fixtures/store.ts';
 import { streamHashes } from '../fixtures/stream.ts';
@@ -64,12 +65,12 @@ interface Sample {
   key: string;
   plan: unknown;
   data: Float32Array;
-  target: Int16Array;
+  target: TargetArray;
 }
 
 const samplesOf = ({ config, keys, plans, data, target }: Batch): Sample[] =>
   plans.map((plan, slot) => {
-    const part = <T extends Float32Array | Int16Array>(array: T): T =>
+    const part = <T extends Float32Array | TargetArray>(array: T): T =>
       array.slice((slot * array.length) / plans.length, ((slot + 1) * array.length) / plans.length) as T;
     return { config, key: keys[slot], plan, data: part(data), target: part(target) };
   });

@@ -7,6 +7,7 @@ import { encodeNpyHeader } from '../../src/formats/npy.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
 import type { LoaderOptions } from '../../src/loader/options/options.ts';
 import { replay } from '../../src/loader/replay.ts';
+import type { TargetArray } from '../../src/shared-memory/target-array.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
 import { imageValue, makeStore } from '../fixtures/store.ts';
 
@@ -43,7 +44,7 @@ describe('a replayed sample', () => {
       for (let slot = 0; slot < 3; slot++) {
         const { plan, after } = await replay(all, 3 * index + slot);
         expect(plan).toEqual(batch.plans[slot]);
-        const part = <T extends Float32Array | Int16Array>(array: T): T => {
+        const part = <T extends Float32Array | TargetArray>(array: T): T => {
           const size = array.length / 3;
           return array.slice(slot * size, (slot + 1) * size) as T;
         };

@@ -13,6 +13,7 @@ const square = (size: number): EntryOptions => ({
   patch: [size, size, size],
   targets: [[size, size, size]],
   targetChannels: 1,
+  targetType: 'int16',
 });
 
 /** A dispatcher whose tasks wait until they are let go, one at a time. */

@@ -95,6 +95,18 @@ describe('voxfeed serve', () => {
     }
   });
 
+  it.each([true, false])('describes masks of a byte a voxel, mapped or copied: %s', async (map) => {
+    const masks = { regions: true, targetType: 'bool' } as const;
+    const served = new Served(memfd());
+    const ready = await served.open({ store: store.dir, options: { ...plain, ...masks }, map });
+    const { targets } = ready.configurations[0];
+    expect(targets).toMatchObject([
+      { dtype: 'bool', shape: [6, 2, 8, 9, 10] },
+      { dtype: 'bool', shape: [6, 2, 4, 4, 5] },
+    ]);
+    expect(await received(served, 4)).toEqual(await expected(4, 'training', masks));
+  });
+
   it('continues from a state', async () => {
     const first = new Served(memfd());
     await first.open({ store: store.dir, options: plain, map: true });

@@ -14,12 +14,17 @@ const volume: EntryOptions = {
     [3, 4, 2],
   ],
   targetChannels: 3,
+  targetType: 'int16',
 };
 
 const options: LayoutOptions = {
   rings: [3, 2],
   channels: 2,
-  configurations: [volume, { ...volume, config: '2d', batchSize: 7, patchSize: [9, 4], patch: [1, 9, 4], targets: [[1, 9, 4]] }],
+  configurations: [
+    volume,
+    { ...volume, config: '2d', batchSize: 7, patchSize: [9, 4], patch: [1, 9, 4], targets: [[1, 9, 4]] },
+    { ...volume, config: 'masks', targetType: 'bool' },
+  ],
   scratches: 2,
   scratchBytes: 1000,
   labelBytes: 1,
@@ -27,30 +32,38 @@ const options: LayoutOptions = {
 };
 
 describe('layout', () => {
-  it.each([0, 1])('gives every batch, sample and scratch a place of its own, aligned for any vector: configuration %i', (configuration) => {
-    const layout = computeLayout(options);
-    const ring = new Ring(new SharedArrayBuffer(layout.totalBytes), layout);
-    const areas: [number, number][] = [[layout.headerOffset, layout.scratchOffset]];
-    const { batchSize, targets, sampleDataBytes, sampleTargetBytes } = layout.configurations[configuration];
-    for (let i = 0; i < options.scratches; i++) areas.push([ring.scratchPointer(i), ring.scratchPointer(i) + options.scratchBytes]);
-    for (let entry = 0; entry < 5; entry++) {
-      for (let slot = 0; slot < batchSize; slot++) {
-        const data = ring.dataPointer(entry, configuration, slot);
-        areas.push([data, data + sampleDataBytes]);
-        for (const [target, bytes] of sampleTargetBytes.entries()) {
-          const at = ring.targetPointer(entry, configuration, slot, target);
-          areas.push([at, at + bytes]);
+  it.each([0, 1, 2])(
+    'gives every batch, sample and scratch a place of its own, aligned for any vector: configuration %i',
+    (configuration) => {
+      const layout = computeLayout(options);
+      const ring = new Ring(new SharedArrayBuffer(layout.totalBytes), layout);
+      const areas: [number, number][] = [[layout.headerOffset, layout.scratchOffset]];
+      const { batchSize, targets, sampleDataBytes, sampleTargetBytes } = layout.configurations[configuration];
+      for (let i = 0; i < options.scratches; i++) areas.push([ring.scratchPointer(i), ring.scratchPointer(i) + options.scratchBytes]);
+      for (let entry = 0; entry < 5; entry++) {
+        for (let slot = 0; slot < batchSize; slot++) {
+          const data = ring.dataPointer(entry, configuration, slot);
+          areas.push([data, data + sampleDataBytes]);
+          for (const [target, bytes] of sampleTargetBytes.entries()) {
+            const at = ring.targetPointer(entry, configuration, slot, target);
+            areas.push([at, at + bytes]);
+          }
         }
+        expect(ring.dataPointer(entry, configuration, 0) % 64).toBe(0);
+        for (const target of targets.keys()) expect(ring.targetPointer(entry, configuration, 0, target) % 64).toBe(0);
       }
-      expect(ring.dataPointer(entry, configuration, 0) % 64).toBe(0);
-      for (const target of targets.keys()) expect(ring.targetPointer(entry, configuration, 0, target) % 64).toBe(0);
-    }
-    for (const [caseNumber, offset] of layout.residentOffsets.entries())
-      if (offset !== null) areas.push([offset, offset + options.residentBytes[caseNumber]]);
-    expect(layout.residentOffsets[1]).toBeNull();
-    areas.sort((a, b) => a[0] - b[0]);
-    for (let i = 1; i < areas.length; i++) expect(areas[i][0]).toBeGreaterThanOrEqual(areas[i - 1][1]);
-    expect(areas.at(-1)?.[1]).toBeLessThanOrEqual(layout.totalBytes);
+      for (const [caseNumber, offset] of layout.residentOffsets.entries())
+        if (offset !== null) areas.push([offset, offset + options.residentBytes[caseNumber]]);
+      expect(layout.residentOffsets[1]).toBeNull();
+      areas.sort((a, b) => a[0] - b[0]);
+      for (let i = 1; i < areas.length; i++) expect(areas[i][0]).toBeGreaterThanOrEqual(areas[i - 1][1]);
+      expect(areas.at(-1)?.[1]).toBeLessThanOrEqual(layout.totalBytes);
+    },
+  );
+
+  it('has a byte for each voxel of bool targets, two for others', () => {
+    const { configurations } = computeLayout(options);
+    expect(configurations.map(({ sampleTargetBytes }) => sampleTargetBytes)).toEqual([[630, 144], [216], [315, 72]]);
   });
 
   it('is summed part by part', () => {

@@ -10,7 +10,17 @@ import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 const layout = computeLayout({
   rings: [3],
   channels: 1,
-  configurations: [{ config: 'a', batchSize: 2, patchSize: [20, 20, 20], patch: [20, 20, 20], targets: [[20, 20, 20]], targetChannels: 1 }],
+  configurations: [
+    {
+      config: 'a',
+      batchSize: 2,
+      patchSize: [20, 20, 20],
+      patch: [20, 20, 20],
+      targets: [[20, 20, 20]],
+      targetChannels: 1,
+      targetType: 'int16',
+    },
+  ],
   scratches: 1,
   scratchBytes: 64,
   labelBytes: 1,

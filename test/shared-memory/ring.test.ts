@@ -7,7 +7,9 @@ function makeRing(entries = 2): Ring {
   const layout = computeLayout({
     rings: [entries],
     channels: 1,
-    configurations: [{ config: 'a', batchSize: 2, patchSize: [2, 2, 2], patch: [2, 2, 2], targets: [[2, 2, 2]], targetChannels: 1 }],
+    configurations: [
+      { config: 'a', batchSize: 2, patchSize: [2, 2, 2], patch: [2, 2, 2], targets: [[2, 2, 2]], targetChannels: 1, targetType: 'int16' },
+    ],
     scratches: 1,
     scratchBytes: 64,
     labelBytes: 1,

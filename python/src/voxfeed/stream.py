@@ -30,7 +30,8 @@ class Batch:
     data : tensor or array
         float32 images, ``[B, C, z, y, x]``, or ``[B, C, y, x]`` for 2D patches.
     targets : list of tensor or array
-        int16 labels ``[B, 1, z, y, x]``, or one channel a region; then those of deep supervision, each coarser.
+        int16 labels ``[B, 1, z, y, x]``, or masks with one channel a region, bool with ``targetType="bool"``; then those of deep
+        supervision, each coarser.
     keys : list of str
         Case identifiers, one a sample.
     index, epoch : int

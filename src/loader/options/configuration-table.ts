@@ -4,6 +4,7 @@ import { readGigabytes, readNumber, readSizes } from '../../common/flag-readers.
 import { flag, oneOf, text, that, wholeNumber } from '../../common/schemas.ts';
 import { PAD_MODES } from '../../reading/pad.ts';
 import { SAMPLING_OPTIONS, type StreamOption } from '../../sampling/table.ts';
+import { TARGET_TYPES } from '../../shared-memory/target-array.ts';
 import { readAugmentation } from './flags.ts';
 
 export const MOST_WORKERS = 256;
@@ -136,6 +137,14 @@ export const CONFIGURATION_OPTIONS = {
     shapes: true,
     otherwise: 'where the data set has regions, except with augmentation none',
     help: "whether targets are the masks of the data set's regions, one channel each",
+  },
+  /** 'bool': masks of regions have one byte a voxel, 0 or 1, in place of an int16. Only where targets are regions. Default 'int16'. */
+  targetType: {
+    schema: oneOf(TARGET_TYPES),
+    default: 'int16',
+    perConfiguration: true,
+    shapes: true,
+    help: 'bool: masks of regions have one byte a voxel, 0 or 1',
   },
   /** Batches in shared memory at once: being filled, ready and held. Default: enough to keep all workers busy. */
   ring: {

@@ -139,10 +139,18 @@ function targetScales(store: Store, { config, deepSupervision }: ConfigurationCh
 }
 
 /** The channels of region-based targets, as nnU-Net orders them. @throws OptionError */
-function regionLabels(store: Store, { augmentation, regions }: ConfigurationChoices): number[][] | null {
+function regionLabels(store: Store, { augmentation, regions, targetType }: ConfigurationChoices): number[][] | null {
   const { classes, ignore } = store.index.labels;
   const named = foregroundOf(classes);
   const has = named.some(({ labels }) => labels.length > 1);
-  if (!(regions ?? (has && augmentation !== 'none'))) return null;
+  if (!(regions ?? (has && augmentation !== 'none'))) {
+    if (targetType === 'bool')
+      throw new OptionError(
+        'targetType',
+        'targets are labels here, and only masks are bool',
+        'Set `regions` to true, or leave `targetType` out',
+      );
+    return null;
+  }
   return [...named.map(({ labels }) => [...labels]), ...(ignore === null ? [] : [[ignore]])];
 }

@@ -72,10 +72,9 @@ test('buffers are shared by what is never needed at once', () => {
   for (const [i, span] of spans.entries()) expect(bytes[buffer[i]]).toBeGreaterThanOrEqual(span.bytes);
 });
 
-test('memory stays flat over 200 steps', async () => {
-  const network = flatNetwork([2, 3]);
-  const options = {
-    network,
+const tiny = (): Promise<TrainingStep> =>
+  TrainingStep.create(gpu, {
+    network: flatNetwork([2, 3]),
     patchSize: [8, 8],
     batch: 2,
     channels: 1,
@@ -84,8 +83,16 @@ test('memory stays flat over 200 steps', async () => {
     tiling: TILINGS.direct,
     batchDice: true,
     ignore: null,
-  };
-  const step = await TrainingStep.create(gpu, options);
+  });
+
+test('masks of a byte a voxel are no labels to learn', async () => {
+  const step = await tiny();
+  expect(() => step.upload(new Float32Array(128), [new Uint8Array(128)])).toThrow('batch: its targets are masks');
+  step.destroy();
+});
+
+test('memory stays flat over 200 steps', async () => {
+  const step = await tiny();
   step.load(step.unet.parameters.initial(1), null);
   const image = new Float32Array(128).map((_, i) => Math.sin(i));
   const labels = new Int16Array(128).map((_, i) => i % 2);

@@ -98,7 +98,9 @@ def _targets(training: Translation, validation: Translation) -> dict[str, Any]:
             "it makes other targets than get_training_transforms",
             "Make both alike, or let Python make them with --python-transforms",
         )
-    return {"regions": training.regions is not None, "deepSupervision": training.scales or False}
+    regions = training.regions is not None
+    # nnU-Net's own masks are bool, too.
+    return {"regions": regions, "targetType": "bool" if regions else "int16", "deepSupervision": training.scales or False}
 
 
 def _crop_scale(patch_size: list[int], rotation: list[float], dummy2d: bool, initial: list[int]) -> float:

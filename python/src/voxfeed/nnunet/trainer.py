@@ -27,9 +27,8 @@ POSITIONS = ("nextBatch", "epoch")
 class TrainerBatches:
     """A stream as nnU-Net's training loop takes it: dictionaries of ``data``, ``target`` and ``keys``."""
 
-    def __init__(self, stream: Stream, *, as_bool: bool, transforms: PythonTransforms | None) -> None:
+    def __init__(self, stream: Stream, transforms: PythonTransforms | None) -> None:
         self.stream = stream
-        self._as_bool = as_bool
         self._transforms = transforms
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -40,11 +39,7 @@ class TrainerBatches:
         if self._transforms is not None:
             data, targets = self._transforms(batch)
             return {"data": data, "target": targets if len(targets) > 1 else targets[0], "keys": np.array(batch.keys)}
-        taken = as_dict(batch)
-        if self._as_bool:
-            targets = [target.bool() for target in batch.targets]
-            taken["target"] = targets if len(targets) > 1 else targets[0]
-        return {**taken, "keys": np.array(batch.keys)}
+        return {**as_dict(batch), "keys": np.array(batch.keys)}
 
 
 def get_dataloaders(trainer: Any) -> tuple[TrainerBatches, TrainerBatches]:
@@ -89,10 +84,9 @@ def _as_trainers_take_them(trainer: Any, loader: Loader, wishes: Wishes) -> tupl
         size = wishes.patch_size if stream == 1 else None
         return PythonTransforms(wishes.in_python[stream], size, wishes.options["seed"], stream)
 
-    as_bool = bool(trainer.label_manager.has_regions)
     return (
-        TrainerBatches(loader.training, as_bool=as_bool, transforms=transforms(0)),
-        TrainerBatches(loader.validation, as_bool=as_bool, transforms=transforms(1)),
+        TrainerBatches(loader.training, transforms(0)),
+        TrainerBatches(loader.validation, transforms(1)),
     )
 
 
