@@ -12,6 +12,7 @@ import type { LoaderState, ResumeOptions } from '../loader/options/state.ts';
 import { LOADER_OPTIONS } from '../loader/options/table.ts';
 import { type Replayed, replay as replaySample } from '../loader/replay.ts';
 import { drawContactSheet, type SheetSample } from '../pictures/contact-sheet.ts';
+import { outlinedLabels } from '../pictures/outlined-labels.ts';
 import type { TargetArray } from '../shared-memory/target-array.ts';
 import { patchAffine } from '../store/patch-affine.ts';
 import type { Sidecar } from '../store/sidecar.ts';
@@ -130,17 +131,6 @@ function sheetSamples(forced: boolean, before: Replayed['before'], after: Replay
   };
   return [
     sample(`before: ${before.box.lower.join(' ')} to ${before.box.upper.join(' ')}`, before.image, before.labels, before.box),
-    sample('after', after.data, outlined(after), after.box),
+    sample('after', after.data, outlinedLabels(after.targets[0], after.targetChannels), after.box),
   ];
-}
-
-/** Labels to outline: of several masks the number of the last that holds a voxel, from 1. */
-function outlined({ targets, targetChannels }: Replayed['after']): TargetArray {
-  const [target] = targets;
-  if (targetChannels === 1) return target;
-  const count = target.length / targetChannels;
-  const labels = new Int16Array(count);
-  for (let region = 0; region < targetChannels; region++)
-    for (let i = 0; i < count; i++) if (target[region * count + i] === 1) labels[i] = region + 1;
-  return labels;
 }

@@ -4,6 +4,7 @@ import type { LabelClass } from '../raw/labels.ts';
 import { Canvas, type Colour } from './canvas.ts';
 import { GLYPH_HEIGHT, GLYPH_WIDTH } from './font.ts';
 import { drawLegend, legendOf, legendWidth } from './legend.ts';
+import { outlinedLabels } from './outlined-labels.ts';
 import { greyWindow, type Patch, slicePosition, sliceView, type View } from './slice-view.ts';
 
 const BACKGROUND: Colour = [24, 26, 30];
@@ -28,9 +29,10 @@ export function sheetSamples(batch: Batch, classes: readonly LabelClass[]): Shee
   const shape = (spatial.length === 2 ? [1, ...spatial] : spatial) as Triple;
   const count = voxels(shape);
   const channels = batch.dataShape[1];
+  const targets = batch.targetShape[1] * count;
   return batch.plans.map(({ forced, classNumber }, slot) => ({
     image: batch.data.slice(slot * channels * count, slot * channels * count + count),
-    target: batch.target.slice(slot * count, (slot + 1) * count),
+    target: outlinedLabels(batch.target.slice(slot * targets, (slot + 1) * targets), batch.targetShape[1]),
     shape,
     forced,
     caption: `${batch.keys[slot]}: ${describe(forced, classNumber === null ? null : classes[classNumber].name)}`,

@@ -1,6 +1,10 @@
+import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
-import { drawContactSheet, type SheetSample } from '../../src/pictures/contact-sheet.ts';
+import { PatchLoader } from '../../src/loader/loader.ts';
+import { drawContactSheet, type SheetSample, sheetSamples } from '../../src/pictures/contact-sheet.ts';
+import { makeStore } from '../fixtures/store.ts';
+import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 
 const CLASSES = [
   { name: 'one', labels: [1] },
@@ -66,5 +70,30 @@ describe('a contact sheet', () => {
       forced: true,
     };
     expect(decode(drawContactSheet('é', [flat], CLASSES)).width).toBeGreaterThan(100);
+  });
+
+  it('outlines the regions of each sample, whatever type their masks have', async () => {
+    const labels = { background: 0, whole: [1, 2], core: 2 };
+    const store = await makeStore(join(temporaryFolder(), 'store'), {
+      shapes: [[12, 12, 12]],
+      labels,
+      label: (_, z) => (z < 4 ? 2 : z < 8 ? 1 : 0),
+    });
+    for (const targetType of ['int16', 'bool'] as const) {
+      const options = { store, patchSize: [12, 6, 5], batchSize: 3, regions: true, targetType, workers: 1 };
+      await using loader = await PatchLoader.create(options);
+      using batch = await loader.next();
+      for (const [slot, { target }] of sheetSamples(batch, store.classes).entries()) {
+        const { lower } = batch.plans[slot].crop;
+        const expected = Int16Array.from({ length: 360 }, (_, i) => {
+          const z = lower[0] + Math.floor(i / 30);
+          return z < 0 || z >= 8 ? 0 : z < 4 ? 2 : 1;
+        });
+        // Beyond the volume there are no regions.
+        const inside = (i: number): boolean =>
+          [Math.floor(i / 5) % 6, i % 5].every((at, axis) => at + lower[axis + 1] >= 0 && at + lower[axis + 1] < 12);
+        expect([...target]).toEqual([...expected].map((label, i) => (inside(i) ? label : 0)));
+      }
+    }
   });
 });
