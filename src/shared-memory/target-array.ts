@@ -1,6 +1,6 @@
 /** What voxels of targets are: int16, as labels are, or a byte that is 0 or 1, which masks may be. */
-export const TARGET_BYTES = { int16: 2, bool: 1 } as const;
-export type TargetType = keyof typeof TARGET_BYTES;
+export const TARGET_BYTES: Readonly<Record<TargetType, number>> = { int16: 2, bool: 1 };
+export type TargetType = 'int16' | 'bool';
 export const TARGET_TYPES: readonly TargetType[] = ['int16', 'bool'];
 
 /** A target: labels or masks in int16, or masks with `targetType: 'bool'`. */
