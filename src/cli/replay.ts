@@ -60,7 +60,7 @@ export const replay = (): TableCommand =>
       // Of a mixed stream, it says which configuration; otherwise what the patches are.
       const mixed = asked.configs !== undefined || saved?.configs !== undefined;
       const named = config === undefined ? {} : { config };
-      const options: LoaderOptions | ResumeOptions = { ...asked, ...(mixed ? {} : named), ...(saved && { state: saved }) };
+      const options: LoaderOptions | ResumeOptions = { ...asked, ...(mixed ? {} : named), ...(saved !== undefined && { state: saved }) };
       const made = await replaySample(options, sample, { ...(mixed && named), validation: asked.validation === true });
       const dir = resolve(out);
       const files = await write(dir, options, made);

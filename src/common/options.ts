@@ -99,10 +99,18 @@ export function checkValue<S extends v.GenericSchema>(schema: S, value: unknown,
   throw new OptionError(where + within, what, action ?? 'Correct it or leave it out');
 }
 
+/** An object of names and values, as JSON has them: no list, no map, nothing of a class. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
+}
+
 /** A value as errors show it. */
 export function shown(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'bigint') return String(value);
   if (typeof value === 'function') return 'a function';
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && !isPlainObject(value)) return `a ${value.constructor.name}`;
   try {
     return JSON.stringify(value) ?? 'nothing';
   } catch {

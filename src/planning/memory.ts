@@ -1,5 +1,7 @@
+import { OptionError } from '../common/errors.ts';
 import { voxels } from '../common/geometry.ts';
-import { refuseUnknown } from '../common/options.ts';
+import { checkOptions, isPlainObject, type OptionTable } from '../common/options.ts';
+import { flag, that, wholeNumber } from '../common/schemas.ts';
 import { decoderConvolutions, type Network, projects, stageVoxels } from '../plans/network.ts';
 
 /** What a network is trained on. */
@@ -14,6 +16,32 @@ export interface MemoryInput {
   /** A loss at every decoder stage; nnU-Net's default. */
   deepSupervision?: boolean;
 }
+
+const count = wholeNumber(1, 2 ** 31);
+const MEMORY_INPUT = {
+  network: {
+    schema: that<Network>(
+      'a network',
+      (value) => isPlainObject(value) && Array.isArray(value.strides),
+      'Give `network` of a planned configuration',
+    ),
+    required: true,
+    help: 'of a planned configuration',
+  },
+  patch: {
+    schema: that<readonly number[]>(
+      'a patch size',
+      (value) => Array.isArray(value) && value.length > 0 && value.every((size) => Number.isSafeInteger(size) && size > 0),
+      'Give whole numbers above 0, one an axis',
+    ),
+    required: true,
+    help: 'voxels an axis',
+  },
+  batch: { schema: count, required: true, help: 'samples a batch' },
+  inputChannels: { schema: count, required: true, help: 'channels of the images' },
+  outputChannels: { schema: count, required: true, help: 'labels with background, or regions' },
+  deepSupervision: { schema: flag(), help: 'a loss at every decoder stage' },
+} as const satisfies OptionTable;
 
 /** Bytes of GPU memory that one training step takes. */
 export interface MemoryBytes {
@@ -47,10 +75,16 @@ export interface MemoryEstimate {
  *
  * Left out: the CUDA context (about 0.5 GB), workspaces that cuDNN chooses, and fragmentation.
  *
- * @throws OptionError for an unknown option
+ * @throws OptionError
  */
 export function estimateMemory(input: MemoryInput): MemoryEstimate {
-  refuseUnknown(input, ['network', 'patch', 'batch', 'inputChannels', 'outputChannels', 'deepSupervision']);
+  checkOptions(MEMORY_INPUT, input);
+  if (input.patch.length !== input.network.strides[0].length)
+    throw new OptionError(
+      'patch',
+      `it has ${input.patch.length} axes, the network has ${input.network.strides[0].length}`,
+      'Give the patch of this network',
+    );
   const parameters = countParameters(input);
   const { maps, outputs, largest } = countActivations(input);
   const bytes = (element: number, weightCopies: number): MemoryBytes => {

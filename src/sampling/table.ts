@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { readByName, readNumber, readPairs } from '../common/flag-readers.ts';
-import type { Option } from '../common/options.ts';
+import { isPlainObject, type Option } from '../common/options.ts';
 import { oneOf, refusal, that, wholeNumber } from '../common/schemas.ts';
 import type { Schedule } from './oversampling.ts';
 
@@ -42,7 +42,7 @@ const oversample: v.GenericSchema<number | 'auto' | Schedule> = v.pipe(
   v.description("a number from 0 to 1, 'auto', or [batch, fraction] pairs"),
 );
 
-const named = (value: unknown): boolean => typeof value === 'object' && !Array.isArray(value);
+const named = (value: unknown): boolean => value === null || isPlainObject(value);
 type Weights = Readonly<Record<string, number>>;
 
 /** How cases, classes and forced slots are drawn: a part of a loader's options. */
@@ -81,7 +81,7 @@ export const SAMPLING_OPTIONS = {
   caseWeights: {
     schema: that<Weights | readonly number[] | null>(
       'a set of case weights',
-      (value) => typeof value === 'object',
+      (value) => named(value) || Array.isArray(value),
       'Give { CASE: weight, … }, or one number a case',
     ),
     default: null,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { CheckpointError, fileError, OptionError } from '../common/errors.ts';
 import { checkOptions, given } from '../common/options.ts';
 import { PatchLoader } from '../loader/loader.ts';
-import type { LoaderOptions } from '../loader/options/options.ts';
+import { checkStore, type LoaderOptions } from '../loader/options/options.ts';
 import type { ResumeOptions } from '../loader/options/state.ts';
 import type { Network } from '../plans/network.ts';
 import type { Configuration } from '../plans/plans-file.ts';
@@ -35,6 +35,7 @@ const PROGRESS_MS = 250;
  * GpuError; and what `PatchLoader` and `onEpoch` throw
  */
 export async function train(store: Store, options: TrainOptions): Promise<TrainReport> {
+  checkStore(store);
   const { out, saveEvery, onStart, onProgress, onEpoch } = checkOptions({ ...FEED_OPTIONS, ...TRAIN_OPTIONS }, options);
   const before = await checkpointOf(options);
   const recipe = recipeOf(options, before);

@@ -17,6 +17,7 @@ let store: Store;
 beforeAll(async () => {
   const cases = ['a', 'b', 'c'].map((id, i) => ({ ...randomCase(id, [9, 10, 12], { seed: i + 1, channels: 2 }), spacing: [3, 1, 1] }));
   makeRawDataset(join(dir, 'raw'), { channels: ['T1', 'T2'], cases });
+  writeFileSync(join(dir, 'null.json'), 'null');
   const plans = writePlans(join(dir, 'plans.json'), {
     spacing: [3, 1, 1],
     patch: [4, 5, 6],
@@ -97,6 +98,7 @@ describe('voxfeed replay', () => {
     ],
     ['an unknown class', ['--sample', '1', '--exposure', 'liver=0.4'], 1, /--exposure.liver: the data set has no such class/],
     ['a missing state', ['--sample', '1', '--state', 'nowhere.json'], 1, /nowhere.json: no such file/],
+    ['a state that is null', ['--sample', '1', '--state', 'null.json'], 1, /--state: it is not the state of a loader/],
     ['a state that is none', ['--sample', '1', '--state', 'plans.json'], 1, /--state: it is not the state of a loader/],
     ['an unknown preset', ['--sample', '1', '--augmentation', 'much'], 1, /there is no preset "much"/],
     [

@@ -20,10 +20,22 @@ describe('options', () => {
     ['a fraction above 1', { oversample: 33 }, /oversample: 33 is not a fraction/],
     ['an unknown padding', { padMode: 'wrap' }, /padMode: "wrap"/],
     ['a ring of 0', { ring: 0 }, /ring: 0/],
+    ['a map of weights', { caseWeights: new Map([['case_000', 2]]) }, /caseWeights: a Map is not a set of case weights/],
+    ['a map of classes', { classWeights: new Map([['one', 2]]) }, /classWeights: a Map is not a set of class weights/],
     ['a negative cache', { cacheBytes: -1 }, /cacheBytes: -1/],
   ])('are refused: %s', async (_, wrong, message) => {
     await expect(PatchLoader.create({ ...options, ...wrong })).rejects.toThrow(OptionError);
     await expect(PatchLoader.create({ ...options, ...wrong })).rejects.toThrow(message);
+  });
+
+  it.each([undefined, null, 'store', 5])('of %j are refused like those without a store', async (given) => {
+    await expect(PatchLoader.create(given as never)).rejects.toThrow(/store: it is not an opened store/);
+  });
+
+  it.each([null, [], '1', true, -1, 1.5])('with a state whose next batch is %j are refused', async (nextBatch) => {
+    await using loader = await PatchLoader.create(options);
+    const state = { ...loader.state(), nextBatch } as never;
+    await expect(PatchLoader.create({ store: options.store, state })).rejects.toThrow(/state: it is not the state of a loader/);
   });
 
   it.each(['patchSize', 'batchSize'])('must say the %s where the store has no plans', async (name) => {

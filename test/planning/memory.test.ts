@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { OptionError } from '../../src/common/errors.ts';
 import { countParameters, estimateMemory, type MemoryInput } from '../../src/planning/memory.ts';
 import type { Network } from '../../src/plans/network.ts';
 import { flatNetwork, PROSTATE_STRIDES } from '../fixtures/networks.ts';
@@ -74,6 +75,23 @@ describe('the parameters of a network', () => {
     ],
   ])('%s', (_, network, inputChannels, outputChannels, parameters) => {
     expect(countParameters({ network, inputChannels, outputChannels })).toBe(parameters);
+  });
+});
+
+describe('what memory is asked of', () => {
+  it.each<[object, RegExp]>([
+    [{ batch: -5 }, /batch: -5 is not a whole number from 1/],
+    [{ batch: '9' }, /batch: "9"/],
+    [{ inputChannels: undefined }, /inputChannels: nothing is not a whole number/],
+    [{ patch: [] }, /patch: \[\] is not a patch size/],
+    [{ patch: [40] }, /patch: it has 1 axes, the network has \d/],
+    [{ network: null }, /network: null is not a network/],
+    [{ deepSupervision: 'no' }, /deepSupervision: "no" is neither true nor false/],
+    [{ batchsize: 3 }, /batchsize: there is no such option/],
+  ])('is refused: %j', (wrong, message) => {
+    expect(() => estimateMemory(input)).not.toThrow();
+    expect(() => estimateMemory({ ...input, ...wrong } as MemoryInput)).toThrow(OptionError);
+    expect(() => estimateMemory({ ...input, ...wrong } as MemoryInput)).toThrow(message);
   });
 });
 

@@ -9,6 +9,7 @@ import { allConfigurations, type ResolvedStreams, resolveStreams } from './strea
  * @throws OptionError, StateError, DatasetError, CaseError, FileError
  */
 export async function prepareOptions(given: LoaderOptions | ResumeOptions): Promise<{ streams: ResolvedStreams; next: Positions }> {
+  checkStore((given as LoaderOptions | undefined)?.store);
   const { options, next, saved } = applyState(given);
   const streams = await resolveStreams(options, await previousOf(options), saved);
   checkState(streams, given);

@@ -118,7 +118,7 @@ export function applyState(options: LoaderOptions | ResumeOptions): AppliedState
     return { options: options as LoaderOptions, next: { training: 0, validation: 0 }, saved: [] };
   const { state, ...given } = options;
   const next = { training: state?.nextBatch, validation: state?.validation?.nextBatch ?? 0 };
-  const usable = (batch: number): boolean => Number.isSafeInteger(batch * state.batchSize) && batch >= 0;
+  const usable = (batch: number): boolean => Number.isSafeInteger(batch) && batch >= 0 && Number.isSafeInteger(batch * state.batchSize);
   if (state?.format !== 'voxfeed-state' || state.version !== 1 || !Object.values(next).every(usable))
     throw new OptionError('state', 'it is not the state of a loader', 'Pass what `loader.state()` returned, as an object');
   if (given.store?.hash !== state.storeHash) {

@@ -1,5 +1,5 @@
 import { readNumber } from '../../common/flag-readers.ts';
-import type { Given } from '../../common/options.ts';
+import { type Given, isPlainObject } from '../../common/options.ts';
 import { that, wholeNumber } from '../../common/schemas.ts';
 import type { Weight } from '../../sampling/mix.ts';
 import type { Exposure, StreamOption } from '../../sampling/table.ts';
@@ -9,8 +9,6 @@ import { readConfigs } from './flags.ts';
 
 /** Configurations of one stream; validation's random numbers follow those of as many. */
 export const MOST_CONFIGS = 64;
-
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** What one configuration of a mixed stream has besides the options of the loader that it may differ in. */
 export const CONFIG_OPTIONS = {
@@ -54,7 +52,7 @@ export const VALIDATION_OPTIONS = {
   exposure: {
     schema: that<Exposure | null>(
       'a part of patches for each class',
-      (value) => typeof value === 'object' && !Array.isArray(value),
+      (value) => value === null || isPlainObject(value),
       'Give { tumour: 0.4 }, or null',
     ),
     otherwise: 'as for training, of the validation cases',
@@ -89,7 +87,7 @@ export const LOADER_OPTIONS = {
   configs: {
     schema: that<readonly ConfigOptions[]>(
       'a list of configurations',
-      (value) => Array.isArray(value) && value.length > 0 && value.length <= MOST_CONFIGS && value.every(isObject),
+      (value) => Array.isArray(value) && value.length > 0 && value.length <= MOST_CONFIGS && value.every(isPlainObject),
       `Give 1 to ${MOST_CONFIGS}, as [{ config: '3d_fullres', weight: 3 }, { config: '2d', weight: 1 }]`,
     ),
     otherwise: 'one configuration',
@@ -114,7 +112,7 @@ export const LOADER_OPTIONS = {
    * A saved state does not have them: give them again.
    */
   cases: {
-    schema: that<CaseChoice>('a choice of cases', isObject, "Give { training: ['case_1', …], validation: ['case_2', …] }"),
+    schema: that<CaseChoice>('a choice of cases', isPlainObject, "Give { training: ['case_1', …], validation: ['case_2', …] }"),
     otherwise: 'those of `fold`',
     help: 'the ids of the cases to train on, and of those to validate on, in place of `fold`',
   },
@@ -122,7 +120,7 @@ export const LOADER_OPTIONS = {
   validation: {
     schema: that<boolean | ValidationOptions>(
       'true, false or options',
-      (value) => typeof value === 'boolean' || isObject(value),
+      (value) => typeof value === 'boolean' || isPlainObject(value),
       'Set it to true, or to { augmentation, exposure, ring }',
     ),
     default: false,
@@ -131,7 +129,7 @@ export const LOADER_OPTIONS = {
   },
   /** How many batches make an epoch of each stream. Default: nnU-Net's 250 and 50. They change no batch. */
   epochs: {
-    schema: that<{ training?: number; validation?: number }>('lengths of epochs', isObject, 'Give { training: 250, validation: 50 }'),
+    schema: that<{ training?: number; validation?: number }>('lengths of epochs', isPlainObject, 'Give { training: 250, validation: 50 }'),
     otherwise: '250 batches of training and 50 of validation, as in nnU-Net',
     help: 'how many batches make an epoch of each stream',
   },

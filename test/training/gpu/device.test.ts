@@ -22,7 +22,7 @@ test('without an adapter, the error says what to install', () => {
 });
 
 test('Dawn knows the switches that are set: of unknown ones it says nothing', () => {
-  const webgpu = join(import.meta.dirname, '../../node_modules/webgpu/dist');
+  const webgpu = join(import.meta.dirname, '../../../node_modules/webgpu/dist');
   const builds = globSync('*/dawn.node', { cwd: webgpu }).map((path) => readFileSync(join(webgpu, path)));
   expect(builds.length).toBeGreaterThan(0);
   for (const name of DAWN_SWITCHES) for (const build of builds) expect(build.includes(`\0${name}\0`), name).toBe(true);
