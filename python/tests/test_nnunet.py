@@ -64,6 +64,22 @@ def test_predicts_without_voxfeed(env: dict[str, str], trained: Path, tmp_path: 
     assert (tmp_path / "out" / image.name.replace("_0000", "")).is_file()
 
 
+def test_validates_alone(env: dict[str, str], trained: Path) -> None:
+    summary = trained / "validation" / "summary.json"
+    before = json.loads(summary.read_text())
+    summary.unlink()
+    run(env, "voxfeed-nnunet-train", *WORDS, "--val")
+    assert json.loads(summary.read_text())["foreground_mean"] == before["foreground_mean"]
+
+
+def test_begins_with_pretrained_weights(env: dict[str, str], trained: Path, tmp_path: Path) -> None:
+    again = {**env, "nnUNet_results": str(tmp_path)}
+    said = run(again, "voxfeed-nnunet-train", *WORDS, "-pretrained_weights", str(trained / "checkpoint_final.pth"))
+    assert "Loading pretrained weights from file" in said
+    # The same batches as in the training before, other weights to begin with.
+    assert len(losses(tmp_path / FOLD)) == 9 and losses(tmp_path / FOLD)[0] != losses(trained)[0]
+
+
 def test_goes_on_after_sigkill_with_the_losses_of_an_uninterrupted_training(env: dict[str, str], trained: Path, tmp_path: Path) -> None:
     again = {**env, "nnUNet_results": str(tmp_path)}
     fold = tmp_path / FOLD
