@@ -99,16 +99,21 @@ describe('binaryOperators', () => {
     expect(() => drawMany(binaryOperators, operatorStep, contextOf([4, 4], 2), 1)).toThrow(/besides its image/);
   });
 
-  it('handles 64 cubed at the largest radius in well under a second', () => {
-    const image = noise(2 * 64 ** 3).map((value) => (value < 0.001 ? 1 : 0));
-    const started = performance.now();
-    applyTo(
-      binaryOperators,
-      { ...operatorStep, channels: 1 },
-      { operations: [{ channel: 0, operator: 'closing', radius: 8 }] },
-      { shape: [64, 64, 64], image },
-    );
-    expect(performance.now() - started).toBeLessThan(1000);
+  it('closes 64 cubed at the largest radius: no voxel is lost, and a second time changes nothing', () => {
+    const mask = noise(2 * 64 ** 3).map((value) => (value < 0.001 ? 1 : 0));
+    const closed = (image: ArrayLike<number>): Float32Array =>
+      applyTo(
+        binaryOperators,
+        { ...operatorStep, channels: 1 },
+        { operations: [{ channel: 0, operator: 'closing', radius: 8 }] },
+        { shape: [64, 64, 64], image },
+      ).image;
+    const once = closed(mask);
+    // The first channel is the image, which it leaves alone.
+    const [before, after] = [mask.slice(64 ** 3), once.slice(64 ** 3)];
+    expect(after.filter((value) => value === 1).length).toBeGreaterThan(before.filter((value) => value === 1).length);
+    expect(before.every((value, i) => value === 0 || after[i] === 1)).toBe(true);
+    expect(closed(once)).toEqual(once);
   });
 });
 
