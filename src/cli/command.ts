@@ -53,11 +53,18 @@ export class TableCommand extends Command {
     }
   }
 
-  /** An error's message as whoever typed the command should read it: with the flag in the place of the option. */
+  /** An error's message as whoever typed the command should read it: with flags in the place of options. */
   inFlags({ where, message }: VoxfeedError): string {
     const [, name, within] = /^(\w+)(.*)$/s.exec(where) ?? [];
-    const flag = name !== undefined && Object.hasOwn(this.#table, name) ? this.#table[name].flag : undefined;
-    return flag === undefined ? message : `${new Flag(taking(flag)).long}${within}${message.slice(where.length)}`;
+    const flag = name === undefined ? undefined : this.#flagOf(name);
+    const rest = message.slice(where.length).replace(/`(\w+)`/g, (quoted, option) => this.#flagOf(option) ?? quoted);
+    return flag === undefined ? where + rest : flag + within + rest;
+  }
+
+  /** '--seed', of the option `seed`. */
+  #flagOf(name: string): string | undefined {
+    const flag = Object.hasOwn(this.#table, name) ? this.#table[name].flag : undefined;
+    return flag === undefined ? undefined : (new Flag(taking(flag)).long ?? undefined);
   }
 }
 
