@@ -197,12 +197,14 @@ def test_ctrl_c_reaches_the_parent_alone_and_once(store: Path) -> None:
         """
         try:
             with loader:
+                print(0, flush=True)
                 for batch in loader: time.sleep(0.01)
         except KeyboardInterrupt:
             print("interrupted", loader._feed.process.returncode, flush=True)
         """,
     )
     first_line(parent)
+    first_line(parent)  # the loop is entered: a signal before would end the script itself
     os.killpg(parent.pid, signal.SIGINT)
     out, err = parent.communicate(timeout=300)
     assert (out, err, parent.returncode) == ("interrupted 0\n", "", 0)
