@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { bindCompression, type CompressionKernels } from './compression.ts';
 import { bindIntensity, type IntensityKernels } from './intensity.ts';
 import { bindSpatial, type SpatialKernels } from './spatial.ts';
 import type { Strided } from './strided.ts';
@@ -57,7 +58,7 @@ export interface LabelTask {
 }
 
 /** The compiled kernels, bound to one memory. Pointers are byte offsets into it. Nothing here allocates. */
-export interface Kernels extends SpatialKernels, IntensityKernels {
+export interface Kernels extends SpatialKernels, IntensityKernels, CompressionKernels {
   /** Copies `planes` × `rows` × `bytes`; the areas must not overlap. */
   copyBox(source: Strided, target: Strided, planes: number, rows: number, bytes: number): void;
   /**
@@ -137,6 +138,7 @@ export function bindKernels(memory: SharedMemory): Kernels {
   compiled ??= new WebAssembly.Module(readFileSync(new URL('./kernels.wasm', import.meta.url)));
   const exports = new WebAssembly.Instance(compiled, { env: { memory } }).exports as Exports;
   return {
+    ...bindCompression(exports),
     ...bindIntensity(exports),
     ...bindSpatial(exports, memory.buffer),
     copyBox: (source, target, ...size) =>

@@ -1,8 +1,10 @@
 export { blur } from './blur';
+export { compressLz4 } from './compress-lz4';
 export { copyBox } from './copy-box';
 export { copyLabels } from './copy-labels';
 export { fillBox } from './fill-box';
 export { gamma, gammaCentre, gammaSquares, gammaSum } from './gamma';
+export { isRun } from './is-run';
 export { linear } from './linear';
 export { lowResolution } from './low-resolution';
 export { maskImage } from './mask-image';
@@ -12,6 +14,7 @@ export { pickLabels } from './pick-labels';
 export { replaceLabel } from './replace-label';
 export { resampleLabels } from './resample-labels';
 export { resampleLines } from './resample-lines';
+export { shuffle } from './shuffle';
 export { statistics, statisticsDeviation, statisticsHighest, statisticsLowest, statisticsMean } from './statistics';
 export { transpose } from './transpose';
 export { warpImage } from './warp-image';

@@ -1,6 +1,6 @@
 import { AXES, type Axis, type Triple, voxels } from '../../common/geometry.ts';
+import { Areas, kernelSpace } from '../../kernels/kernel-space.ts';
 import type { Kernels, LabelTask } from '../../kernels/kernels.ts';
-import { Areas, kernelSpace } from './kernel-space.ts';
 import { checkOrder, checkTarget } from './resample-checks.ts';
 import { tapsOf, within } from './taps.ts';
 
