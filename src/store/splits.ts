@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatasetError, fileError, OptionError } from '../common/errors.ts';
 import { xxh64 } from '../common/hash.ts';
+import { NumpyRandom } from '../common/numpy-random.ts';
 import { SPLITS_FILE } from './file-names.ts';
 
 /** One fold of a cross-validation: ids of cases. */
@@ -9,6 +10,10 @@ export interface Split {
   train: string[];
   val: string[];
 }
+
+const FOLDS = 5;
+/** nnU-Net's seed (`crossval_split.py`). */
+const SEED = 12345;
 
 const CORRECT = 'Correct it, or remove it: five folds are made then';
 
@@ -26,6 +31,24 @@ export interface FoldCases {
   validation: number[];
   /** Of the ids of both: other cases make another stream. */
   hash: string;
+}
+
+/**
+ * The folds that scikit-learn's `KFold(5, shuffle=True, random_state=12345)` gives, as nnU-Net uses them. Pure.
+ * @param ids sorted
+ * @returns none for fewer than five cases: scikit-learn refuses those
+ */
+export function fiveFolds(ids: readonly string[]): Split[] {
+  if (ids.length < FOLDS) return [];
+  const order = new NumpyRandom(SEED).permutation(ids.length);
+  let used = 0;
+  return Array.from({ length: FOLDS }, (_, fold) => {
+    // The first folds take the cases that are left over.
+    const size = Math.floor(ids.length / FOLDS) + (fold < ids.length % FOLDS ? 1 : 0);
+    const validation = new Set(order.subarray(used, used + size));
+    used += size;
+    return { train: ids.filter((_, i) => !validation.has(i)), val: ids.filter((_, i) => validation.has(i)) };
+  });
 }
 
 /**
