@@ -17,7 +17,14 @@ export function plansFile({ plans_name }: Pick<Plans, 'plans_name'>): string {
   return `${plans_name}.json`;
 }
 
+/** How arrays are stored: `npy` in stores of ours; all three in folders of nnU-Net's. An `.npz` holds both arrays of a case. */
+export type ArrayFormat = 'npy' | 'b2nd' | 'npz';
+
 /** The three files of one stored case. */
-export function caseFiles(dir: string, id: string): { data: string; segmentation: string; sidecar: string } {
-  return { data: join(dir, `${id}.npy`), segmentation: join(dir, `${id}_seg.npy`), sidecar: join(dir, `${id}.msgpack`) };
+export function caseFiles(dir: string, id: string, format: ArrayFormat = 'npy'): { data: string; segmentation: string; sidecar: string } {
+  return {
+    data: join(dir, `${id}.${format}`),
+    segmentation: join(dir, format === 'npz' ? `${id}.npz` : `${id}_seg.${format}`),
+    sidecar: join(dir, `${id}.msgpack`),
+  };
 }

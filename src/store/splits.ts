@@ -86,30 +86,38 @@ export function checkSplits(where: string, splits: unknown, ids: readonly string
   return splits;
 }
 
+/** What folds are of. A `Store` is one. */
+interface FoldedStore {
+  /** Where the splits file is. */
+  aboutDir: string;
+  cases: readonly { id: string }[];
+}
+
 /**
  * The cases of a fold of a store; 'all' trains and validates on every case, as nnU-Net does.
  * @param store its folder holds the splits file
  * @throws OptionError, DatasetError, FileError
  */
-export async function readFold(store: { dir: string; cases: readonly { id: string }[] }, fold: unknown): Promise<FoldCases> {
+export async function readFold(store: FoldedStore, fold: unknown): Promise<FoldCases> {
   const ids = store.cases.map(({ id }) => id);
   if (fold === 'all') {
     const every = ids.map((_, caseNumber) => caseNumber);
     return { fold, training: every, validation: every, hash: await xxh64(JSON.stringify([ids, ids])) };
   }
-  const path = join(store.dir, SPLITS_FILE);
+  const path = join(store.aboutDir, SPLITS_FILE);
   if (!Number.isInteger(fold) || (fold as number) < 0)
     throw new OptionError(
       'fold',
       `${JSON.stringify(fold) ?? 'nothing'} is no fold`,
       `Give the number of a fold in ${path}, from 0, or 'all'`,
     );
-  const splits = await readSplits(store.dir, ids, 'Correct it, or leave `fold` out');
-  if (splits === null)
+  // nnU-Net writes the file when it trains first: until then, its folds are these.
+  const splits = (await readSplits(store.aboutDir, ids, 'Correct it, or leave `fold` out')) ?? fiveFolds(ids);
+  if (splits.length === 0)
     throw new DatasetError(
       path,
-      `there is no such file, so that there is no fold ${fold}`,
-      "Put it there, or set `fold` to 'all'; five cases or more get one from `voxfeed preprocess`",
+      `there is no such file, and ${ids.length} cases are too few for five folds`,
+      "Put it there, or set `fold` to 'all'",
     );
   const split = splits[fold as number];
   if (split === undefined)
@@ -126,7 +134,7 @@ export async function readFold(store: { dir: string; cases: readonly { id: strin
  * @throws OptionError, DatasetError, FileError
  */
 export async function foldOf(
-  store: { dir: string; cases: readonly { id: string }[] },
+  store: FoldedStore,
   fold: unknown,
   cases: CaseChoice | undefined,
 ): Promise<FoldCases | null> {

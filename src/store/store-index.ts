@@ -2,6 +2,7 @@ import { StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 import type { Checksum } from '../common/hash.ts';
 import { isWide, type Labels } from '../raw/labels.ts';
+import type { ArrayFormat } from './file-names.ts';
 import type { Coverage, Sidecar, StoredFile } from './sidecar.ts';
 
 /** One case as the store's index lists it. */
@@ -26,6 +27,8 @@ export interface StoreIndex {
   channels: string[];
   labels: Labels;
   labelDtype: 'int8' | 'int16';
+  /** How arrays are stored, where it is not as `.npy`. */
+  arrays?: ArrayFormat;
   /** What the cases were written with, for a person to read. */
   options: unknown;
   optionsHash: string;
