@@ -40,7 +40,7 @@ const FIRST_BYTES = 4096;
 const LONGEST_HEADER = 16 * 1024 ** 2;
 const LONGEST_AXES = 8;
 
-const packr = new Packr({ useRecords: false });
+const packr = new Packr({ useRecords: false, int64AsType: 'number' });
 
 /**
  * Reads header, b2nd metalayer and index of chunks of an open .b2nd file, and checks every length against the file.
