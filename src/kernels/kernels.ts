@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { type BlockKernels, bindBlocks } from './blocks.ts';
 import { bindIntensity, type IntensityKernels } from './intensity.ts';
 import { bindSpatial, type SpatialKernels } from './spatial.ts';
 import type { Strided } from './strided.ts';
@@ -57,7 +58,7 @@ export interface LabelTask {
 }
 
 /** The compiled kernels, bound to one memory. Pointers are byte offsets into it. Nothing here allocates. */
-export interface Kernels extends SpatialKernels, IntensityKernels {
+export interface Kernels extends SpatialKernels, IntensityKernels, BlockKernels {
   /** Copies `planes` × `rows` × `bytes`; the areas must not overlap. */
   copyBox(source: Strided, target: Strided, planes: number, rows: number, bytes: number): void;
   /**
@@ -139,6 +140,7 @@ export function bindKernels(memory: SharedMemory): Kernels {
   return {
     ...bindIntensity(exports),
     ...bindSpatial(exports, memory.buffer),
+    ...bindBlocks(exports),
     copyBox: (source, target, ...size) =>
       void exports.copyBox(source.pointer, source.row, source.plane, target.pointer, target.row, target.plane, ...size),
     copyLabels: (source, target, planes, rows, count, bytes, mirrored = false) =>
