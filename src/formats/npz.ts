@@ -56,7 +56,8 @@ export function readNpzMembers(path: string, fd: number): Map<string, NpzMember>
 }
 
 function readEntry(path: string, fd: number, directory: Buffer, at: number, size: number): { member: NpzMember; next: number } {
-  if (at + ENTRY.bytes > directory.length || directory.readUInt32LE(at) !== ENTRY.signature) throw damaged(path, 'its directory is damaged');
+  if (at + ENTRY.bytes > directory.length || directory.readUInt32LE(at) !== ENTRY.signature)
+    throw damaged(path, 'its directory is damaged');
   const [nameBytes, extraBytes, commentBytes] = [28, 30, 32].map((field) => directory.readUInt16LE(at + field));
   const next = at + ENTRY.bytes + nameBytes + extraBytes + commentBytes;
   if (next > directory.length) throw damaged(path, 'its directory is damaged');

@@ -133,11 +133,7 @@ export async function readFold(store: FoldedStore, fold: unknown): Promise<FoldC
  * What `fold` or `cases` of a loader choose; null where neither is given.
  * @throws OptionError, DatasetError, FileError
  */
-export async function foldOf(
-  store: FoldedStore,
-  fold: unknown,
-  cases: CaseChoice | undefined,
-): Promise<FoldCases | null> {
+export async function foldOf(store: FoldedStore, fold: unknown, cases: CaseChoice | undefined): Promise<FoldCases | null> {
   if (cases === undefined) return fold === undefined ? null : readFold(store, fold);
   if (fold !== undefined) throw new OptionError('cases', 'they are given beside `fold`, which chooses cases, too', 'Leave one of them out');
   const ids = store.cases.map(({ id }) => id);

@@ -1,4 +1,5 @@
-import { StoreError } from '../common/errors.ts';
+import { readFile } from 'node:fs/promises';
+import { fileError, StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 import type { Checksum } from '../common/hash.ts';
 import { isWide, type Labels } from '../raw/labels.ts';
@@ -72,6 +73,16 @@ export function contentHash(checksum: Checksum, { channels, labels, labelDtype, 
 /** Finds damage anywhere in an index that can still be parsed. */
 export function indexChecksum(checksum: Checksum, { xxh64: _, ...rest }: Omit<StoreIndex, 'xxh64'> & { xxh64?: string }): string {
   return checksum(JSON.stringify(rest));
+}
+
+/** The index of a store of ours; null in any other folder. @throws FileError */
+export async function readIndex(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw fileError(path, error);
+  }
 }
 
 /** @throws StoreError naming `path` */

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { fileError, StoreError } from '../common/errors.ts';
@@ -8,9 +8,9 @@ import type { Plans } from '../plans/plans.ts';
 import { readPlans } from '../plans/plans-file.ts';
 import type { LabelClass } from '../raw/labels.ts';
 import { caseFiles, INDEX_FILE } from './file-names.ts';
-import { findNnunetCases, foldersWithCases, type NnunetFolder, readNnunetFolder } from './nnunet/folder.ts';
+import { readNnunetFolder, someNnunetCases } from './nnunet/folder.ts';
 import { readSidecarFile, type Sidecar } from './sidecar.ts';
-import { contentHash, parseIndex, type StoredCase, type StoreIndex } from './store-index.ts';
+import { contentHash, parseIndex, readIndex, type StoredCase, type StoreIndex } from './store-index.ts';
 
 /** Class locations kept in memory are bounded by this many bytes; they are read again where needed. */
 const LOCATIONS_CACHE_BYTES = 256 * 1024 * 1024;
@@ -22,6 +22,8 @@ interface StoreContent {
   aboutDir: string;
   index: StoreIndex;
   plans: Plans | Error | null;
+  /** Where sidecars are kept, for messages. */
+  sidecarDir: string;
   readSidecar: (caseNumber: number) => Sidecar;
   /** What to do about class locations that are not those of the index. */
   mend: string;
@@ -40,18 +42,20 @@ export class Store {
   /** Parsed once, when the store was opened; why they could not be is told when they are asked for. */
   readonly #plans: Plans | Error | null;
   readonly #checksum: Checksum;
+  readonly #sidecarDir: string;
   readonly #readSidecar: (caseNumber: number) => Sidecar;
   readonly #mend: string;
   readonly #locations = new LRUCache<number, Uint32Array[]>({ maxSize: LOCATIONS_CACHE_BYTES, sizeCalculation: bytesOf });
 
   /** @internal */
-  constructor({ dir, aboutDir, index, plans, readSidecar, mend }: StoreContent, checksum: Checksum) {
+  constructor({ dir, aboutDir, index, plans, sidecarDir, readSidecar, mend }: StoreContent, checksum: Checksum) {
     this.dir = dir;
     this.aboutDir = aboutDir;
     this.index = index;
     this.hash = contentHash(checksum, index);
     this.#plans = plans;
     this.#checksum = checksum;
+    this.#sidecarDir = sidecarDir;
     this.#readSidecar = readSidecar;
     this.#mend = mend;
   }
@@ -112,7 +116,7 @@ export class Store {
     const { classes } = this.sidecar(caseNumber);
     // Other locations would make another stream under the same name.
     if (this.#checksum(...classes.map((entry) => entry.locations)) !== locationsXxh64)
-      throw new StoreError(caseFiles(this.dir, id).sidecar, 'its class locations are not those of the index', this.#mend);
+      throw new StoreError(caseFiles(this.#sidecarDir, id).sidecar, 'its class locations are not those of the index', this.#mend);
     return classes.map((entry) => entry.locations);
   }
 }
@@ -139,37 +143,14 @@ function bytesOf(locations: Uint32Array[]): number {
 export async function openStore(dir: string): Promise<Store> {
   const path = join(dir, INDEX_FILE);
   const text = await readIndex(path);
-  if (text === null) return new Store(await openNnunetFolder(dir), await hasher());
+  if (text === null) return new Store(await readNnunetFolder(dir, await someNnunetCases(dir)), await hasher());
   const index = parseIndex(path, text);
   await Promise.all(index.cases.map((entry) => checkFiles(dir, entry)));
   // Damaged plans are no concern of those who give patch and batch size themselves.
   const plans = index.plans === null ? null : await readPlans(join(dir, index.plans)).catch((error: Error) => error);
   const readSidecar = (caseNumber: number): Sidecar => readSidecarFile(caseFiles(dir, index.cases[caseNumber].id).sidecar);
   const mend = 'Run `voxfeed preprocess` again; it replaces damaged files';
-  return new Store({ dir, aboutDir: dir, index, plans, readSidecar, mend }, await hasher());
-}
-
-/** The index of a store of ours; null in any other folder. @throws FileError */
-export async function readIndex(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw fileError(path, error);
-  }
-}
-
-async function openNnunetFolder(dir: string): Promise<NnunetFolder> {
-  const found = await findNnunetCases(dir);
-  if (found !== null) return readNnunetFolder(dir, found);
-  const below = await foldersWithCases(dir);
-  throw new StoreError(
-    dir,
-    `it is not a finished voxfeed store (no ${INDEX_FILE}), nor a folder that nnU-Net preprocessed cases into`,
-    below.length > 0
-      ? `Give one of its folders: ${below.join(', ')}`
-      : 'Run `voxfeed preprocess RAW_DIR STORE_DIR`, which continues where it stopped; or give the folder that holds CASE.b2nd',
-  );
+  return new Store({ dir, aboutDir: dir, index, plans, sidecarDir: dir, readSidecar, mend }, await hasher());
 }
 
 async function checkFiles(dir: string, entry: StoredCase): Promise<void> {

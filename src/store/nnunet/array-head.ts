@@ -65,5 +65,9 @@ function readPiece(fd: number, position: number): Buffer {
 
 function dtypeOf(path: string, dtype: string): Dtype {
   if (Object.hasOwn(DTYPES, dtype)) return dtype as Dtype;
-  throw new StoreError(path, `its numbers are ${dtype}`, `nnU-Net writes float32 images and int16 labels; ${Object.keys(DTYPES).join(', ')} are read`);
+  throw new StoreError(
+    path,
+    `its numbers are ${dtype}`,
+    `nnU-Net writes float32 images and int16 labels; ${Object.keys(DTYPES).join(', ')} are read`,
+  );
 }

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { writeAtomic } from '../../common/atomic-file.ts';
-import { VoxfeedError } from '../../common/errors.ts';
+import { FileError, fileError } from '../../common/errors.ts';
 import type { Checksum } from '../../common/hash.ts';
 import { caseFiles } from '../file-names.ts';
 import { encodeSidecar, type Sidecar, type SourceFile } from '../sidecar.ts';
@@ -25,10 +25,11 @@ interface CacheIndex {
 
 const CACHE_FOLDER = 'voxfeed_cache';
 const CACHE_INDEX = 'cases.json';
+const CHECKSUMS = 'checksums.json';
 
 /** Where what is kept of nnU-Net's folder lies: beside it, never in it. */
 export function cacheFolder(dir: string): string {
-  return join(dirname(dir), CACHE_FOLDER, dir.slice(dirname(dir).length + 1));
+  return join(dirname(dir), CACHE_FOLDER, basename(dir));
 }
 
 /** What was kept of a folder, by id; nothing where it cannot be read, is damaged, or was read by other labels. */
@@ -42,32 +43,50 @@ export async function readCache(cache: string, meaning: string, checksum: Checks
 }
 
 /** Keeps the sidecar of a case. @returns whether it could be written: disks may be full, folders read-only */
-export async function keepSidecar(cache: string, sidecar: Sidecar): Promise<boolean> {
-  return kept(async () => {
-    await mkdir(cache, { recursive: true });
-    // Ranks of one training may all write it, the same.
-    await writeAtomic(caseFiles(cache, sidecar.id).sidecar, [encodeSidecar(sidecar)], `.${process.pid}`);
-  });
+export function keepSidecar(cache: string, sidecar: Sidecar): Promise<boolean> {
+  return keep(cache, basename(caseFiles('', sidecar.id).sidecar), encodeSidecar(sidecar));
 }
 
 /** Keeps the list of cases, last: what it lists is whole. */
 export async function keepIndex(cache: string, meaning: string, cases: CachedCase[], checksum: Checksum): Promise<void> {
   const rest = { format: 'voxfeed-cache', version: 1, meaning, cases } as const;
-  const text = JSON.stringify({ ...rest, xxh64: checksumOf(checksum, rest) });
-  await kept(() => writeAtomic(join(cache, CACHE_INDEX), [Buffer.from(text)], `.${process.pid}`));
+  await keep(cache, CACHE_INDEX, { ...rest, xxh64: checksumOf(checksum, rest) });
 }
 
-async function kept(write: () => Promise<void>): Promise<boolean> {
+interface KeptChecksums {
+  format: 'voxfeed-checksums';
+  /** xxHash64 of each file of nnU-Net's folder, by name, as it was when it was first verified. */
+  files: Record<string, string>;
+  /** Of all the rest. */
+  xxh64: string;
+}
+
+/** What files were when they were verified; nothing where that is not known. */
+export async function readChecksums(cache: string, checksum: Checksum): Promise<Map<string, string>> {
+  const kept: KeptChecksums | null = await readFile(join(cache, CHECKSUMS), 'utf8')
+    .then(JSON.parse)
+    .catch(() => null);
+  if (kept?.format !== 'voxfeed-checksums' || checksumOf(checksum, kept) !== kept.xxh64) return new Map();
+  return new Map(Object.entries(kept.files));
+}
+
+export async function keepChecksums(cache: string, files: ReadonlyMap<string, string>, checksum: Checksum): Promise<void> {
+  const rest = { format: 'voxfeed-checksums', files: Object.fromEntries(files) } as const;
+  await keep(cache, CHECKSUMS, { ...rest, xxh64: checksumOf(checksum, rest) });
+}
+
+async function keep(cache: string, name: string, content: object | Buffer): Promise<boolean> {
   try {
-    await write();
+    await mkdir(cache, { recursive: true });
+    // Ranks of one training may all write it, the same.
+    await writeAtomic(join(cache, name), [Buffer.isBuffer(content) ? content : Buffer.from(JSON.stringify(content))], `.${process.pid}`);
     return true;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (error instanceof VoxfeedError || code?.startsWith('E')) return false;
+    if (fileError(cache, error) instanceof FileError) return false;
     throw error;
   }
 }
 
-function checksumOf(checksum: Checksum, { xxh64: _, ...rest }: Omit<CacheIndex, 'xxh64'> & { xxh64?: string }): string {
+function checksumOf(checksum: Checksum, { xxh64: _, ...rest }: object & { xxh64?: string }): string {
   return checksum(JSON.stringify(rest));
 }

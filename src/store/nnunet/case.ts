@@ -9,8 +9,8 @@ import { sampleClassLocations } from '../class-locations.ts';
 import { type ArrayFormat, caseFiles } from '../file-names.ts';
 import { type Sidecar, type SourceFile, sidecarChecksum } from '../sidecar.ts';
 import type { StoreIndex } from '../store-index.ts';
+import { readSegmentation } from './array.ts';
 import { readArrayHead } from './array-head.ts';
-import { readLabels } from './array.ts';
 import { type Grid, readLocations, readOrigin } from './properties.ts';
 
 const PREPROCESS = "Run nnU-Net's preprocessing again for this case";
@@ -49,7 +49,7 @@ export function readNnunetCase(
   const properties = readProperties(path);
   const classes =
     readLocations(path, properties, labels.classes, shape) ??
-    sampleClassLocations(readLabels(paths.segmentation, format), labels.classes);
+    sampleClassLocations(readSegmentation(paths.segmentation, format), labels.classes);
   const unsigned: Omit<Sidecar, 'xxh64'> = {
     format: 'voxfeed-case',
     version: 2,

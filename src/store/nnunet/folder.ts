@@ -5,7 +5,7 @@ import { hasher } from '../../common/hash.ts';
 import type { Plans } from '../../plans/plans.ts';
 import { type PlannedConfiguration, plannedConfiguration, readPlans, resolveConfiguration } from '../../plans/plans-file.ts';
 import { type DataMeaning, readDataMeaning } from '../../raw/dataset-json.ts';
-import { type ArrayFormat, caseFiles, DATASET_FILE, plansFile } from '../file-names.ts';
+import { type ArrayFormat, caseFiles, DATASET_FILE, INDEX_FILE, plansFile } from '../file-names.ts';
 import { readSidecarFile, type Sidecar, type SourceFile } from '../sidecar.ts';
 import { listCase, type StoreIndex } from '../store-index.ts';
 import { type CachedCase, cacheFolder, keepIndex, keepSidecar, readCache } from './cache.ts';
@@ -19,6 +19,8 @@ export interface NnunetFolder {
   plans: Plans;
   /** Where dataset.json, plans and folds are: its parent. */
   aboutDir: string;
+  /** Where sidecars are kept: beside it. */
+  sidecarDir: string;
   /** @throws StoreError, FileError */
   readSidecar: (caseNumber: number) => Sidecar;
   /** What can be done about class locations that are not those of the index. */
@@ -32,7 +34,7 @@ export interface NnunetCases {
 }
 
 /** What all cases of a folder have in common. */
-interface Common {
+export interface Common {
   meaning: DataMeaning;
   plans: Plans;
   configuration: PlannedConfiguration;
@@ -45,12 +47,13 @@ const FORMATS: readonly ArrayFormat[] = ['b2nd', 'npy', 'npz'];
  * What nnU-Net's preprocessing left in a folder; null for any other folder.
  * @throws StoreError naming a file that is missing
  */
-export async function findNnunetCases(dir: string): Promise<NnunetCases | null> {
+async function findNnunetCases(dir: string): Promise<NnunetCases | null> {
   const names = new Set(await readdir(dir).catch(() => []));
   const ids = [...names].flatMap((name) => (name.endsWith('.pkl') ? [name.slice(0, -4)] : [])).sort();
   const missing = (format: ArrayFormat): string[] => namesOf(ids, format).filter((name) => !names.has(name));
   // Files that were unpacked in part say less than those they came from.
-  const format = FORMATS.find((candidate) => missing(candidate).length === 0) ?? FORMATS.find((candidate) => missing(candidate).length < ids.length);
+  const format =
+    FORMATS.find((candidate) => missing(candidate).length === 0) ?? FORMATS.find((candidate) => missing(candidate).length < ids.length);
   if (ids.length === 0 || format === undefined) return null;
   const [first] = missing(format);
   if (first !== undefined) throw new StoreError(join(dir, first), 'the file is missing', PREPROCESS);
@@ -61,15 +64,29 @@ export async function findNnunetCases(dir: string): Promise<NnunetCases | null> 
   return { ids, format };
 }
 
-/** Those of a folder's folders that nnU-Net preprocessed into, for advice. */
-export async function foldersWithCases(dir: string): Promise<string[]> {
+/** @throws StoreError for a folder in which there are none: it is no store at all */
+export async function someNnunetCases(dir: string): Promise<NnunetCases> {
+  const found = await findNnunetCases(dir);
+  if (found !== null) return found;
+  const below = await foldersWithCases(dir);
+  throw new StoreError(
+    dir,
+    `it is not a finished voxfeed store (no ${INDEX_FILE}), nor a folder that nnU-Net preprocessed cases into`,
+    below.length > 0
+      ? `Give one of its folders: ${below.join(', ')}`
+      : 'Run `voxfeed preprocess RAW_DIR STORE_DIR`, which continues where it stopped; or give the folder that holds CASE.b2nd',
+  );
+}
+
+/** Those of a folder's folders that nnU-Net preprocessed into. */
+async function foldersWithCases(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
   const folders = entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
   const found = await Promise.all(folders.map((name) => findNnunetCases(join(dir, name)).catch(() => null)));
   return folders.filter((_, i) => found[i] !== null).sort();
 }
 
-function namesOf(ids: readonly string[], format: ArrayFormat): string[] {
+export function namesOf(ids: readonly string[], format: ArrayFormat): string[] {
   return ids.flatMap((id) => {
     const { data, segmentation } = caseFiles('', id, format);
     return data === segmentation ? [data] : [data, segmentation];
@@ -84,9 +101,9 @@ export async function readNnunetFolder(given: string, { ids, format }: NnunetCas
   const dir = resolve(given);
   const aboutDir = dirname(dir);
   const checksum = await hasher();
-  const meaning = await readDataMeaning(join(aboutDir, DATASET_FILE));
-  const common: Common = { meaning, ...(await findPlans(aboutDir, basename(dir))) };
-  const { spacing, transpose } = common.configuration;
+  const common = await readCommon(dir);
+  const { meaning, configuration } = common;
+  const { spacing, transpose } = configuration;
   const cache = cacheFolder(dir);
   const read = checksum(JSON.stringify([meaning.channels, meaning.labels, spacing, transpose, format]));
   const before = await readCache(cache, read, checksum);
@@ -109,12 +126,19 @@ export async function readNnunetFolder(given: string, { ids, format }: NnunetCas
     index: indexOf(common, format, cases),
     plans: common.plans,
     aboutDir,
+    sidecarDir: cache,
     mend: `Remove ${cache}: it is made again`,
     readSidecar: (caseNumber) => {
       const { id } = cases[caseNumber];
       return inMemory.get(id) ?? readSidecarFile(caseFiles(cache, id).sidecar);
     },
   };
+}
+
+/** What the folder above says of the cases in `dir`. @throws DatasetError, PlansError, FileError */
+export async function readCommon(dir: string): Promise<Common> {
+  const aboutDir = dirname(resolve(dir));
+  return { meaning: await readDataMeaning(join(aboutDir, DATASET_FILE)), ...(await findPlans(aboutDir, basename(resolve(dir)))) };
 }
 
 /** Sizes and times of every file, in the order of the cases. */

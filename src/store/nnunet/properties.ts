@@ -65,7 +65,9 @@ function readAffine(properties: Map<unknown, unknown>, spacing: Triple | null): 
     // ITK's first two axes run the other way: left, posterior. 2D images have no third.
     if (step.length === 3 && first.length === 3 && turn.length === 9)
       return [0, 1, 2]
-        .map((row) => [0, 1, 2, 3].map((column) => (row < 2 ? -1 : 1) * (column === 3 ? first[row] : turn[3 * row + column] * step[column])))
+        .map((row) =>
+          [0, 1, 2, 3].map((column) => (row < 2 ? -1 : 1) * (column === 3 ? first[row] : turn[3 * row + column] * step[column])),
+        )
         .concat([[0, 0, 0, 1]]);
   }
   const [depth, height, width] = spacing ?? [1, 1, 1];
@@ -114,7 +116,8 @@ function flatLocations(path: string, name: string, value: unknown, [depth, heigh
   return Uint32Array.from({ length: value.shape[0] }, (_, row) => {
     const [channel, z, y, x] = data.subarray(4 * row, 4 * row + 4);
     const inside = channel === 0 && z >= 0 && z < depth && y >= 0 && y < height && x >= 0 && x < width;
-    if (!inside) throw damaged(path, `"class_locations" of ${name} has ${show([z, y, x])}, outside its volume ${show([depth, height, width])}`);
+    if (!inside)
+      throw damaged(path, `"class_locations" of ${name} has ${show([z, y, x])}, outside its volume ${show([depth, height, width])}`);
     return (z * height + y) * width + x;
   });
 }
