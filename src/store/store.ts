@@ -131,7 +131,7 @@ function bytesOf(locations: Uint32Array[]): number {
 
 /**
  * Opens a folder that `voxfeed preprocess` wrote, or one that nnU-Net preprocessed into: `nnUNet_preprocessed/DATASET/nnUNetPlans_3d_fullres`,
- * as it lies, with `.b2nd`, `.npy` or `.npz` files (docs/nnunet.md#preprocessed-folders).
+ * as it lies, with `.b2nd`, `.npy` or `.npz` files (docs/preprocessing.md#a-folder-of-nnu-nets).
  * @throws StoreError if it is no whole store: no index, or a file that is missing or has the wrong size; DatasetError, PlansError for
  * what lies above nnU-Net's folder; FileError
  * @example
