@@ -1,7 +1,8 @@
-import { access, constants, mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { access, constants, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { PARTIAL, writeAtomic } from '../common/atomic-file.ts';
 import { FileError, fileError, StoreError } from '../common/errors.ts';
+import { makeFolders } from '../common/folders.ts';
 import { xxh64 } from '../common/hash.ts';
 import type { RawDataset } from '../raw/raw-dataset.ts';
 import { INDEX_FILE } from '../store/file-names.ts';
@@ -37,12 +38,9 @@ export async function checkFolder(outDir: string, { name, dir }: RawDataset): Pr
 
 /** Makes the folder and clears away what a killed run was writing. Returns the folders it had to make, innermost first. */
 export async function makeFolder(dir: string): Promise<string[]> {
+  const made = await makeFolders(dir);
   try {
-    const outermost = await mkdir(dir, { recursive: true });
     for (const name of await readdir(dir)) if (name.endsWith(PARTIAL)) await rm(join(dir, name), { force: true });
-    const made: string[] = [];
-    if (outermost !== undefined)
-      for (let path = resolve(dir); path.length >= resolve(outermost).length; path = dirname(path)) made.push(path);
     return made;
   } catch (error) {
     throw fileError(dir, error);

@@ -1,6 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StoreError } from '../common/errors.ts';
+import { fileError, StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 import { hasher, xxh64 } from '../common/hash.ts';
 import type { Plans } from '../plans/plans.ts';
@@ -103,7 +103,10 @@ async function retireIndex(outDir: string, pending: readonly RawCase[]): Promise
   const ids = await readFile(path, 'utf8')
     .then((text) => parseIndex(path, text).cases.map(({ id }) => id))
     .catch(() => null);
-  if (ids === null || pending.some(({ id }) => ids.includes(id))) await rm(path, { force: true });
+  if (ids === null || pending.some(({ id }) => ids.includes(id)))
+    await rm(path, { force: true }).catch((error) => {
+      throw fileError(path, error);
+    });
 }
 
 /** dataset.json and the plans; and the fingerprint, if the plans were made here. */

@@ -1,6 +1,7 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError, fileError, OptionError } from '../common/errors.ts';
+import { makeFolders } from '../common/folders.ts';
 import { checkOptions, given } from '../common/options.ts';
 import { PatchLoader } from '../loader/loader.ts';
 import { checkStore, type LoaderOptions } from '../loader/options/options.ts';
@@ -179,9 +180,9 @@ function classesOf({ values, classes }: Labels): number {
 /** What prediction needs beside the checkpoint: as in nnU-Net's results folders. */
 async function copyModelFiles({ dir, index: { plans } }: Store, out: string): Promise<void> {
   const copies = [[DATASET_FILE, DATASET_FILE], ...(plans === null ? [] : [[plans, PLANS_COPY]])];
+  await makeFolders(out);
   for (const [from, to] of copies) {
     try {
-      await mkdir(out, { recursive: true });
       await copyFile(join(dir, from), join(out, to));
     } catch (error) {
       throw fileError(join(out, to), error);
