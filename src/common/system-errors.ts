@@ -30,6 +30,7 @@ const ACTIONS: Record<string, string> = {
   ELOOP: 'A symbolic link on the path leads in a circle, or stands in the place of a file that is to be written: remove it',
   ENAMETOOLONG: 'Choose a shorter path',
   ENOMEM: 'Free some memory, or use fewer workers',
+  EILSEQ: 'The file system takes no such name: choose another',
   EIO: BAD_DISK,
   ENODATA: BAD_DISK,
   ETIMEDOUT: SERVER,
@@ -52,7 +53,6 @@ const UNNAMED: Record<number, SystemError> = {
   70: { code: 'ECOMM', what: 'communication error on send', action: SERVER },
   72: { code: 'EMULTIHOP', what: 'multihop attempted', action: SERVER },
   74: { code: 'EBADMSG', what: 'bad message: a checksum of the file system does not match', action: BAD_DISK },
-  84: { code: 'EILSEQ', what: 'illegal byte sequence', action: 'The file system takes no such name: choose another' },
   116: { code: 'ESTALE', what: 'stale file handle: the file server no longer knows the file', action: `Mount the folder anew, ${AGAIN}` },
   117: { code: 'EUCLEAN', what: 'the file system needs cleaning', action: BAD_DISK },
   122: {

@@ -1,8 +1,7 @@
-import { access, constants, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { access, constants, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { PARTIAL, writeAtomic } from '../common/atomic-file.ts';
+import { writeAtomic } from '../common/atomic-file.ts';
 import { FileError, fileError, StoreError } from '../common/errors.ts';
-import { makeFolders } from '../common/folders.ts';
 import { xxh64 } from '../common/hash.ts';
 import type { RawDataset } from '../raw/raw-dataset.ts';
 import { INDEX_FILE } from '../store/file-names.ts';
@@ -34,22 +33,6 @@ export async function checkFolder(outDir: string, { name, dir }: RawDataset): Pr
       'Choose another folder, or empty this one',
     );
   }
-}
-
-/** Makes the folder and clears away what a killed run was writing. Returns the folders it had to make, innermost first. */
-export async function makeFolder(dir: string): Promise<string[]> {
-  const made = await makeFolders(dir);
-  try {
-    for (const name of await readdir(dir)) if (name.endsWith(PARTIAL)) await rm(join(dir, name), { force: true });
-    return made;
-  } catch (error) {
-    throw fileError(dir, error);
-  }
-}
-
-/** Folders that a run made and that nothing was finished in leave with it. */
-export async function removeEmpty(folders: readonly string[]): Promise<void> {
-  for (const path of folders) await rmdir(path).catch(() => {});
 }
 
 /** Writes a JSON file unless it stands there already, letter for letter. */

@@ -12,7 +12,7 @@ import { encodeIndex, labelDtype, parseIndex, type StoredCase } from '../store/s
 import type { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
 import type { StoreOptions } from './grid.ts';
-import { makeFolder, removeEmpty, writeJson, writeText } from './output-folder.ts';
+import { writeJson, writeText } from './output-folder.ts';
 import { copyDescription } from './plan-dataset.ts';
 import { findFinished } from './preprocess-case.ts';
 import type { RunOptions } from './run-options.ts';
@@ -43,11 +43,7 @@ export async function writeDataset(
   const options: StoreOptions = { labels, channels, normalisation, transpose, spacing, resampling };
   const optionsHash = await xxh64(JSON.stringify(options));
   const { splits, notes } = await chooseSplits(dataset, outDir);
-  const made = await makeFolder(outDir);
-  const { entries, written } = await writeCases(pool, request, options, optionsHash, onProgress).catch(async (error) => {
-    await removeEmpty(made);
-    throw error;
-  });
+  const { entries, written } = await writeCases(pool, request, options, optionsHash, onProgress);
   const files: Record<string, StoredFile> = {
     ...(await writeAbout(request)),
     ...(splits.length > 0 && { [SPLITS_FILE]: await writeJson(join(outDir, SPLITS_FILE), splits) }),

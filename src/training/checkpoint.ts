@@ -50,7 +50,7 @@ export async function writeCheckpoint(
   await writeAtomic(join(dir, files.momentum), encodeSafetensors(tensors(numbers.momentum), metadata));
   const json: Checkpoint = { format: 'voxfeed-checkpoint', version: 1, ...checkpoint, files };
   await writeAtomic(join(dir, CHECKPOINT_FILE), [Buffer.from(`${JSON.stringify(json, null, 1)}\n`)]);
-  const outdated = (name: string) => /^(network|momentum)-\d+\.safetensors/.test(name) && !Object.values(files).includes(name);
+  const outdated = (name: string) => /^(network|momentum)-\d+\.safetensors$/.test(name) && !Object.values(files).includes(name);
   try {
     for (const name of await readdir(dir)) if (outdated(name)) await rm(join(dir, name), { force: true });
   } catch (error) {
