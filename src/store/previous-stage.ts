@@ -105,8 +105,7 @@ async function convert(nifti: string, npy: string, shape: Triple, labels: Labels
     last = label;
   }
   const voxels = wide ? Int16Array.from(data) : Int8Array.from(data);
-  // Several ranks may convert it at once.
-  await writeAtomic(npy, [encodeNpyHeader(wide ? '<i2' : '|i1', shape), new Uint8Array(voxels.buffer)], `.${process.pid}`);
+  await writeAtomic(npy, [encodeNpyHeader(wide ? '<i2' : '|i1', shape), new Uint8Array(voxels.buffer)]);
 }
 
 async function check(path: string, shape: Triple, labels: Labels, digest: Digest): Promise<PreviousArray> {

@@ -1,6 +1,8 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeAtomic } from '../common/atomic-file.ts';
 import { CheckpointError, fileError, OptionError } from '../common/errors.ts';
+import { openFolder } from '../common/folders.ts';
 import { checkOptions, given } from '../common/options.ts';
 import { PatchLoader } from '../loader/loader.ts';
 import { checkStore, type LoaderOptions } from '../loader/options/options.ts';
@@ -37,6 +39,7 @@ const PROGRESS_MS = 250;
 export async function train(store: Store, options: TrainOptions): Promise<TrainReport> {
   checkStore(store);
   const { out, saveEvery, onStart, onProgress, onEpoch } = checkOptions({ ...FEED_OPTIONS, ...TRAIN_OPTIONS }, options);
+  await using _folder = await openFolder(out);
   const before = await checkpointOf(options);
   const recipe = recipeOf(options, before);
   const { configuration, network } = trainable(store, options.config);
@@ -180,11 +183,10 @@ function classesOf({ values, classes }: Labels): number {
 async function copyModelFiles({ aboutDir, index: { plans } }: Store, out: string): Promise<void> {
   const copies = [[DATASET_FILE, DATASET_FILE], ...(plans === null ? [] : [[plans, PLANS_COPY]])];
   for (const [from, to] of copies) {
-    try {
-      await mkdir(out, { recursive: true });
-      await copyFile(join(aboutDir, from), join(out, to));
-    } catch (error) {
-      throw fileError(join(out, to), error);
-    }
+    const path = join(aboutDir, from);
+    const bytes = await readFile(path).catch((error) => {
+      throw fileError(path, error);
+    });
+    await writeAtomic(join(out, to), [bytes]);
   }
 }

@@ -79,7 +79,7 @@ async function keep(cache: string, name: string, content: object | Buffer): Prom
   try {
     await mkdir(cache, { recursive: true });
     // Ranks of one training may all write it, the same.
-    await writeAtomic(join(cache, name), [Buffer.isBuffer(content) ? content : Buffer.from(JSON.stringify(content))], `.${process.pid}`);
+    await writeAtomic(join(cache, name), [Buffer.isBuffer(content) ? content : Buffer.from(JSON.stringify(content))]);
     return true;
   } catch (error) {
     if (fileError(cache, error) instanceof FileError) return false;
