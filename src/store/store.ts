@@ -8,7 +8,7 @@ import { type Checksum, hasher } from '../common/hash.ts';
 import type { Plans } from '../plans/plans.ts';
 import { readPlans } from '../plans/plans-file.ts';
 import type { LabelClass } from '../raw/labels.ts';
-import { caseFiles, INDEX_FILE } from './file-names.ts';
+import { type ArrayFormat, caseFiles, INDEX_FILE } from './file-names.ts';
 import { decodeSidecar, type Sidecar } from './sidecar.ts';
 import { contentHash, parseIndex, type StoredCase, type StoreIndex } from './store-index.ts';
 
@@ -142,14 +142,14 @@ export async function openStore(dir: string): Promise<Store> {
     );
   }
   const index = parseIndex(path, text);
-  await Promise.all(index.cases.map((entry) => checkFiles(dir, entry)));
+  await Promise.all(index.cases.map((entry) => checkFiles(dir, entry, index.arrays)));
   // Damaged plans are no concern of those who give patch and batch size themselves.
   const plans = index.plans === null ? null : await readPlans(join(dir, index.plans)).catch((error: Error) => error);
   return new Store(dir, index, plans, await hasher());
 }
 
-async function checkFiles(dir: string, entry: StoredCase): Promise<void> {
-  const paths = caseFiles(dir, entry.id);
+async function checkFiles(dir: string, entry: StoredCase, arrays: ArrayFormat | undefined): Promise<void> {
+  const paths = caseFiles(dir, entry.id, arrays);
   const { data, segmentation } = entry.files;
   const expected: [string, number | null][] = [
     [paths.data, data.bytes],

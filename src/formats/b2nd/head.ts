@@ -33,6 +33,21 @@ export interface B2ndHead {
   indexBytes: Uint8Array;
 }
 
+/** The largest block of some files: what reading them takes of memory. */
+export interface LargestBlock {
+  /** Uncompressed. */
+  bytes: number;
+  /** Blocks of older releases of nnU-Net hold all channels. */
+  channels: number;
+}
+
+export function largestBlock(heads: readonly Pick<B2ndHead, 'blockBytes' | 'blockShape'>[]): LargestBlock {
+  return {
+    bytes: Math.max(...heads.map(({ blockBytes }) => blockBytes)),
+    channels: Math.max(...heads.map(({ blockShape }) => (blockShape.length === 4 ? blockShape[0] : 1))),
+  };
+}
+
 /** The fixed part of a header: c-blosc2, README_CFRAME_FORMAT.rst. */
 const FIXED_BYTES = 94;
 /** What is read at once: nnU-Net's headers have 203 bytes. */
