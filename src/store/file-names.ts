@@ -17,10 +17,12 @@ export function plansFile({ plans_name }: Pick<Plans, 'plans_name'>): string {
   return `${plans_name}.json`;
 }
 
-/** How arrays are stored: `npy` in stores of ours; all three in folders of nnU-Net's. An `.npz` holds both arrays of a case. */
+/** How the voxels of a case are stored: ours and nnU-Net's unpacked ones, nnU-Net's of today, and its older archives of both arrays. */
 export type ArrayFormat = 'npy' | 'b2nd' | 'npz';
 
-/** The three files of one stored case. */
+export const ARRAY_FORMATS: readonly ArrayFormat[] = ['npy', 'b2nd', 'npz'];
+
+/** The files of one stored case; in an archive, both arrays are in one. */
 export function caseFiles(dir: string, id: string, format: ArrayFormat = 'npy'): { data: string; segmentation: string; sidecar: string } {
   return {
     data: join(dir, `${id}.${format}`),

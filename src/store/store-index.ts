@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { fileError, StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 import type { Checksum } from '../common/hash.ts';
+import type { LargestBlock } from '../formats/b2nd/head.ts';
 import { isWide, type Labels } from '../raw/labels.ts';
-import type { ArrayFormat } from './file-names.ts';
+import { ARRAY_FORMATS, type ArrayFormat } from './file-names.ts';
 import type { Coverage, Sidecar, StoredFile } from './sidecar.ts';
 
 /** One case as the store's index lists it. */
@@ -28,8 +29,10 @@ export interface StoreIndex {
   channels: string[];
   labels: Labels;
   labelDtype: 'int8' | 'int16';
-  /** How arrays are stored, where it is not as `.npy`. */
+  /** How the voxels are stored. Default: npy. */
   arrays?: ArrayFormat;
+  /** Of all .b2nd files, where there are any: how much memory it takes to read them. */
+  largestBlock?: LargestBlock;
   /** What the cases were written with, for a person to read. */
   options: unknown;
   optionsHash: string;
@@ -101,10 +104,12 @@ export function parseIndex(path: string, text: string): StoreIndex {
       `the store has version ${index.version}, this voxfeed reads version 2`,
       'Preprocess the data set into a new folder',
     );
-  const { cases, channels, labels, labelDtype, configuration, plans, files } = index;
+  const { cases, channels, labels, labelDtype, arrays = 'npy', largestBlock, configuration, plans, files } = index;
   const whole =
     [cases, channels, labels?.classes].every(Array.isArray) &&
     ['int8', 'int16'].includes(labelDtype) &&
+    ARRAY_FORMATS.includes(arrays) &&
+    (arrays !== 'b2nd' || (Number.isInteger(largestBlock?.bytes) && Number.isInteger(largestBlock?.channels))) &&
     [configuration, plans].every((name) => name === null || typeof name === 'string') &&
     typeof files === 'object' &&
     files !== null &&

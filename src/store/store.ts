@@ -7,7 +7,7 @@ import { type Checksum, hasher } from '../common/hash.ts';
 import type { Plans } from '../plans/plans.ts';
 import { readPlans } from '../plans/plans-file.ts';
 import type { LabelClass } from '../raw/labels.ts';
-import { caseFiles, INDEX_FILE } from './file-names.ts';
+import { type ArrayFormat, caseFiles, INDEX_FILE } from './file-names.ts';
 import { readNnunetFolder, someNnunetCases } from './nnunet/folder.ts';
 import { readSidecarFile, type Sidecar } from './sidecar.ts';
 import { contentHash, parseIndex, readIndex, type StoredCase, type StoreIndex } from './store-index.ts';
@@ -145,7 +145,7 @@ export async function openStore(dir: string): Promise<Store> {
   const text = await readIndex(path);
   if (text === null) return new Store(await readNnunetFolder(dir, await someNnunetCases(dir)), await hasher());
   const index = parseIndex(path, text);
-  await Promise.all(index.cases.map((entry) => checkFiles(dir, entry)));
+  await Promise.all(index.cases.map((entry) => checkFiles(dir, entry, index.arrays)));
   // Damaged plans are no concern of those who give patch and batch size themselves.
   const plans = index.plans === null ? null : await readPlans(join(dir, index.plans)).catch((error: Error) => error);
   const readSidecar = (caseNumber: number): Sidecar => readSidecarFile(caseFiles(dir, index.cases[caseNumber].id).sidecar);
@@ -153,8 +153,8 @@ export async function openStore(dir: string): Promise<Store> {
   return new Store({ dir, aboutDir: dir, index, plans, sidecarDir: dir, readSidecar, mend }, await hasher());
 }
 
-async function checkFiles(dir: string, entry: StoredCase): Promise<void> {
-  const paths = caseFiles(dir, entry.id);
+async function checkFiles(dir: string, entry: StoredCase, arrays: ArrayFormat | undefined): Promise<void> {
+  const paths = caseFiles(dir, entry.id, arrays);
   const { data, segmentation } = entry.files;
   const expected: [string, number | null][] = [
     [paths.data, data.bytes],

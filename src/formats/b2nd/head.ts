@@ -33,6 +33,24 @@ export interface B2ndHead {
   indexBytes: Uint8Array;
 }
 
+/** The largest block of some files: what reading them takes of memory. */
+export interface LargestBlock {
+  /** Uncompressed. */
+  bytes: number;
+  /** Blocks of older releases of nnU-Net hold all channels. */
+  channels: number;
+}
+
+/** What is as large as any of them; null for none. */
+export function largestBlock(blocks: readonly LargestBlock[]): LargestBlock | null {
+  if (blocks.length === 0) return null;
+  return { bytes: Math.max(...blocks.map(({ bytes }) => bytes)), channels: Math.max(...blocks.map(({ channels }) => channels)) };
+}
+
+export function blockOf({ blockBytes, blockShape }: Pick<B2ndHead, 'blockBytes' | 'blockShape'>): LargestBlock {
+  return { bytes: blockBytes, channels: blockShape.length === 4 ? blockShape[0] : 1 };
+}
+
 /** The fixed part of a header: c-blosc2, README_CFRAME_FORMAT.rst. */
 const FIXED_BYTES = 94;
 /** What is read at once: nnU-Net's headers have 203 bytes. */

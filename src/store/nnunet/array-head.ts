@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { fileError, StoreError } from '../../common/errors.ts';
 import type { Checksum } from '../../common/hash.ts';
-import { readB2ndHead } from '../../formats/b2nd/head.ts';
+import { blockOf, type LargestBlock, readB2ndHead } from '../../formats/b2nd/head.ts';
 import { DTYPES, type Dtype, NPY_HEADER_BYTES, parseNpyHeader } from '../../formats/npy.ts';
 import { readNpzHeader, readNpzMembers } from '../../formats/npz.ts';
 import type { ArrayFormat } from '../file-names.ts';
@@ -12,6 +12,8 @@ export interface ArrayHead {
   shape: number[];
   dtype: Dtype;
   file: StoredFile;
+  /** Of a .b2nd file. */
+  block: LargestBlock | null;
 }
 
 /** Where nothing in a file tells contents apart, so many pieces of so many bytes do, evenly spaced. */
@@ -29,7 +31,7 @@ export function readArrayHead(path: string, format: ArrayFormat, member: 'data' 
   try {
     const { size } = fstatSync(fd);
     const head = readers[format](path, fd, member, checksum);
-    return { shape: head.shape, dtype: dtypeOf(path, head.dtype), file: { bytes: size, xxh64: head.xxh64 } };
+    return { shape: head.shape, dtype: dtypeOf(path, head.dtype), file: { bytes: size, xxh64: head.xxh64 }, block: head.block ?? null };
   } catch (error) {
     throw fileError(path, error);
   } finally {
@@ -37,12 +39,17 @@ export function readArrayHead(path: string, format: ArrayFormat, member: 'data' 
   }
 }
 
-type ReadHead = (path: string, fd: number, member: string, checksum: Checksum) => { shape: number[]; dtype: string; xxh64: string };
+type ReadHead = (
+  path: string,
+  fd: number,
+  member: string,
+  checksum: Checksum,
+) => { shape: number[]; dtype: string; xxh64: string; block?: LargestBlock };
 
 const readers: Record<ArrayFormat, ReadHead> = {
   b2nd: (path, fd, _, checksum) => {
-    const { shape, dtype, headerBytes, indexBytes } = readB2ndHead(path, fd);
-    return { shape, dtype, xxh64: checksum(headerBytes, indexBytes) };
+    const { headerBytes, indexBytes, ...head } = readB2ndHead(path, fd);
+    return { ...head, xxh64: checksum(headerBytes, indexBytes), block: blockOf(head) };
   },
   npy: (path, fd, _, checksum) => {
     const { size } = fstatSync(fd);

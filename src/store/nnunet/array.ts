@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { fileError, StoreError } from '../../common/errors.ts';
 import { voxels } from '../../common/geometry.ts';
+import { B2ndArray } from '../../formats/b2nd/array.ts';
 import { decodeArray } from '../../formats/b2nd/decode-array.ts';
-import { readB2ndHead } from '../../formats/b2nd/head.ts';
 import { DTYPES, type Dtype, NPY_HEADER_BYTES, parseNpyHeader } from '../../formats/npy.ts';
 import { readNpzArray, readNpzMembers } from '../../formats/npz.ts';
 import { readExactly } from '../../formats/read-exactly.ts';
@@ -51,8 +51,8 @@ export function readSegmentation(path: string, format: ArrayFormat): Int8Array |
 
 function readBytes(path: string, fd: number, format: ArrayFormat, member: string): { dtype: string; bytes: Uint8Array } {
   if (format === 'b2nd') {
-    const head = readB2ndHead(path, fd);
-    return { dtype: head.dtype, bytes: decodeArray(path, fd, head) };
+    const array = new B2ndArray(path, fd);
+    return { dtype: array.head.dtype, bytes: decodeArray(array) };
   }
   if (format === 'npz') {
     const found = readNpzMembers(path, fd).get(member);

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { writeAtomic } from '../../common/atomic-file.ts';
 import { FileError, fileError } from '../../common/errors.ts';
 import type { Checksum } from '../../common/hash.ts';
+import type { LargestBlock } from '../../formats/b2nd/head.ts';
 import { caseFiles } from '../file-names.ts';
 import { encodeSidecar, type Sidecar, type SourceFile } from '../sidecar.ts';
 import type { StoredCase, StoreIndex } from '../store-index.ts';
@@ -10,6 +11,8 @@ import type { StoredCase, StoreIndex } from '../store-index.ts';
 /** A case as the cache lists it, with the files it was made from. */
 export interface CachedCase extends StoredCase {
   labelDtype: StoreIndex['labelDtype'];
+  /** The largest block of its .b2nd files. */
+  block: LargestBlock | null;
   sources: SourceFile[];
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileError, StoreError } from '../../common/errors.ts';
 import { show, type Triple } from '../../common/geometry.ts';
 import type { Checksum } from '../../common/hash.ts';
+import { type LargestBlock, largestBlock } from '../../formats/b2nd/head.ts';
 import { readPickle } from '../../formats/pickle/read-pickle.ts';
 import type { DataMeaning } from '../../raw/dataset-json.ts';
 import { sampleClassLocations } from '../class-locations.ts';
@@ -12,6 +13,14 @@ import type { StoreIndex } from '../store-index.ts';
 import { readSegmentation } from './array.ts';
 import { readArrayHead } from './array-head.ts';
 import { type Grid, readLocations, readOrigin } from './properties.ts';
+
+/** A case, read. */
+export interface NnunetCase {
+  sidecar: Sidecar;
+  labelDtype: StoreIndex['labelDtype'];
+  /** Of its .b2nd files. */
+  block: LargestBlock | null;
+}
 
 const PREPROCESS = "Run nnU-Net's preprocessing again for this case";
 
@@ -26,7 +35,7 @@ export function readNnunetCase(
   { channels, labels, ...grid }: DataMeaning & Grid,
   sources: SourceFile[],
   checksum: Checksum,
-): { sidecar: Sidecar; labelDtype: StoreIndex['labelDtype'] } {
+): NnunetCase {
   const paths = caseFiles(dir, id, format);
   const image = readArrayHead(paths.data, format, 'data', checksum);
   const { length } = channels;
@@ -66,6 +75,7 @@ export function readNnunetCase(
   return {
     sidecar: { ...unsigned, xxh64: sidecarChecksum(checksum, unsigned) },
     labelDtype: target.dtype === '|i1' ? 'int8' : 'int16',
+    block: largestBlock([image.block, target.block].flatMap((block) => block ?? [])),
   };
 }
 

@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileError, PlansError, StoreError } from '../../common/errors.ts';
 import { hasher } from '../../common/hash.ts';
+import { largestBlock } from '../../formats/b2nd/head.ts';
 import type { Plans } from '../../plans/plans.ts';
 import { type PlannedConfiguration, plannedConfiguration, readPlans, resolveConfiguration } from '../../plans/plans-file.ts';
 import { type DataMeaning, readDataMeaning } from '../../raw/dataset-json.ts';
@@ -115,9 +116,9 @@ export async function readNnunetFolder(given: string, { ids, format }: NnunetCas
       cases.push(cached);
       continue;
     }
-    const { sidecar, labelDtype } = readNnunetCase(dir, id, format, { ...meaning, spacing, transpose }, sources, checksum);
+    const { sidecar, ...about } = readNnunetCase(dir, id, format, { ...meaning, spacing, transpose }, sources, checksum);
     if (!(await keepSidecar(cache, sidecar))) inMemory.set(id, sidecar);
-    cases.push({ ...listCase(checksum, sidecar), labelDtype, sources });
+    cases.push({ ...listCase(checksum, sidecar), ...about, sources });
   }
   if (inMemory.size === 0 && (before.size !== cases.length || cases.some((entry) => before.get(entry.id) !== entry)))
     await keepIndex(cache, read, cases, checksum);
@@ -189,6 +190,7 @@ function configurationsOf(aboutDir: string, plans: Plans, identifier: string): P
 
 function indexOf({ meaning, plans, configuration }: Common, format: ArrayFormat, cases: readonly CachedCase[]): StoreIndex {
   const { channels, labels, name } = meaning;
+  const largest = largestBlock(cases.flatMap(({ block }) => block ?? []));
   return {
     format: 'voxfeed-store',
     version: 2,
@@ -197,11 +199,12 @@ function indexOf({ meaning, plans, configuration }: Common, format: ArrayFormat,
     labels,
     labelDtype: cases.every(({ labelDtype }) => labelDtype === 'int8') ? 'int8' : 'int16',
     arrays: format,
+    ...(largest && { largestBlock: largest }),
     options: { dataIdentifier: configuration.dataIdentifier, ...voxelsOf(plans, configuration) },
     optionsHash: '',
     configuration: configuration.name,
     plans: plansFile(plans),
-    cases: cases.map(({ sources: _, labelDtype: __, ...entry }) => entry),
+    cases: cases.map(({ sources: _, labelDtype: __, block: ___, ...entry }) => entry),
     files: {},
     xxh64: '',
   };
