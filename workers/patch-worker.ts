@@ -3,6 +3,7 @@ import { workerData } from 'node:worker_threads';
 import { loadCustomSteps } from '../src/augmentation/options.ts';
 import { PatchMaker } from '../src/augmentation/patch-maker.ts';
 import { pack } from '../src/common/errors.ts';
+import { BoxReader } from '../src/reading/boxes.ts';
 import { type OpenArray, type OpenCase, OpenFiles } from '../src/reading/open-files.ts';
 import { ResidentCases } from '../src/reading/resident-cases.ts';
 import type { PatchAnswer, PatchTask, PatchWorkerData, SlotTask } from '../src/scheduling/patch-task.ts';
@@ -11,10 +12,11 @@ import { Ring, SLOT_STATE } from '../src/shared-memory/ring.ts';
 // Nothing imported here may use top-level await: Node 24 loads such a worker module twice, and aborts the whole process if the
 // worker ends while it waits (test/crash-recovery/faults.test.ts).
 
-const { memory, layout, storeDir, cases, recipes, previous, openCases } = workerData as PatchWorkerData;
+const { memory, layout, arrays, recipes, openCases } = workerData as PatchWorkerData;
+const { cases, previous } = arrays;
 const ring = new Ring(memory.buffer, layout);
-const files = new OpenFiles(storeDir, cases, layout.channels, layout.labelBytes, openCases, previous);
-const residents = new ResidentCases(ring);
+const files = new OpenFiles(arrays, openCases);
+const residents = new ResidentCases(ring, new BoxReader(memory, Math.max(...recipes.map(({ scratch }) => scratch.slabBytes))));
 const makers = recipes.map((recipe) => new PatchMaker(memory, recipe));
 
 /** Modules of the user's; until they are here, tasks wait. */
@@ -57,7 +59,7 @@ function write({ entry, configuration, slot, plan }: SlotTask, scratch: number):
   const place = { data: ring.dataPointer(entry, configuration, slot), targets, scratch };
   const { shape } = cases[plan.caseNumber];
   const open = (): OpenCase => files.get(plan.caseNumber);
-  const source = residents.get(plan.caseNumber, shape, open) ?? open();
+  const source = residents.get(plan.caseNumber, shape, open, scratch) ?? open();
   const maker = makers[configuration];
   const foreground = maker.make(previous ? { ...source, previous: open().previous as OpenArray } : source, shape, plan, place);
   ring.setForeground(entry, slot, foreground);

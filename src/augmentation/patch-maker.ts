@@ -2,6 +2,7 @@ import type { Axis } from '../common/geometry.ts';
 import { type Box, type Triple, voxels } from '../common/geometry.ts';
 import { bindKernels, type Kernels, type SharedMemory } from '../kernels/kernels.ts';
 import { FOUND } from '../kernels/spatial.ts';
+import { BoxReader } from '../reading/boxes.ts';
 import type { OpenCase } from '../reading/open-files.ts';
 import type { PadMode } from '../reading/pad.ts';
 import { type PatchPlace, PatchReader } from '../reading/read-patch.ts';
@@ -68,14 +69,15 @@ export class PatchMaker {
     this.#recipe = recipe;
     this.#kernels = bindKernels(memory);
     this.#buffer = memory.buffer;
-    this.#reader = new PatchReader(memory, pipeline.patch.channels, scratch.slabBytes, padMode);
+    const boxes = new BoxReader(memory, scratch.slabBytes);
+    this.#reader = new PatchReader(memory, boxes, pipeline.patch.channels, padMode);
     this.#targets = new TargetWriter(this.#kernels, memory.buffer, targets);
     this.#counter = counted.length > 0 ? new ClassCounter(counted) : null;
     this.#spatial = pipeline.steps.findIndex(isSpatial);
     this.#mirror = earlyMirror(pipeline.steps);
     this.#foreground = pipeline.steps.map((step) => unfold([step]).some((one) => TRANSFORMS[one.transform].makesForeground?.(one)));
     const step = pipeline.steps[this.#spatial] as CompleteSpatialStep | undefined;
-    this.#warper = step ? new Warper(this.#kernels, memory.buffer, this.#reader, pipeline, step, scratch) : null;
+    this.#warper = step ? new Warper(this.#kernels, memory.buffer, boxes, pipeline, step, scratch) : null;
   }
 
   /** Writes a sample and its targets. Returns whether there is foreground (a label above 0) in it. */

@@ -1,4 +1,5 @@
 import type { Axis, Triple } from '../common/geometry.ts';
+import type { LargestBlock } from '../formats/b2nd/head.ts';
 import type { PadMode } from '../reading/pad.ts';
 import type { TargetType } from '../shared-memory/target-array.ts';
 import { cropOf } from './crop-size.ts';
@@ -11,7 +12,7 @@ import type { Step } from './transform.ts';
 
 /** What decides how patches are made; a loader's resolved options are one. */
 export interface RecipeOptions {
-  store: { index: { channels: readonly string[] }; cases: readonly { shape: Triple }[] };
+  store: { index: { channels: readonly string[]; largestBlock?: LargestBlock }; cases: readonly { shape: Triple }[] };
   patchSize: readonly number[];
   patch: Triple;
   padMode: PadMode;
@@ -47,5 +48,6 @@ export function recipeOf({
   };
   const targets = { shapes: targetShapes(patchSize, deepSupervision), regions, type: targetType };
   const shapes = store.cases.map(({ shape }) => shape);
-  return { pipeline, targets, scratch: planScratch(pipeline, channels, targets, shapes), padMode, counted };
+  const volumes = { channels, shapes, largestBlock: store.index.largestBlock ?? null };
+  return { pipeline, targets, scratch: planScratch(pipeline, targets, volumes), padMode, counted };
 }

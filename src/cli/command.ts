@@ -8,6 +8,13 @@ export class UsageError extends Error {}
 /** One command of the command line, whose flags come from tables of options. */
 export class TableCommand extends Command {
   #table: OptionTable = {};
+  /** Whether its product are files; else it is what it prints. */
+  makesFiles = false;
+
+  withFiles(): this {
+    this.makesFiles = true;
+    return this;
+  }
 
   /** Adds the flags of those options that have one. */
   flags(table: OptionTable): this {

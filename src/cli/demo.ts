@@ -21,6 +21,7 @@ const DEMO_OPTIONS = {
 
 export const demo = (): TableCommand =>
   new TableCommand('demo')
+    .withFiles()
     .summary('run the whole data path on the bundled cases')
     .description(
       'Runs the whole data path on the hippocampus cases in examples/data of a checkout, as planned on all 260 cases of that data set: preprocess, stream augmented batches, measure, draw. Seed, workers and augmentation are 7, 2 and default unless given.',

@@ -1,8 +1,8 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { writeAtomic } from '../common/atomic-file.ts';
-import { fileError, OptionError } from '../common/errors.ts';
+import { OptionError } from '../common/errors.ts';
 import { readNumber } from '../common/flag-readers.ts';
+import { makeFolders } from '../common/folders.ts';
 import type { OptionTable } from '../common/options.ts';
 import { flag, text, wholeNumber } from '../common/schemas.ts';
 import { PatchLoader } from '../loader/loader.ts';
@@ -33,6 +33,7 @@ const INSPECT_OPTIONS = {
 
 export const inspect = (): TableCommand =>
   new TableCommand('inspect')
+    .withFiles()
     .summary('draw batches, or what augmentation does')
     .description(
       'Draws the first batches of a stream: slices with outlined labels, an orange frame where foreground was forced. With --augment, draws patches before and after each step of the augmentation instead.',
@@ -89,11 +90,7 @@ async function writeAugmentationSheet(given: LoaderOptions, out: string): Promis
 
 async function writePng(out: string, bytes: Uint8Array): Promise<string> {
   const path = resolve(out);
-  try {
-    await mkdir(dirname(path), { recursive: true });
-  } catch (error) {
-    throw fileError(dirname(path), error);
-  }
+  await makeFolders(dirname(path));
   await writeAtomic(path, [bytes]);
   return path;
 }

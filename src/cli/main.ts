@@ -7,13 +7,11 @@ if (major < 24) {
   );
   process.exitCode = 2;
 } else {
-  // Whoever reads our output may stop reading (`| head`): that is no error.
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0);
-      throw error;
-    });
-  }
+  const { watchStandardStreams } = await import('./standard-streams.ts');
   const { run } = await import('./run.ts');
-  process.exitCode = await run(process.argv.slice(2));
+  let makesFiles = false;
+  watchStandardStreams(() => makesFiles);
+  process.exitCode = await run(process.argv.slice(2), (command) => {
+    makesFiles = command.makesFiles;
+  });
 }

@@ -1,7 +1,8 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { writeAtomic } from '../common/atomic-file.ts';
 import { CaseError, fileError } from '../common/errors.ts';
+import { makeFolders } from '../common/folders.ts';
 import type { OptionTable } from '../common/options.ts';
 import { text } from '../common/schemas.ts';
 import { readNifti } from '../formats/nifti.ts';
@@ -28,6 +29,7 @@ const PREDICT_FLAGS = {
 
 export const predict = (): TableCommand =>
   new TableCommand('predict')
+    .withFiles()
     .summary('label images with a trained network')
     .description(
       "Labels images with a network that `voxfeed train` trained: a sliding window with Gaussian weights. Labels are written as CASE.nii.gz in the image's own geometry.",
@@ -44,9 +46,7 @@ export const predict = (): TableCommand =>
       const { channels, ending, labels } = predictor.description;
       const classes = foregroundOf(labels.classes);
       const cases = (await Promise.all(given.map((path: string) => findCases(path, ending, channels.length)))).flat();
-      await mkdir(out, { recursive: true }).catch((error) => {
-        throw fileError(out, error);
-      });
+      await makeFolders(out);
       const progress = new ProgressLine();
       const report: { case: string; path: string; dice: Record<string, number | null> | null }[] = [];
       const pictures: SheetSample[] = [];

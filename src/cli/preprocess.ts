@@ -5,6 +5,7 @@ import { ProgressLine, showProgress } from './progress.ts';
 
 export const preprocess = (): TableCommand =>
   new TableCommand('preprocess')
+    .withFiles()
     .summary('turn a raw data set into a store')
     .description(
       'Turns an nnU-Net raw data set (dataset.json, imagesTr, labelsTr) into a store, as nnU-Net preprocesses it: crop to nonzero, transpose, normalise, resample, class locations, splits_final.json. Run it again after an interruption and it continues.',

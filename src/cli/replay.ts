@@ -1,8 +1,9 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { writeAtomic } from '../common/atomic-file.ts';
 import { fileError, OptionError } from '../common/errors.ts';
 import { readNumber } from '../common/flag-readers.ts';
+import { makeFolders } from '../common/folders.ts';
 import { type Box, boxShape } from '../common/geometry.ts';
 import type { OptionTable } from '../common/options.ts';
 import { text, wholeNumber } from '../common/schemas.ts';
@@ -46,6 +47,7 @@ The images lie in space where the case does; what augmentation moves is not undo
 
 export const replay = (): TableCommand =>
   new TableCommand('replay')
+    .withFiles()
     .summary('make one sample of a stream again')
     .description('Makes one sample of a stream again, bit for bit, without those before it, and writes it into a folder.')
     .argument('<STORE_DIR>', 'a preprocessed data set')
@@ -99,11 +101,7 @@ async function write(dir: string, { store }: LoaderOptions, { plan, before, afte
     ]),
     ['sample.png', sheet],
   ];
-  try {
-    await mkdir(dir, { recursive: true });
-  } catch (error) {
-    throw fileError(dir, error);
-  }
+  await makeFolders(dir);
   for (const [name, bytes] of contents) await writeAtomic(join(dir, name), [bytes]);
   return contents.map(([name]) => name);
 }

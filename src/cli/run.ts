@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
-import { MemoryError, OptionError, VoxfeedError } from '../common/errors.ts';
+import { fileError, MemoryError, OptionError, VoxfeedError } from '../common/errors.ts';
+import { describeSystemError } from '../common/system-errors.ts';
 import { version } from '../measuring/environment.ts';
 import { bench } from './bench.ts';
 import { type TableCommand, UsageError } from './command.ts';
@@ -15,8 +16,11 @@ import { verify } from './verify.ts';
 
 const COMMANDS: readonly (() => TableCommand)[] = [plan, preprocess, verify, bench, inspect, replay, train, predict, demo, serve];
 
-/** Runs one command line. Returns the exit status: 0 done, 1 it failed, 2 it was asked wrongly. */
-export async function run(words: readonly string[]): Promise<number> {
+/**
+ * Runs one command line. Returns the exit status: 0 done, 1 it failed, 2 it was asked wrongly.
+ * @param onCommand told which command it is, before it begins
+ */
+export async function run(words: readonly string[], onCommand: (command: TableCommand) => void = () => {}): Promise<number> {
   let running: TableCommand | null = null;
   const program = new Command('voxfeed')
     .description(`voxfeed ${version()}: the nnU-Net data path for Node`)
@@ -24,6 +28,7 @@ export async function run(words: readonly string[]): Promise<number> {
     .addHelpText('after', '\nvoxfeed COMMAND --help says more.')
     .hook('preSubcommand', (_, command) => {
       running = command as TableCommand;
+      onCommand(running);
     });
   for (const make of COMMANDS) program.addCommand(make());
   for (const command of [program, ...program.commands]) {
@@ -59,6 +64,11 @@ function complain(error: unknown, program: Command, running: TableCommand | null
   }
   if ((error instanceof OptionError || error instanceof MemoryError) && running !== null) say(running.inFlags(error));
   else if (error instanceof VoxfeedError) say(error.message);
-  else say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  else {
+    // A fault of ours, unless the system is to blame.
+    const { path = 'the system' } = error as NodeJS.ErrnoException;
+    const { message, stack = message } = fileError(path, error);
+    say(describeSystemError(error) === null ? stack : message);
+  }
   return 1;
 }

@@ -18,6 +18,7 @@ const REPORT_FLAGS = {
 
 export const train = (): TableCommand =>
   new TableCommand('train')
+    .withFiles()
     .summary('train the planned network on the GPU')
     .description(
       "Trains the planned U-Net on the GPU by nnU-Net's recipe, in this process: on a fold's training cases, default 0, validating on its others. Writes a checkpoint after every epoch. --augmentation is default.",

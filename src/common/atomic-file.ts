@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileError } from './errors.ts';
@@ -9,14 +10,15 @@ export const PARTIAL = '.voxfeed-partial';
 const MOST_AT_ONCE = 1024 ** 3;
 
 /**
- * Writes a file that is either there whole or not at all: a temporary file beside it, flushed to the disk, then renamed.
- * @param writer tells apart those who may write it at once, each to a temporary file of its own: the last one stays
+ * Writes a file that is either there whole or not at all: a temporary file beside it, flushed to the disk, then renamed. Of several who
+ * write it at once, the last one stays. Where a symbolic link stands, it is replaced: nothing is written to where it leads.
  * @throws FileError naming `path`; the temporary file is removed.
  */
-export async function writeAtomic(path: string, parts: readonly Uint8Array[], writer = ''): Promise<void> {
-  const temporary = `${path}${writer}${PARTIAL}`;
+export async function writeAtomic(path: string, parts: readonly Uint8Array[]): Promise<void> {
+  const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}${PARTIAL}`;
   try {
-    const file = await open(temporary, 'w');
+    // Exclusively: a file or link that stands there is somebody else's.
+    const file = await open(temporary, 'wx');
     try {
       for (const part of parts) await writeFully(file, part);
       await file.sync();
@@ -37,12 +39,17 @@ async function writeFully(file: FileHandle, part: Uint8Array): Promise<void> {
   while (written < part.length) written += (await file.write(part, written, Math.min(part.length - written, MOST_AT_ONCE))).bytesWritten;
 }
 
+/** What systems answer that sync files but not folders, such as some network file systems. */
+const NO_FOLDER_SYNC = ['EINVAL', 'EBADF', 'ENOTSUP'];
+
 /** Makes the rename itself durable, where the system lets a folder be synced (Windows does not). */
 async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const folder = await open(path, 'r');
   try {
     await folder.sync();
+  } catch (error) {
+    if (!NO_FOLDER_SYNC.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   } finally {
     await folder.close();
   }

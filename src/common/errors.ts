@@ -1,3 +1,5 @@
+import { describeSystemError } from './system-errors.ts';
+
 /**
  * Everything voxfeed refuses, one class per cause. Each error says what is wrong, where (a file, an option, a case) and what
  * to do next, and has a stable `code`. Errors cross thread borders as plain fields (see `pack` and `unpack`), because the
@@ -144,26 +146,13 @@ export function unpack(packed: PackedError): Error {
   return error;
 }
 
-const SYSTEM_HINTS: Record<string, string> = {
-  ENOENT: 'Check the path',
-  EACCES: 'Check who may read and write it',
-  EPERM: 'Check who may read and write it',
-  EEXIST: 'A folder was expected there, not a file',
-  ENOTDIR: 'A part of the path is a file, not a folder',
-  EROFS: 'It cannot be written to: choose another place',
-  EISDIR: 'A file was expected there, not a folder',
-  ENOSPC: 'Free some space or choose another folder, then run again: finished cases are kept',
-  EDQUOT: 'The quota is used up: free some space or choose another folder, then run again: finished cases are kept',
-  EFBIG: 'The file may not grow that large here (see `ulimit -f`): choose another folder, then run again: finished cases are kept',
-  EMFILE: 'Too many files are open: raise `ulimit -n`',
-};
-
-/** Turns an operating-system error on `path` into a FileError with a hint; any other error passes through. */
+/**
+ * Turns an operating-system error on `path` into a FileError in words, with what to do; a VoxfeedError stays as it is, any other error
+ * passes through.
+ */
 export function fileError(path: string, error: unknown): Error {
   if (error instanceof VoxfeedError) return error;
-  const code = (error as NodeJS.ErrnoException | null)?.code;
-  if (code === undefined || !/^(E[A-Z0-9]+|ERR_OUT_OF_RANGE|ERR_FS_FILE_TOO_LARGE)$/.test(code))
-    return error instanceof Error ? error : new Error(String(error));
-  const what = `${(error as Error).message.replace(/^[A-Z0-9]+: /, '').replace(/, .*$/, '')} (${code})`;
-  return new FileError(path, what, SYSTEM_HINTS[code] ?? 'Check the file and the disk it is on', { cause: error });
+  const described = describeSystemError(error);
+  if (described === null) return error instanceof Error ? error : new Error(String(error));
+  return new FileError(path, `${described.what} (${described.code})`, described.action, { cause: error });
 }

@@ -13,7 +13,7 @@ import { Ring } from '../shared-memory/ring.ts';
 import type { Batch, BatchStream, BatchTicket } from './batch.ts';
 import { type Epoch, epochs } from './epochs.ts';
 import { ExposureCount } from './exposure-count.ts';
-import { planMemory } from './memory-plan.ts';
+import { arraysOf, planMemory } from './memory-plan.ts';
 import type { LoaderMetrics } from './metrics.ts';
 import type { LoaderOptions } from './options/options.ts';
 import { prepareOptions } from './options/prepare.ts';
@@ -94,18 +94,16 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
         : allocateOnto(ringFile, this.#layout, this.#memory);
     this.#notMapped = notMapped;
     this.#buffer = memory.buffer as SharedArrayBuffer;
-    const cases = store.cases.map(({ id, shape }) => ({ id, shape }));
+    const arrays = arraysOf(options.common);
     const workerData: PatchWorkerData = {
       memory,
       layout: this.#layout,
-      storeDir: store.dir,
-      cases,
+      arrays,
       recipes,
-      previous: previous?.arrays ?? null,
       openCases: openCasesPerWorker(workers, previous ? 3 : 2),
     };
     this.#pool = new WorkerPool(workerModule, workers, workerData);
-    const caseIds = cases.map(({ id }) => id);
+    const caseIds = store.cases.map(({ id }) => id);
     this.#dispatcher = new Dispatcher(this.#pool, new Ring(this.#buffer, this.#layout), caseIds);
 
     const open = (stream: ResolvedStream, planner: BatchPlanner, number: 0 | 1, nextBatch: number): RingStream =>

@@ -1,11 +1,13 @@
 import type { PatchRecipe } from '../augmentation/patch-maker.ts';
 import { cascadeOf } from '../augmentation/pipeline.ts';
 import { targetChannels } from '../augmentation/targets.ts';
+import type { StoredArrays } from '../reading/open-files.ts';
 import { residentBytes } from '../reading/resident-cases.ts';
 import { ranksHere } from '../sampling/ranks.ts';
 import { slotsPerTask } from '../scheduling/dispatcher.ts';
 import { TASKS_PER_WORKER } from '../scheduling/worker-pool.ts';
 import { ADDRESSABLE, computeLayout, type EntryOptions, type Layout } from '../shared-memory/layout.ts';
+import type { ResolvedOptions } from './options/options.ts';
 import { allConfigurations, type ResolvedConfiguration, type ResolvedStreams } from './options/streams.ts';
 
 /** One batch to be held and one to be filled. */
@@ -17,8 +19,7 @@ const DEFAULT_CACHE_BYTES = 1024 ** 3;
 export function planMemory(streams: ResolvedStreams, recipes: readonly PatchRecipe[]): Layout {
   const { common, training, validation } = streams;
   const { store, workers, cacheBytes, maxMemoryBytes } = common;
-  const channels = store.index.channels.length;
-  const labelBytes = store.index.labelDtype === 'int16' ? 2 : 1;
+  const { channels, labelBytes } = arraysOf(common);
   const sizes = {
     channels,
     cascadeChannels: cascadeOf(recipes[0].pipeline.steps).labels.length,
@@ -54,6 +55,19 @@ export function planMemory(streams: ResolvedStreams, recipes: readonly PatchReci
     resident[caseNumber] = bytes;
   }
   return computeLayout({ ...needed, residentBytes: resident });
+}
+
+/** What is to be known of a store and of a previous stage to open their arrays. */
+export function arraysOf({ store, previous }: Pick<ResolvedOptions, 'store' | 'previous'>): StoredArrays {
+  const { arrays = 'npy', channels, labelDtype } = store.index;
+  return {
+    dir: store.dir,
+    format: arrays,
+    cases: store.cases.map(({ id, shape }) => ({ id, shape })),
+    channels: channels.length,
+    labelBytes: labelDtype === 'int16' ? 2 : 1,
+    previous: previous?.arrays ?? null,
+  };
 }
 
 /** What a batch of a configuration holds. */

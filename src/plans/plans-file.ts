@@ -21,7 +21,12 @@ export interface Configuration {
   /** Whether the loss takes Dice over a whole batch, as one. */
   batchDice: boolean;
   previousStage: string | null;
+  /** The folder that nnU-Net preprocesses its cases into; null where the plans do not say. */
+  dataIdentifier: string | null;
 }
+
+/** What matters of a configuration once its cases are preprocessed, by whatever means. */
+export type PlannedConfiguration = Omit<Configuration, 'normalisation' | 'resampling'>;
 
 const ACTION = 'Write the plans again with `voxfeed plan` or nnU-Net';
 
@@ -84,10 +89,31 @@ function parsePlans(path: string, text: string): Plans {
  * @throws PlansError if it is not there, inherits in a circle, or says something that cannot be done here
  */
 export function resolveConfiguration(path: string, plans: Plans, name: string): Configuration {
+  const planned = plannedConfiguration(path, plans, name);
   const entry = inherit(path, plans, name, []);
-  const fail = (what: string, action = ACTION): never => {
-    throw new PlansError(path, `configuration ${name}: ${what}`, action);
+  const fail = failing(path, name);
+  if (entry.preprocessor_name !== undefined && entry.preprocessor_name !== 'DefaultPreprocessor')
+    fail(`the preprocessor ${entry.preprocessor_name} is not known here`, "Only nnU-Net's DefaultPreprocessor is");
+  for (const key of ['resampling_fn_data', 'resampling_fn_seg']) {
+    if (entry[key] !== undefined && entry[key] !== RESAMPLING) fail(`"${key}" is ${entry[key]}`, `Only ${RESAMPLING} is known here`);
+  }
+  return {
+    ...planned,
+    normalisation: normalisationFrom(plans, entry, fail),
+    resampling: {
+      data: resamplingFrom(entry.resampling_fn_data_kwargs, [0, 1, 3], 3, fail),
+      segmentation: resamplingFrom(entry.resampling_fn_seg_kwargs, [0, 1], 1, fail),
+    },
   };
+}
+
+/**
+ * The same for cases that are preprocessed already: how that was done need not be known here.
+ * @throws PlansError
+ */
+export function plannedConfiguration(path: string, plans: Plans, name: string): PlannedConfiguration {
+  const entry = inherit(path, plans, name, []);
+  const fail = failing(path, name);
   const sizes = (key: string, lengths: number[], whole: boolean): number[] => {
     const value = entry[key];
     const good = (size: unknown): boolean =>
@@ -99,25 +125,17 @@ export function resolveConfiguration(path: string, plans: Plans, name: string): 
   const spacing = sizes('spacing', [patchSize.length], false);
   const batchSize = entry.batch_size;
   if (!Number.isInteger(batchSize) || (batchSize as number) < 1) fail(`"batch_size" is ${JSON.stringify(batchSize)}`);
-  if (entry.preprocessor_name !== undefined && entry.preprocessor_name !== 'DefaultPreprocessor')
-    fail(`the preprocessor ${entry.preprocessor_name} is not known here`, "Only nnU-Net's DefaultPreprocessor is");
-  for (const key of ['resampling_fn_data', 'resampling_fn_seg']) {
-    if (entry[key] !== undefined && entry[key] !== RESAMPLING) fail(`"${key}" is ${entry[key]}`, `Only ${RESAMPLING} is known here`);
-  }
+  const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
   return {
     name,
     patchSize,
     batchSize: batchSize as number,
     spacing,
     transpose: plans.transpose_forward,
-    normalisation: normalisationFrom(plans, entry, fail),
-    resampling: {
-      data: resamplingFrom(entry.resampling_fn_data_kwargs, [0, 1, 3], 3, fail),
-      segmentation: resamplingFrom(entry.resampling_fn_seg_kwargs, [0, 1], 1, fail),
-    },
     network: networkFrom(entry.architecture ?? oldArchitecture(entry)),
     batchDice: entry.batch_dice === true,
-    previousStage: typeof entry.previous_stage === 'string' ? entry.previous_stage : null,
+    previousStage: text(entry.previous_stage),
+    dataIdentifier: text(entry.data_identifier),
   };
 }
 
@@ -157,6 +175,12 @@ function inherit(path: string, plans: Plans, name: string, children: string[]): 
 }
 
 type Fail = (what: string, action?: string) => never;
+
+function failing(path: string, name: string): Fail {
+  return (what, action = ACTION) => {
+    throw new PlansError(path, `configuration ${name}: ${what}`, action);
+  };
+}
 
 function normalisationFrom(plans: Plans, entry: Record<string, unknown>, fail: Fail): Normalisation[] {
   const { normalization_schemes: classes, use_mask_for_norm: masks } = entry;

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { makeFolder, openFolder, removeEmpty } from '../common/folders.ts';
 import { xxh64 } from '../common/hash.ts';
 import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
 import { text } from '../common/schemas.ts';
@@ -7,7 +8,6 @@ import { openRawDataset, type RawDataset } from '../raw/raw-dataset.ts';
 import { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
 import { FINGERPRINT_CACHE, readFingerprint } from './fingerprint-cache.ts';
-import { makeFolder, removeEmpty } from './output-folder.ts';
 import { RUN_OPTIONS, workersFor } from './run-options.ts';
 
 export const FINGERPRINT_OPTIONS = {
@@ -30,6 +30,7 @@ export interface FingerprintOptions extends Given<typeof FINGERPRINT_OPTIONS> {}
 export async function fingerprint(rawDir: string, options: FingerprintOptions = {}): Promise<DatasetFingerprint> {
   checkOptions(FINGERPRINT_OPTIONS, options);
   const dataset = await openRawDataset(rawDir);
+  await using _folder = options.outDir === undefined ? null : await openFolder(options.outDir);
   await using pool = new CasePool(workersFor(options, dataset.cases), options.maxMemoryBytes);
   return summariseFingerprints(await fingerprintCases(pool, dataset, options));
 }

@@ -1,6 +1,6 @@
-import { access, constants, mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { PARTIAL, writeAtomic } from '../common/atomic-file.ts';
+import { access, constants, readFile, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { writeAtomic } from '../common/atomic-file.ts';
 import { FileError, fileError, StoreError } from '../common/errors.ts';
 import { xxh64 } from '../common/hash.ts';
 import type { RawDataset } from '../raw/raw-dataset.ts';
@@ -33,25 +33,6 @@ export async function checkFolder(outDir: string, { name, dir }: RawDataset): Pr
       'Choose another folder, or empty this one',
     );
   }
-}
-
-/** Makes the folder and clears away what a killed run was writing. Returns the folders it had to make, innermost first. */
-export async function makeFolder(dir: string): Promise<string[]> {
-  try {
-    const outermost = await mkdir(dir, { recursive: true });
-    for (const name of await readdir(dir)) if (name.endsWith(PARTIAL)) await rm(join(dir, name), { force: true });
-    const made: string[] = [];
-    if (outermost !== undefined)
-      for (let path = resolve(dir); path.length >= resolve(outermost).length; path = dirname(path)) made.push(path);
-    return made;
-  } catch (error) {
-    throw fileError(dir, error);
-  }
-}
-
-/** Folders that a run made and that nothing was finished in leave with it. */
-export async function removeEmpty(folders: readonly string[]): Promise<void> {
-  for (const path of folders) await rmdir(path).catch(() => {});
 }
 
 /** Writes a JSON file unless it stands there already, letter for letter. */

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError } from '../common/errors.ts';
+import { openFolder } from '../common/folders.ts';
 import { patchOf } from '../common/geometry.ts';
 import { checkOptions, type Given, given, type OptionTable } from '../common/options.ts';
 import { text } from '../common/schemas.ts';
@@ -15,7 +16,7 @@ import type { Coverage } from '../store/sidecar.ts';
 import { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
 import { fingerprintCases } from './fingerprint-dataset.ts';
-import { checkFolder, makeFolder, writeJson, writeText } from './output-folder.ts';
+import { checkFolder, writeJson, writeText } from './output-folder.ts';
 import { RUN_OPTIONS, type RunOptions, workersFor } from './run-options.ts';
 
 /** JSON files of a folder that are no plans. */
@@ -62,6 +63,7 @@ export async function planDataset(rawDir: string, options: PlanDatasetOptions = 
   checkOptions(PLAN_DATASET_OPTIONS, options);
   const dataset = await openRawDataset(rawDir);
   if (options.outDir !== undefined) await checkFolder(options.outDir, dataset);
+  await using _folder = options.outDir === undefined ? null : await openFolder(options.outDir);
   await using pool = new CasePool(workersFor(options, dataset.cases), options.maxMemoryBytes);
   const { cases, fingerprint, experiment, notes } = await makePlans(pool, dataset, options);
   const oversampling = await measureOversampling(pool, dataset, cases, experiment, options);
@@ -84,7 +86,6 @@ export async function makePlans(
   if (Object.keys(fingerprint.foreground_intensity_properties_per_channel).length === 0)
     notes.push(`no label of ${dataset.dir} holds any foreground: there is nothing to learn from`);
   if (outDir !== undefined) {
-    await makeFolder(outDir);
     await writeJson(join(outDir, FINGERPRINT_FILE), fingerprint);
     await copyDescription(dataset, outDir);
     experiment.plans = await withCustomConfigurations(outDir, experiment.plans);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { OptionError, PlansError, StoreError } from '../common/errors.ts';
+import { openFolder } from '../common/folders.ts';
 import { patchOf } from '../common/geometry.ts';
 import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
 import { text } from '../common/schemas.ts';
@@ -75,6 +76,7 @@ export async function preprocess(rawDir: string, outDir: string, options: Prepro
   checkOptions(PREPROCESS_OPTIONS, options);
   const dataset = await openRawDataset(rawDir);
   await checkFolder(outDir, dataset);
+  await using _folder = await openFolder(outDir);
   await using pool = new CasePool(workersFor(options, dataset.cases), options.maxMemoryBytes);
   const { path, plans, notes } = await choosePlans(pool, dataset, outDir, options);
   const configuration = resolveConfiguration(path, plans, options.config ?? defaultConfiguration(plans));

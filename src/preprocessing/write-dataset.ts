@@ -1,6 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StoreError } from '../common/errors.ts';
+import { fileError, StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 import { hasher, xxh64 } from '../common/hash.ts';
 import type { Plans } from '../plans/plans.ts';
@@ -12,7 +12,7 @@ import { encodeIndex, labelDtype, parseIndex, type StoredCase } from '../store/s
 import type { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
 import type { StoreOptions } from './grid.ts';
-import { makeFolder, removeEmpty, writeJson, writeText } from './output-folder.ts';
+import { writeJson, writeText } from './output-folder.ts';
 import { copyDescription } from './plan-dataset.ts';
 import { findFinished } from './preprocess-case.ts';
 import type { RunOptions } from './run-options.ts';
@@ -43,11 +43,7 @@ export async function writeDataset(
   const options: StoreOptions = { labels, channels, normalisation, transpose, spacing, resampling };
   const optionsHash = await xxh64(JSON.stringify(options));
   const { splits, notes } = await chooseSplits(dataset, outDir);
-  const made = await makeFolder(outDir);
-  const { entries, written } = await writeCases(pool, request, options, optionsHash, onProgress).catch(async (error) => {
-    await removeEmpty(made);
-    throw error;
-  });
+  const { entries, written } = await writeCases(pool, request, options, optionsHash, onProgress);
   const files: Record<string, StoredFile> = {
     ...(await writeAbout(request)),
     ...(splits.length > 0 && { [SPLITS_FILE]: await writeJson(join(outDir, SPLITS_FILE), splits) }),
@@ -103,7 +99,10 @@ async function retireIndex(outDir: string, pending: readonly RawCase[]): Promise
   const ids = await readFile(path, 'utf8')
     .then((text) => parseIndex(path, text).cases.map(({ id }) => id))
     .catch(() => null);
-  if (ids === null || pending.some(({ id }) => ids.includes(id))) await rm(path, { force: true });
+  if (ids === null || pending.some(({ id }) => ids.includes(id)))
+    await rm(path, { force: true }).catch((error) => {
+      throw fileError(path, error);
+    });
 }
 
 /** dataset.json and the plans; and the fingerprint, if the plans were made here. */

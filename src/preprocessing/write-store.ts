@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError, OptionError, StoreError } from '../common/errors.ts';
+import { openFolder } from '../common/folders.ts';
 import type { Triple } from '../common/geometry.ts';
 import { hasher } from '../common/hash.ts';
 import { refuseUnknown } from '../common/options.ts';
@@ -12,14 +13,13 @@ import { type Labels, readLabels } from '../raw/labels.ts';
 import { sampleClassLocations } from '../store/class-locations.ts';
 import { DATASET_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
 import type { StoredFile } from '../store/sidecar.ts';
-import { checkSplits, type Split } from '../store/splits.ts';
+import { checkSplits, fiveFolds, type Split } from '../store/splits.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { encodeIndex, labelDtype, type StoredCase } from '../store/store-index.ts';
 import { writeCase } from '../store/write-case.ts';
 import { type CheckedCase, checkCase, type StoreCase } from './check-case.ts';
 import { patchesOn } from './grid.ts';
-import { makeFolder, writeJson, writeText } from './output-folder.ts';
-import { fiveFolds } from './splits.ts';
+import { writeJson, writeText } from './output-folder.ts';
 
 /** What a store is to hold. */
 export interface StoreContent {
@@ -63,7 +63,7 @@ export async function writeStore(dir: string, content: StoreContent): Promise<St
   const channels = checkChannels(content.channels);
   const configuration = configurationOf(content, channels);
   await refuseStore(dir);
-  await makeFolder(dir);
+  await using _folder = await openFolder(dir);
   const entries = await writeCases(dir, content, channels, labels, configuration);
   const options = configuration ?? { normalisation: content.normalisation };
   const { normalisation, transpose, spacing, resampling } = options as Partial<Configuration>;

@@ -14,6 +14,8 @@ export interface PreviousArray {
   /** Where the voxels begin, in bytes. */
   offset: number;
   bytesPerVoxel: number;
+  /** Whether they are uint8. */
+  unsigned: boolean;
 }
 
 /** The segmentations of a cascade's previous stage, one a case, in the order of the store. Plain data. */
@@ -105,14 +107,13 @@ async function convert(nifti: string, npy: string, shape: Triple, labels: Labels
     last = label;
   }
   const voxels = wide ? Int16Array.from(data) : Int8Array.from(data);
-  // Several ranks may convert it at once.
-  await writeAtomic(npy, [encodeNpyHeader(wide ? '<i2' : '|i1', shape), new Uint8Array(voxels.buffer)], `.${process.pid}`);
+  await writeAtomic(npy, [encodeNpyHeader(wide ? '<i2' : '|i1', shape), new Uint8Array(voxels.buffer)]);
 }
 
 async function check(path: string, shape: Triple, labels: Labels, digest: Digest): Promise<PreviousArray> {
   try {
     await using file = await open(path, 'r');
-    const { offset, bytesPerVoxel, Type } = await readHead(file, path, shape);
+    const { offset, bytesPerVoxel, unsigned, Type } = await readHead(file, path, shape);
     const known = new Uint8Array(65536);
     for (const value of labels.values) known[value] = 1;
     const bytes = Buffer.alloc(Math.min(CHUNK_BYTES, voxels(shape) * bytesPerVoxel));
@@ -131,7 +132,7 @@ async function check(path: string, shape: Triple, labels: Labels, digest: Digest
       digest.update(part);
       at += part.byteLength;
     }
-    return { path, offset, bytesPerVoxel };
+    return { path, offset, bytesPerVoxel, unsigned };
   } catch (error) {
     throw fileError(path, error);
   }
@@ -153,7 +154,7 @@ async function readHead(file: FileHandle, path: string, shape: Triple): Promise<
   // Older releases of nnU-Net keep a channel axis.
   checkShape(path, found.length === 4 && found[0] === 1 ? found.slice(1) : found, shape);
   const Type = { '|i1': Int8Array, '|u1': Uint8Array, '<i2': Int16Array }[dtype];
-  return { path, offset, bytesPerVoxel: Type.BYTES_PER_ELEMENT, Type };
+  return { path, offset, bytesPerVoxel: Type.BYTES_PER_ELEMENT, unsigned: dtype === '|u1', Type };
 }
 
 function checkShape(path: string, found: readonly number[], shape: Triple): void {

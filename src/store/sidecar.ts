@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { Packr } from 'msgpackr';
-import { StoreError } from '../common/errors.ts';
+import { fileError, StoreError } from '../common/errors.ts';
 import { type Box, type Triple, voxels } from '../common/geometry.ts';
 import type { Checksum } from '../common/hash.ts';
 import type { ClassLocations } from './class-locations.ts';
@@ -68,6 +69,17 @@ export function encodeSidecar(sidecar: Sidecar): Buffer {
     locations: new Uint8Array(entry.locations.buffer, entry.locations.byteOffset, entry.locations.byteLength),
   }));
   return packr.pack({ ...sidecar, classes });
+}
+
+/** @throws StoreError, FileError naming `path` */
+export function readSidecarFile(path: string): Sidecar {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw fileError(path, error);
+  }
+  return decodeSidecar(path, bytes);
 }
 
 /** @throws StoreError naming `path`. */

@@ -1,7 +1,10 @@
-import { StoreError } from '../common/errors.ts';
+import { readFile } from 'node:fs/promises';
+import { fileError, StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 import type { Checksum } from '../common/hash.ts';
+import type { LargestBlock } from '../formats/b2nd/head.ts';
 import { isWide, type Labels } from '../raw/labels.ts';
+import { ARRAY_FORMATS, type ArrayFormat } from './file-names.ts';
 import type { Coverage, Sidecar, StoredFile } from './sidecar.ts';
 
 /** One case as the store's index lists it. */
@@ -26,6 +29,10 @@ export interface StoreIndex {
   channels: string[];
   labels: Labels;
   labelDtype: 'int8' | 'int16';
+  /** How the voxels are stored. Default: npy. */
+  arrays?: ArrayFormat;
+  /** Of all .b2nd files, where there are any: how much memory it takes to read them. */
+  largestBlock?: LargestBlock;
   /** What the cases were written with, for a person to read. */
   options: unknown;
   optionsHash: string;
@@ -71,6 +78,16 @@ export function indexChecksum(checksum: Checksum, { xxh64: _, ...rest }: Omit<St
   return checksum(JSON.stringify(rest));
 }
 
+/** The index of a store of ours; null in any other folder. @throws FileError */
+export async function readIndex(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw fileError(path, error);
+  }
+}
+
 /** @throws StoreError naming `path` */
 export function parseIndex(path: string, text: string): StoreIndex {
   let index: StoreIndex;
@@ -87,10 +104,12 @@ export function parseIndex(path: string, text: string): StoreIndex {
       `the store has version ${index.version}, this voxfeed reads version 2`,
       'Preprocess the data set into a new folder',
     );
-  const { cases, channels, labels, labelDtype, configuration, plans, files } = index;
+  const { cases, channels, labels, labelDtype, arrays = 'npy', largestBlock, configuration, plans, files } = index;
   const whole =
     [cases, channels, labels?.classes].every(Array.isArray) &&
     ['int8', 'int16'].includes(labelDtype) &&
+    ARRAY_FORMATS.includes(arrays) &&
+    (arrays !== 'b2nd' || (Number.isInteger(largestBlock?.bytes) && Number.isInteger(largestBlock?.channels))) &&
     [configuration, plans].every((name) => name === null || typeof name === 'string') &&
     typeof files === 'object' &&
     files !== null &&

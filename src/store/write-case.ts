@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { writeAtomic } from '../common/atomic-file.ts';
+import { fileError } from '../common/errors.ts';
 import { hasher, xxh64 } from '../common/hash.ts';
 import { type Dtype, encodeNpyHeader } from '../formats/npy.ts';
 import { caseFiles } from './file-names.ts';
@@ -17,7 +18,9 @@ export interface CaseContent extends Omit<Sidecar, 'format' | 'version' | 'chann
 /** Writes the three files of a case. The sidecar comes last: where it stands, the case is whole. @throws FileError */
 export async function writeCase(dir: string, { images, segmentation, ...content }: CaseContent): Promise<StoredCase> {
   const paths = caseFiles(dir, content.id);
-  await rm(paths.sidecar, { force: true });
+  await rm(paths.sidecar, { force: true }).catch((error) => {
+    throw fileError(paths.sidecar, error);
+  });
   const data = await writeArray(paths.data, '<f4', [images.length, ...content.shape], images);
   const labels = await writeArray(paths.segmentation, segmentation instanceof Int8Array ? '|i1' : '<i2', content.shape, [segmentation]);
   const unsigned: Omit<Sidecar, 'xxh64'> = {

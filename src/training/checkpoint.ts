@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomic } from '../common/atomic-file.ts';
 import { CheckpointError, fileError } from '../common/errors.ts';
+import { makeFolders } from '../common/folders.ts';
 import { voxels } from '../common/geometry.ts';
 import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.ts';
 import type { LoaderState } from '../loader/options/state.ts';
@@ -40,9 +41,7 @@ export async function writeCheckpoint(
   list: readonly Parameter[],
   numbers: Numbers,
 ): Promise<void> {
-  await mkdir(dir, { recursive: true }).catch((error) => {
-    throw fileError(dir, error);
-  });
+  await makeFolders(dir);
   const files = { network: `network-${checkpoint.epoch}.safetensors`, momentum: `momentum-${checkpoint.epoch}.safetensors` };
   const tensors = (all: Float32Array) =>
     list.map(({ name, shape, offset }) => ({ name, shape, data: all.subarray(offset, offset + voxels(shape)) }));
@@ -51,9 +50,11 @@ export async function writeCheckpoint(
   await writeAtomic(join(dir, files.momentum), encodeSafetensors(tensors(numbers.momentum), metadata));
   const json: Checkpoint = { format: 'voxfeed-checkpoint', version: 1, ...checkpoint, files };
   await writeAtomic(join(dir, CHECKPOINT_FILE), [Buffer.from(`${JSON.stringify(json, null, 1)}\n`)]);
-  for (const name of await readdir(dir)) {
-    if (/^(network|momentum)-\d+\.safetensors/.test(name) && name !== files.network && name !== files.momentum)
-      await rm(join(dir, name), { force: true });
+  const outdated = (name: string) => /^(network|momentum)-\d+\.safetensors$/.test(name) && !Object.values(files).includes(name);
+  try {
+    for (const name of await readdir(dir)) if (outdated(name)) await rm(join(dir, name), { force: true });
+  } catch (error) {
+    throw fileError(dir, error);
   }
 }
 

@@ -1,12 +1,14 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeAtomic } from '../common/atomic-file.ts';
 import { CheckpointError, fileError, OptionError } from '../common/errors.ts';
+import { openFolder } from '../common/folders.ts';
 import { checkOptions, given } from '../common/options.ts';
 import { PatchLoader } from '../loader/loader.ts';
 import { checkStore, type LoaderOptions } from '../loader/options/options.ts';
 import type { ResumeOptions } from '../loader/options/state.ts';
 import type { Network } from '../plans/network.ts';
-import type { Configuration } from '../plans/plans-file.ts';
+import type { PlannedConfiguration } from '../plans/plans-file.ts';
 import { foregroundOf, type Labels } from '../raw/labels.ts';
 import { DATASET_FILE } from '../store/file-names.ts';
 import { readFold } from '../store/splits.ts';
@@ -37,6 +39,7 @@ const PROGRESS_MS = 250;
 export async function train(store: Store, options: TrainOptions): Promise<TrainReport> {
   checkStore(store);
   const { out, saveEvery, onStart, onProgress, onEpoch } = checkOptions({ ...FEED_OPTIONS, ...TRAIN_OPTIONS }, options);
+  await using _folder = await openFolder(out);
   const before = await checkpointOf(options);
   const recipe = recipeOf(options, before);
   const { configuration, network } = trainable(store, options.config);
@@ -85,7 +88,7 @@ async function checkpointOf({ out, continue: goOn = false }: TrainOptions): Prom
 }
 
 /** @throws OptionError for what this trainer cannot train, StoreError, PlansError */
-function trainable(store: Store, config: string | undefined): { configuration: Configuration; network: Network } {
+function trainable(store: Store, config: string | undefined): { configuration: PlannedConfiguration; network: Network } {
   const configuration = storeConfiguration(store, config);
   const { name, network, previousStage } = configuration;
   if (network === null)
@@ -137,7 +140,7 @@ function loaderOptions(store: Store, options: TrainOptions, { iterations, valida
 function trainingOptions(
   loader: PatchLoader,
   { index: { labels, channels } }: Store,
-  { name, network, batchDice }: Configuration & { network: Network },
+  { name, network, batchDice }: PlannedConfiguration & { network: Network },
   recipe: Recipe,
   before: Checkpoint | null,
 ): TrainingOptions {
@@ -177,14 +180,13 @@ function classesOf({ values, classes }: Labels): number {
 }
 
 /** What prediction needs beside the checkpoint: as in nnU-Net's results folders. */
-async function copyModelFiles({ dir, index: { plans } }: Store, out: string): Promise<void> {
+async function copyModelFiles({ aboutDir, index: { plans } }: Store, out: string): Promise<void> {
   const copies = [[DATASET_FILE, DATASET_FILE], ...(plans === null ? [] : [[plans, PLANS_COPY]])];
   for (const [from, to] of copies) {
-    try {
-      await mkdir(out, { recursive: true });
-      await copyFile(join(dir, from), join(out, to));
-    } catch (error) {
-      throw fileError(join(out, to), error);
-    }
+    const path = join(aboutDir, from);
+    const bytes = await readFile(path).catch((error) => {
+      throw fileError(path, error);
+    });
+    await writeAtomic(join(out, to), [bytes]);
   }
 }

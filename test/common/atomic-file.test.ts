@@ -1,8 +1,10 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import crypto from 'node:crypto';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { writeAtomic } from '../../src/common/atomic-file.ts';
+import { replaceBuiltin } from '../fixtures/builtin.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 
 async function handlePrototype(): Promise<FileHandle> {
@@ -27,6 +29,17 @@ async function fullDisk(first: number): Promise<void> {
   onTestFinished(() => spy.mockRestore());
 }
 
+/** The flush of a file succeeds, that of its folder fails. */
+async function folderSyncFails(code: string): Promise<void> {
+  const prototype = await handlePrototype();
+  const sync = prototype.sync;
+  const spy = vi.spyOn(prototype, 'sync').mockImplementation(async function (this: FileHandle) {
+    if ((await this.stat()).isDirectory()) throw systemError(code, 'it cannot be done', 'fsync');
+    return Reflect.apply(sync, this, []);
+  });
+  onTestFinished(() => spy.mockRestore());
+}
+
 const parts = [Buffer.from('first '), Buffer.alloc(0), Buffer.from('second '), Buffer.from('third')];
 
 describe('an atomic file', () => {
@@ -43,13 +56,57 @@ describe('an atomic file', () => {
     expect(readFileSync(join(dir, 'a.bin'))).toHaveLength(0);
   });
 
-  it('replaces the one that was there, and a partial one that a killed run left', async () => {
+  it('replaces the one that was there', async () => {
     const dir = temporaryFolder();
     writeFileSync(join(dir, 'a.bin'), 'an older and longer content of the file');
-    writeFileSync(join(dir, 'a.bin.voxfeed-partial'), 'the beginning of something that never ended');
     await writeAtomic(join(dir, 'a.bin'), parts);
     expect(readFileSync(join(dir, 'a.bin'), 'utf8')).toBe('first second third');
     expect(readdirSync(dir)).toEqual(['a.bin']);
+  });
+
+  it('takes the place of a symbolic link, and leaves alone what that leads to', async () => {
+    const dir = temporaryFolder();
+    writeFileSync(join(dir, 'precious'), 'to be kept');
+    symlinkSync(join(dir, 'precious'), join(dir, 'a.bin'));
+    await writeAtomic(join(dir, 'a.bin'), parts);
+    expect(lstatSync(join(dir, 'a.bin')).isFile()).toBe(true);
+    expect(readFileSync(join(dir, 'precious'), 'utf8')).toBe('to be kept');
+  });
+
+  it('is whole, whoever of many writes it last', async () => {
+    const dir = temporaryFolder();
+    const contents = Array.from({ length: 20 }, (_, i) => Buffer.alloc(1000 + i, i));
+    await Promise.all(contents.map((content) => writeAtomic(join(dir, 'a.bin'), [content])));
+    expect(contents).toContainEqual(readFileSync(join(dir, 'a.bin')));
+    expect(readdirSync(dir)).toEqual(['a.bin']);
+  });
+
+  it('has a temporary file that is opened exclusively: nothing is written through a link in its place', async () => {
+    const dir = temporaryFolder();
+    replaceBuiltin(crypto, 'randomBytes', (() => Buffer.from('deadbeef', 'hex')) as never);
+    writeFileSync(join(dir, 'precious'), 'to be kept');
+    symlinkSync(join(dir, 'precious'), join(dir, `a.bin.${process.pid}-deadbeef.voxfeed-partial`));
+    await expect(writeAtomic(join(dir, 'a.bin'), parts)).rejects.toMatchObject({
+      name: 'FileError',
+      what: expect.stringContaining('EEXIST'),
+    });
+    expect(readFileSync(join(dir, 'precious'), 'utf8')).toBe('to be kept');
+  });
+
+  it.each(['EINVAL', 'EBADF', 'ENOTSUP'])(
+    'stands though its folder cannot be flushed (%s), as on some network file systems',
+    async (code) => {
+      const dir = temporaryFolder();
+      await folderSyncFails(code);
+      await writeAtomic(join(dir, 'a.bin'), parts);
+      expect(readFileSync(join(dir, 'a.bin'), 'utf8')).toBe('first second third');
+    },
+  );
+
+  it('is not taken for written where flushing its folder fails otherwise', async () => {
+    const path = join(temporaryFolder(), 'a.bin');
+    await folderSyncFails('EIO');
+    await expect(writeAtomic(path, parts)).rejects.toMatchObject({ name: 'FileError', where: path, what: expect.stringContaining('EIO') });
   });
 
   it('is written whole where the system takes a few bytes at a time', async () => {

@@ -38,6 +38,32 @@ describe('errors', () => {
     expect(fileError('x', bug)).toBe(bug);
   });
 
+  it.each([
+    [-122, /^f: disk quota exceeded \(EDQUOT\)\. Your quota is used up/],
+    [-116, /^f: stale file handle: .* \(ESTALE\)\. Mount the folder anew/],
+    [-117, /\(EUCLEAN\)\. The disk or its file system is damaged/],
+    [-74, /\(EBADMSG\)\. The disk or its file system is damaged/],
+    [-37, /^f: no locks available \(ENOLCK\)/],
+    [-127, /\(EKEYEXPIRED\)\. Log in to the file server/],
+    [-4095, /^f: the system reports an error that has no name here \(errno 4095\)\. Check/],
+  ])('of the system that Node has no name for are told by their number: %d', (errno, said) => {
+    const code = `Unknown system error ${errno}`;
+    const system = Object.assign(new Error(`${code}: ${code}, read`), { code, errno });
+    expect(fileError('f', system)).toMatchObject({ name: 'FileError', where: 'f', message: expect.stringMatching(said), cause: system });
+  });
+
+  it('of the system that Node names say what it says, and what to do', () => {
+    const failing = (code: string, text: string) =>
+      fileError('f', Object.assign(new Error(`${code}: ${text}, open 'f'`), { code })).message;
+    expect(failing('EROFS', 'read-only file system')).toBe(
+      'f: read-only file system (EROFS). It cannot be written to: choose another place',
+    );
+    expect(failing('EREMOTEIO', 'remote I/O error')).toMatch(/\(EREMOTEIO\)\. Check the file server/);
+    expect(failing('EXDEV', 'cross-device link')).toBe('f: cross-device link (EXDEV). Check the file and the disk it is on');
+    const own = Object.assign(new TypeError('The "path" argument must be of type string'), { code: 'ERR_INVALID_ARG_TYPE' });
+    expect(fileError('f', own)).toBe(own);
+  });
+
   it('of many cases are listed, up to twenty', () => {
     const errors = Array.from({ length: 25 }, (_, i) => new CaseError(`case ${i}`, 'bad', 'Mend'));
     const { message } = new CasesError('data', errors);

@@ -39,13 +39,13 @@ beforeEach(async () => {
 describe('the segmentations of a previous stage', () => {
   it('are arrays, or NIfTI files that are converted once', async () => {
     const { hash, arrays } = await openPreviousStage(dir, store);
-    expect(arrays).toEqual([0, 1].map((i) => ({ path: join(dir, `case_00${i}.npy`), offset: 128, bytesPerVoxel: 1 })));
+    expect(arrays).toEqual([0, 1].map((i) => ({ path: join(dir, `case_00${i}.npy`), offset: 128, bytesPerVoxel: 1, unsigned: true })));
     for (const ending of ['.nii.gz', '.nii']) {
       rmSync(join(dir, 'case_001.npy'));
       const nifti = join(dir, `case_001${ending}`);
       writeNifti(nifti, { shape: SHAPES[1], data: labels[1], datatype: 'uint8' });
       const converted = await openPreviousStage(dir, store);
-      expect(converted).toEqual({ hash, arrays });
+      expect(converted).toEqual({ hash, arrays: [arrays[0], { ...arrays[1], unsigned: false }] });
       expect(new Uint8Array(readFileSync(join(dir, 'case_001.npy')).subarray(128))).toEqual(labels[1]);
       // What is newer counts, and nothing else lies about.
       writeNifti(nifti, { shape: SHAPES[1], data: labels[1].map((label) => 2 - label), datatype: 'int16' });

@@ -247,9 +247,9 @@ describe('class locations that changed under an open store', () => {
     const sidecar = decodeSidecar(path, readFileSync(path));
     const [first, ...others] = sidecar.classes;
     writeFileSync(path, encodeSidecar({ ...sidecar, classes: [{ ...first, locations: first.locations.subarray(1) }, ...others] }));
-    expect(() => store.location(0, 0, 0)).toThrow(expect.objectContaining(refusal(path, 'are not those of voxfeed.json')));
+    expect(() => store.location(0, 0, 0)).toThrow(expect.objectContaining(refusal(path, 'are not those of the index')));
     writeFileSync(path, encodeSidecar({ ...sidecar, classes: others }));
-    expect(() => store.location(0, 0, 0)).toThrow(expect.objectContaining(refusal(path, 'are not those of voxfeed.json')));
+    expect(() => store.location(0, 0, 0)).toThrow(expect.objectContaining(refusal(path, 'are not those of the index')));
   });
 
   it('are refused where the file is damaged', async () => {
