@@ -10,7 +10,8 @@ import { gridShape } from './grid.ts';
  * - 4 C V for the channels;
  * - 16 V for one more channel twice over (reading: file and label; resampling: source, intermediate, result; locations: two
  *   lists of indices; coverage: the summed-area table), the segmentation, and the marks of the nonzero region;
- * - one file as it is on disk and inflated.
+ * - one file as it is on disk and inflated;
+ * - for nnU-Net, 4 C V for the channels once more, compressed: that may be no less.
  *
  * 0 if a header cannot be read: the worker will say what is wrong with it.
  */
@@ -20,9 +21,9 @@ export async function caseBytes(task: CaseTask): Promise<number> {
   const heads = await Promise.all(paths.map((path) => readNiftiHead(path).catch(() => null)));
   if (heads.includes(null)) return 0;
   const [{ shape, spacing }] = heads as NonNullable<(typeof heads)[number]>[];
-  const grids = task.kind === 'write' ? [task.options] : task.kind === 'coverage' ? task.grids : [];
+  const grids = 'options' in task ? [task.options] : task.kind === 'coverage' ? task.grids : [];
   const largest = Math.max(voxels(shape), ...grids.map((grid) => voxels(gridShape(grid, shape, spacing))));
   const files = Math.max(...heads.map((head) => (head === null ? 0 : head.fileBytes + head.voxelBytes * voxels(head.shape))));
-  const channels = task.kind === 'coverage' ? 0 : images.length;
+  const channels = { fingerprint: 1, coverage: 0, write: 1, 'write-nnunet': 2 }[task.kind] * images.length;
   return (4 * channels + 16) * largest + files;
 }
