@@ -100,7 +100,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       layout: this.#layout,
       arrays,
       recipes,
-      openCases: openCasesPerWorker(workers, previous ? 3 : 2),
+      openCases: arrays.format === 'npz' ? 1 : openCasesPerWorker(workers, previous ? 3 : 2),
     };
     this.#pool = new WorkerPool(workerModule, workers, workerData);
     const caseIds = store.cases.map(({ id }) => id);

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import { fileError, StoreError } from '../../common/errors.ts';
 import { voxels } from '../../common/geometry.ts';
 import { B2ndArray } from '../../formats/b2nd/array.ts';
-import { decodeArray } from '../../formats/b2nd/decode-array.ts';
+import { DenseReader } from '../../formats/b2nd/dense.ts';
 import { DTYPES, type Dtype, NPY_HEADER_BYTES, parseNpyHeader } from '../../formats/npy.ts';
 import { readNpzArray, readNpzMembers } from '../../formats/npz.ts';
 import { readExactly } from '../../formats/read-exactly.ts';
@@ -16,6 +16,8 @@ export interface WholeArray {
 }
 
 const REMEDY = "Run nnU-Net's preprocessing again for this case";
+/** A file with larger blocks is none of nnU-Net's, and would take three times as much memory. */
+const LARGEST_BLOCK = 512 * 1024 ** 2;
 const ELEMENTS = { '<f4': Float32Array, '<i2': Int16Array, '|i1': Int8Array, '|u1': Uint8Array } as const;
 
 /** Reads all of an array. @param member its name in an .npz. @throws StoreError, FileError */
@@ -52,7 +54,9 @@ export function readSegmentation(path: string, format: ArrayFormat): Int8Array |
 function readBytes(path: string, fd: number, format: ArrayFormat, member: string): { dtype: string; bytes: Uint8Array } {
   if (format === 'b2nd') {
     const array = new B2ndArray(path, fd);
-    return { dtype: array.head.dtype, bytes: decodeArray(array) };
+    const { dtype, blockBytes } = array.head;
+    if (blockBytes > LARGEST_BLOCK) throw new StoreError(path, `its blocks hold ${blockBytes} bytes`, REMEDY);
+    return { dtype, bytes: new DenseReader(blockBytes).read(array, { lower: [0, 0, 0, 0], upper: array.grid.shape }) };
   }
   if (format === 'npz') {
     const found = readNpzMembers(path, fd).get(member);
