@@ -87,7 +87,7 @@ export class OpenFiles {
     const { dir, format, cases, channels, labelBytes, previous } = this.#stored;
     const { id, shape } = cases[caseNumber];
     const paths = caseFiles(dir, id, format);
-    const open = (path: string, kind: Kind): OpenArray => this.#retrying(() => OPEN[format](path, kind), path);
+    const open = (path: string, kind: Kind, how = format): OpenArray => this.#retrying(() => OPEN[how](path, kind), path);
     const data = open(paths.data, { shapes: [[channels, ...shape]], bytes: 4, labels: false });
     const opened = [data];
     try {
@@ -96,8 +96,7 @@ export class OpenFiles {
       opened.push(segmentation);
       if (previous === null) return { data, segmentation };
       const before = previous[caseNumber];
-      const fd = (): OpenNpy => ({ ...before, fd: openSync(before.path, 'r'), remedy: REMEDY });
-      return { data, segmentation, previous: this.#retrying(fd, before.path) };
+      return { data, segmentation, previous: open(before.path, { shapes: [shape, [1, ...shape]], bytes: 2, labels: true }, before.format) };
     } catch (error) {
       for (const array of opened) if ('fd' in array) closeSync(array.fd);
       throw error;
@@ -105,7 +104,7 @@ export class OpenFiles {
   }
 
   /** Others may have used up the descriptors: then fewer cases stay open, and nothing fails. */
-  #retrying<T extends OpenArray>(openOne: () => T, path: string): T {
+  #retrying(openOne: () => OpenArray, path: string): OpenArray {
     for (;;) {
       try {
         return openOne();
