@@ -105,7 +105,6 @@ export class WorkerPool {
     while (this.#threads.size < this.size && this.#closed === null) {
       try {
         this.#add(this.#start());
-        this.#refused = 0;
       } catch (error) {
         this.#refuse(error as Error);
         return;
@@ -119,6 +118,7 @@ export class WorkerPool {
     this.#watchdog.begin();
     thread.run(null).then(
       () => {
+        this.#refused = 0;
         this.#handOut();
         if (this.#up || [...this.#threads].some(({ ready }) => !ready) || this.#threads.size < this.size) return;
         this.#up = true;
@@ -135,7 +135,7 @@ export class WorkerPool {
   #refuse(error: Error): void {
     const what = `the system starts no more threads (${error.message})`;
     const action = 'Use fewer `workers`, or raise the limit of threads (`ulimit -u`, pids of the container) or of open files (`ulimit -n`)';
-    const alone = this.#threads.size === 0;
+    const alone = ![...this.#threads].some(({ ready }) => ready);
     this.#refused++;
     if (!this.#up || (alone && this.#refused >= TRIES)) {
       this.#giveUp(new WorkerError('workers', what, action), error);
