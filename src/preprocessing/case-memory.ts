@@ -1,5 +1,5 @@
 import { voxels } from '../common/geometry.ts';
-import { readNiftiHead } from '../formats/nifti.ts';
+import { readNiftiHead } from '../formats/nifti-head.ts';
 import type { CaseTask } from './case-task.ts';
 import { gridShape } from './grid.ts';
 
@@ -22,7 +22,7 @@ export async function caseBytes(task: CaseTask): Promise<number> {
   const [{ shape, spacing }] = heads as NonNullable<(typeof heads)[number]>[];
   const grids = task.kind === 'write' ? [task.options] : task.kind === 'coverage' ? task.grids : [];
   const largest = Math.max(voxels(shape), ...grids.map((grid) => voxels(gridShape(grid, shape, spacing))));
-  const files = Math.max(...heads.map((head) => (head === null ? 0 : head.fileBytes + head.voxelBytes * voxels(head.shape))));
+  const files = Math.max(...heads.map((head) => (head === null ? 0 : head.fileBytes + head.offset + head.voxelBytes)));
   const channels = task.kind === 'coverage' ? 0 : images.length;
   return (4 * channels + 16) * largest + files;
 }
