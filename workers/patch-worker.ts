@@ -3,6 +3,7 @@ import { workerData } from 'node:worker_threads';
 import { loadCustomSteps } from '../src/augmentation/options.ts';
 import { PatchMaker } from '../src/augmentation/patch-maker.ts';
 import { pack } from '../src/common/errors.ts';
+import { enter, reportTo, STAGE } from '../src/common/progress.ts';
 import { BoxReader } from '../src/reading/boxes.ts';
 import { type OpenArray, type OpenCase, OpenFiles } from '../src/reading/open-files.ts';
 import { ResidentCases } from '../src/reading/resident-cases.ts';
@@ -41,6 +42,7 @@ export default async function run(task: PatchTask | null): Promise<PatchAnswer> 
 function fill(task: PatchTask): PatchAnswer {
   const start = performance.now();
   const scratch = ring.scratchPointer(task.scratch);
+  reportTo(ring.progress(task.scratch));
   for (const slotTask of JSON.parse(task.slots) as SlotTask[]) {
     try {
       write(slotTask, scratch);
@@ -48,6 +50,8 @@ function fill(task: PatchTask): PatchAnswer {
       // The files may be what is wrong: the next try opens them anew.
       files.close(slotTask.plan.caseNumber);
       return { busyMs: performance.now() - start, error: pack(error) };
+    } finally {
+      enter(STAGE.none);
     }
   }
   return { busyMs: performance.now() - start };
@@ -55,6 +59,8 @@ function fill(task: PatchTask): PatchAnswer {
 
 function write({ entry, configuration, slot, plan }: SlotTask, scratch: number): void {
   ring.setSlotState(entry, slot, SLOT_STATE.writing);
+  // Opening a case, and loading one that stays in memory, is reading, too.
+  enter(STAGE.reading);
   const targets = recipes[configuration].targets.shapes.map((_, target) => ring.targetPointer(entry, configuration, slot, target));
   const place = { data: ring.dataPointer(entry, configuration, slot), targets, scratch };
   const { shape } = cases[plan.caseNumber];

@@ -1,5 +1,5 @@
 import type { Axis, Triple } from '../common/geometry.ts';
-import type { LargestBlock } from '../formats/b2nd/head.ts';
+import { type LargestBlock, largestBlock } from '../formats/b2nd/head.ts';
 import type { PadMode } from '../reading/pad.ts';
 import type { TargetType } from '../shared-memory/target-array.ts';
 import { cropOf } from './crop-size.ts';
@@ -19,6 +19,8 @@ export interface RecipeOptions {
   augmentation: readonly Step[];
   deepSupervision: readonly (readonly number[])[];
   regions: number[][] | null;
+  /** In a cascade: its files. */
+  previous?: { largestBlock: LargestBlock | null } | null;
   /** What targets are made of. Default: int16. */
   targetType?: TargetType;
   /** The labels of each class whose presence in patches is counted. Default: none. */
@@ -34,6 +36,7 @@ export function recipeOf({
   augmentation,
   deepSupervision,
   regions,
+  previous = null,
   targetType = 'int16',
   counted = [],
 }: RecipeOptions): PatchRecipe {
@@ -48,6 +51,7 @@ export function recipeOf({
   };
   const targets = { shapes: targetShapes(patchSize, deepSupervision), regions, type: targetType };
   const shapes = store.cases.map(({ shape }) => shape);
-  const volumes = { channels, shapes, largestBlock: store.index.largestBlock ?? null };
+  const blocks = [store.index.largestBlock, previous?.largestBlock].flatMap((block) => block ?? []);
+  const volumes = { channels, shapes, largestBlock: largestBlock(blocks) };
   return { pipeline, targets, scratch: planScratch(pipeline, targets, volumes), padMode, counted };
 }

@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { NIFTI1 } from 'nifti-reader-js';
 import { writeAtomic } from '../common/atomic-file.ts';
-import { fileError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
+import { readNiftiStart } from './nifti-head.ts';
 
 /** Where the two versions of NIfTI keep what voxels of another kind change, in bytes. */
 const FIRST = { size: 348, datatype: 70, bits: 72, offset: 108, slope: 112, inter: 116, calibration: [124, 128], wide: false };
@@ -39,13 +38,7 @@ export function encodeNifti(data: Voxels, [depth, height, width]: Triple, affine
  * @throws FileError
  */
 export async function writeLabels(path: string, labels: Int16Array, image: string): Promise<void> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(image);
-    if (image.endsWith('.gz')) bytes = gunzipSync(bytes);
-  } catch (error) {
-    throw fileError(image, error);
-  }
+  const bytes = await readNiftiStart(image);
   const fits = labels.every((label) => label >= 0 && label < 256);
   const whole = withVoxels(bytes, fits ? Uint8Array.from(labels) : labels);
   await writeAtomic(path, [path.endsWith('.gz') ? gzipSync(whole) : whole]);

@@ -1,7 +1,10 @@
 import { voxels } from '../common/geometry.ts';
-import { readNiftiHead } from '../formats/nifti.ts';
+import { readNiftiHead } from '../formats/nifti-head.ts';
 import type { CaseTask } from './case-task.ts';
 import { gridShape } from './grid.ts';
+
+/** How often all channels are in memory at most. */
+const CHANNELS = { fingerprint: 1, coverage: 0, write: 1, 'write-nnunet': 2 };
 
 /**
  * The most bytes that a worker takes for one case, an upper bound from the headers of its files. With V voxels, those of the
@@ -23,7 +26,7 @@ export async function caseBytes(task: CaseTask): Promise<number> {
   const [{ shape, spacing }] = heads as NonNullable<(typeof heads)[number]>[];
   const grids = 'options' in task ? [task.options] : task.kind === 'coverage' ? task.grids : [];
   const largest = Math.max(voxels(shape), ...grids.map((grid) => voxels(gridShape(grid, shape, spacing))));
-  const files = Math.max(...heads.map((head) => (head === null ? 0 : head.fileBytes + head.voxelBytes * voxels(head.shape))));
-  const channels = { fingerprint: 1, coverage: 0, write: 1, 'write-nnunet': 2 }[task.kind] * images.length;
+  const files = Math.max(...heads.map((head) => (head === null ? 0 : head.fileBytes + head.offset + head.voxelBytes)));
+  const channels = CHANNELS[task.kind] * images.length;
   return (4 * channels + 16) * largest + files;
 }

@@ -3,7 +3,7 @@ import { BlockReader, blockScratchBytes } from '../formats/b2nd/blocks.ts';
 import { readExactly } from '../formats/read-exactly.ts';
 import { bindKernels, type Kernels, type LabelType, type SharedMemory } from '../kernels/kernels.ts';
 import { type Strided, strided } from '../kernels/strided.ts';
-import type { OpenArray, OpenBlocks, OpenNpy } from './open-files.ts';
+import type { OpenArray, OpenBlocks, OpenInflated, OpenNpy } from './open-files.ts';
 
 /** A volume in the shared memory: C-ordered voxels from `pointer` on. */
 export interface ResidentArray extends LabelType {
@@ -118,7 +118,7 @@ export class BoxReader {
   /** A whole array to `pointer`, as `copy` does. */
   load(source: OpenArray, channels: number, shape: Triple, pointer: number, bytesPerVoxel: number, scratch: number): void {
     if ('offset' in source && source.bytesPerVoxel === bytesPerVoxel)
-      readExactly(source, this.#bytes, pointer, channels * voxels(shape) * bytesPerVoxel, source.offset);
+      this.#readBytes(source, pointer, channels * voxels(shape) * bytesPerVoxel, source.offset);
     else this.copy(source, { channels: [0, channels], shape, box: { lower: [0, 0, 0], upper: shape } }, pointer, bytesPerVoxel, scratch);
   }
 
@@ -129,16 +129,21 @@ export class BoxReader {
     });
   }
 
-  #readSlabs(file: OpenNpy, channel: number, { shape, box }: Wanted, scratch: number, take: TakeBox): void {
+  #readSlabs(file: OpenNpy | OpenInflated, channel: number, { shape, box }: Wanted, scratch: number, take: TakeBox): void {
     const [depth, rows, columns] = boxShape(box);
     const { row, plane, pointer: start } = place(file, file.offset, channel, { shape, box });
     const span = (rows - 1) * row + columns * file.bytesPerVoxel;
     const atOnce = plane - span > WORTHWHILE_GAP ? 1 : Math.max(1, Math.floor((this.#scratchBytes - span) / plane) + 1);
     for (let z = 0; z < depth; z += atOnce) {
       const planes = Math.min(atOnce, depth - z);
-      readExactly(file, this.#bytes, scratch, (planes - 1) * plane + span, start + z * plane);
+      this.#readBytes(file, scratch, (planes - 1) * plane + span, start + z * plane);
       take(channel, { pointer: scratch, row, plane }, [z, 0, 0], [planes, rows, columns]);
     }
+  }
+
+  #readBytes(file: OpenNpy | OpenInflated, pointer: number, length: number, position: number): void {
+    if ('bytes' in file) this.#bytes.set(file.bytes.subarray(position, position + length), pointer);
+    else readExactly(file, this.#bytes, pointer, length, position);
   }
 }
 

@@ -4,7 +4,8 @@ import { fileError, StoreError } from '../common/errors.ts';
 import { show, type Triple, voxels } from '../common/geometry.ts';
 import { B2ndArray } from '../formats/b2nd/array.ts';
 import { nameOf } from '../formats/dtype-names.ts';
-import { DTYPES, NPY_HEADER_BYTES, parseNpyHeader } from '../formats/npy.ts';
+import { DTYPES, NPY_HEADER_BYTES, type NpyHeader, parseNpyHeader } from '../formats/npy.ts';
+import { readNpzArray, readNpzMembers } from '../formats/npz.ts';
 import type { OpenFile } from '../formats/read-exactly.ts';
 import type { LabelType } from '../kernels/kernels.ts';
 import { type ArrayFormat, caseFiles } from '../store/file-names.ts';
@@ -16,13 +17,21 @@ export interface OpenNpy extends OpenFile, LabelType {
   offset: number;
 }
 
+/** An array out of an .npz file, which can only be inflated whole. */
+export interface OpenInflated extends LabelType {
+  path: string;
+  /** The array as an .npy file, in memory. */
+  bytes: Uint8Array;
+  offset: number;
+}
+
 /** An open .b2nd file: compressed blocks. */
 export interface OpenBlocks extends OpenFile, LabelType {
   blocks: B2ndArray;
 }
 
 /** An open array of a case. */
-export type OpenArray = OpenNpy | OpenBlocks;
+export type OpenArray = OpenNpy | OpenBlocks | OpenInflated;
 
 /** The arrays of a case. */
 export interface OpenCase {
@@ -78,7 +87,7 @@ export class OpenFiles {
     const { dir, format, cases, channels, labelBytes, previous } = this.#stored;
     const { id, shape } = cases[caseNumber];
     const paths = caseFiles(dir, id, format);
-    const open = (path: string, kind: Kind): OpenArray => this.#retrying(() => OPEN[format](path, kind), path);
+    const open = (path: string, kind: Kind, how = format): OpenArray => this.#retrying(() => OPEN[how](path, kind), path);
     const data = open(paths.data, { shapes: [[channels, ...shape]], bytes: 4, labels: false });
     const opened = [data];
     try {
@@ -87,16 +96,15 @@ export class OpenFiles {
       opened.push(segmentation);
       if (previous === null) return { data, segmentation };
       const before = previous[caseNumber];
-      const fd = (): OpenNpy => ({ ...before, fd: openSync(before.path, 'r'), remedy: REMEDY });
-      return { data, segmentation, previous: this.#retrying(fd, before.path) };
+      return { data, segmentation, previous: open(before.path, { shapes: [shape, [1, ...shape]], bytes: 2, labels: true }, before.format) };
     } catch (error) {
-      for (const { fd } of opened) closeSync(fd);
+      for (const array of opened) if ('fd' in array) closeSync(array.fd);
       throw error;
     }
   }
 
   /** Others may have used up the descriptors: then fewer cases stay open, and nothing fails. */
-  #retrying<T extends OpenArray>(openOne: () => T, path: string): T {
+  #retrying(openOne: () => OpenArray, path: string): OpenArray {
     for (;;) {
       try {
         return openOne();
@@ -116,9 +124,7 @@ export class OpenFiles {
 }
 
 function closeFiles({ data, segmentation, previous }: OpenCase): void {
-  closeSync(data.fd);
-  closeSync(segmentation.fd);
-  if (previous) closeSync(previous.fd);
+  for (const array of [data, segmentation, previous]) if (array && 'fd' in array) closeSync(array.fd);
 }
 
 /** What an array is to be. */
@@ -133,9 +139,7 @@ interface Kind {
 const OPEN: Record<ArrayFormat, (path: string, kind: Kind) => OpenArray> = {
   npy: (path, kind) => opening(path, (fd) => openNpy(path, fd, kind)),
   b2nd: (path, kind) => opening(path, (fd) => openBlocks(path, fd, kind)),
-  npz: (path) => {
-    throw new StoreError(path, 'boxes cannot be read out of an archive', 'Unpack it: nnU-Net of that time did so before it trained');
-  },
+  npz: (path, kind) => inflate(path, kind),
 };
 
 /** Closes the file again if what is done with it fails. */
@@ -158,6 +162,23 @@ function opening<T>(path: string, use: (fd: number) => T): T {
 function openNpy(path: string, fd: number, kind: Kind): OpenNpy {
   const head = Buffer.alloc(NPY_HEADER_BYTES);
   const header = parseNpyHeader(path, head.subarray(0, readSync(fd, head, 0, head.length, 0)));
+  return { path, fd, remedy: REMEDY, ...checkNpy(path, header, fstatSync(fd).size, kind) };
+}
+
+/** The same of an array in an .npz file, which is closed again. */
+function inflate(path: string, kind: Kind): OpenInflated {
+  return opening(path, (fd) => {
+    const name = kind.labels ? 'seg' : 'data';
+    const member = readNpzMembers(path, fd).get(name);
+    if (member === undefined) throw new StoreError(path, `it has no array "${name}"`, REMEDY);
+    const bytes = readNpzArray(path, fd, member);
+    const array = { path, bytes, ...checkNpy(path, parseNpyHeader(path, bytes), bytes.length, kind) };
+    closeSync(fd);
+    return array;
+  });
+}
+
+function checkNpy(path: string, header: NpyHeader, size: number, kind: Kind): LabelType & { offset: number } {
   const bytesPerVoxel = DTYPES[header.dtype];
   if (!isOf(kind, header) || bytesPerVoxel > kind.bytes)
     throw new StoreError(
@@ -166,9 +187,8 @@ function openNpy(path: string, fd: number, kind: Kind): OpenNpy {
       REMEDY,
     );
   const expected = header.offset + voxels(header.shape) * bytesPerVoxel;
-  const { size } = fstatSync(fd);
   if (size !== expected) throw new StoreError(path, `it holds ${size} bytes instead of ${expected}`, REMEDY);
-  return { path, fd, remedy: REMEDY, offset: header.offset, bytesPerVoxel, unsigned: header.dtype === '|u1' };
+  return { offset: header.offset, bytesPerVoxel, unsigned: header.dtype === '|u1' };
 }
 
 /** The same of a .b2nd file; its chunks are looked at when they are read. */

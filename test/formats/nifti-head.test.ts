@@ -1,7 +1,8 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readNifti, readNiftiHead } from '../../src/formats/nifti.ts';
+import { readNifti } from '../../src/formats/nifti.ts';
+import { readNiftiHead } from '../../src/formats/nifti-head.ts';
 import { type NiftiContent, writeNifti } from '../fixtures/nifti-file.ts';
 import { numbers } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
@@ -15,18 +16,18 @@ function write(name: string, content: Partial<NiftiContent> = {}): string {
 }
 
 describe('the head of a NIfTI file', () => {
-  it.each<[string, Partial<NiftiContent>, number]>([
-    ['plain.nii', {}, 4],
-    ['packed.nii.gz', {}, 4],
-    ['bytes.nii.gz', { datatype: 'uint8' }, 1],
-    ['wide.nii', { datatype: 'float64', bigEndian: true }, 8],
-    ['second.nii.gz', { version: 2, datatype: 'int16' }, 2],
-    ['flat.nii.gz', { shape: [12, 5], spacing: [0.5, 0.75] }, 4],
-    ['extended.nii', { extensions: [Buffer.alloc(3000, 1)] }, 4],
-  ])('of %s says what the whole file does', async (name, content, voxelBytes) => {
+  it.each<[string, Partial<NiftiContent>, number, number]>([
+    ['plain.nii', {}, 240, 352],
+    ['packed.nii.gz', {}, 240, 352],
+    ['bytes.nii.gz', { datatype: 'uint8' }, 60, 352],
+    ['wide.nii', { datatype: 'float64', bigEndian: true }, 480, 352],
+    ['second.nii.gz', { version: 2, datatype: 'int16' }, 120, 544],
+    ['flat.nii.gz', { shape: [12, 5], spacing: [0.5, 0.75] }, 240, 352],
+    ['extended.nii', { extensions: [Buffer.alloc(3000, 1)] }, 240, 352 + 3008],
+  ])('of %s says what the whole file does', async (name, content, voxelBytes, offset) => {
     const path = write(name, content);
     const { shape, spacing } = await readNifti(path);
-    expect(await readNiftiHead(path)).toEqual({ shape, spacing, voxelBytes, fileBytes: statSync(path).size });
+    expect(await readNiftiHead(path)).toEqual({ shape, spacing, voxelBytes, offset, fileBytes: statSync(path).size });
   });
 
   it('is there though only the beginning of a large compressed file is read', async () => {

@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import zlib, { gzipSync } from 'node:zlib';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readNifti } from '../../src/formats/nifti.ts';
 import { encodeNifti, NIFTI_DATATYPES, type NiftiContent, type NiftiDatatype, writeNifti } from '../fixtures/nifti-file.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
@@ -202,6 +203,35 @@ describe('files that cannot be used', () => {
   it('names a header that announces an enormous image, without making room for it', async () => {
     await refused('a.nii', encodeNifti({ ...COUNTING, dims: [3, 32767, 32767, 32767] }), /announces/);
     await refused('a.nii', encodeNifti({ ...COUNTING, version: 2, dims: [3, 2 ** 40, 2 ** 40, 2] }), /announces/);
+    await refused('a.nii.gz', gzipSync(encodeNifti({ ...COUNTING, dims: [3, 32767, 32767, 32767] })), /announces/);
+  });
+
+  it('inflates no more than the header announces', async () => {
+    const inflated = vi.spyOn(zlib, 'gunzipSync');
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      inflated.mockRestore();
+      syncBuiltinESMExports();
+    });
+    const announced = encodeNifti(COUNTING);
+    await refused('a.nii.gz', gzipSync(Buffer.concat([announced, Buffer.alloc(64 * 1024 ** 2)])), /announces 96 bytes.*holds more/);
+    await refused(
+      'a.nii.gz',
+      gzipSync(Buffer.concat([encodeNifti({ ...COUNTING, dims: [4, 4, 3, 2, 900] }), Buffer.alloc(1e6)])),
+      /4 axes/,
+    );
+    const bounds = inflated.mock.calls.map(([, options]) => options?.maxOutputLength);
+    expect(bounds.filter((bound) => bound !== undefined)).toEqual([announced.length]);
+    for (const { value } of inflated.mock.results.filter(({ type }) => type === 'return'))
+      expect((value as Buffer).length).toBeLessThan(17 * 1024 ** 2);
+  });
+
+  it('names a place of the voxels that is none', async () => {
+    for (const offset of [0, -352, 352.5, Number.NaN]) {
+      const bytes = encodeNifti(COUNTING);
+      bytes.writeFloatLE(offset, 108);
+      await refused('a.nii', bytes, /voxels begin at byte/);
+    }
   });
 
   it('names an image with more than three axes', async () => {

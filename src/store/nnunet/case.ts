@@ -8,7 +8,7 @@ import { sampleClassLocations } from '../class-locations.ts';
 import { type ArrayFormat, caseFiles } from '../file-names.ts';
 import { type Sidecar, type SourceFile, sidecarChecksum } from '../sidecar.ts';
 import type { StoreIndex } from '../store-index.ts';
-import { readSegmentation } from './array.ts';
+import { readSegmentation } from '../whole-array.ts';
 import { readArrayHead } from './array-head.ts';
 import { type Grid, readLocations, readOrigin, readProperties } from './properties.ts';
 

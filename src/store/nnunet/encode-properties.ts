@@ -59,7 +59,7 @@ function locationsOf({ locations }: ClassLocations, [, height, width]: Triple): 
 /** ITK's words: steps along the axes x, y, z, where the first voxel is, and the axes' directions by rows. It looks left and to the back. */
 function sitkPlace(affine: readonly (readonly number[])[]): Map<string, unknown> {
   const step = [0, 1, 2].map((column) => Math.hypot(...[0, 1, 2].map((row) => affine[row][column])));
-  const [x, y, z] = affine.slice(0, 3).map((row, i) => (i < 2 ? row.map((value) => -value) : row));
+  const [x, y, z] = affine.slice(0, 3).map((row, i) => (i < 2 ? row.map((value) => 0 - value) : row));
   const floats = (values: readonly number[]): unknown => tuple(values.map((value) => new PythonFloat(value)));
   return new Map([
     ['spacing', floats(step)],

@@ -7,7 +7,7 @@ import type { ClassLocations } from '../class-locations.ts';
 import { type Damage, unreadable, type VerifyReport } from '../damage.ts';
 import { digestFile } from '../digest-file.ts';
 import { caseFiles } from '../file-names.ts';
-import { readArray, readSegmentation } from './array.ts';
+import { readArray, readSegmentation } from '../whole-array.ts';
 import { cacheFolder, keepChecksums, readChecksums } from './cache.ts';
 import { readNnunetCase } from './case.ts';
 import { type NnunetCases, namesOf, readCommon } from './folder.ts';

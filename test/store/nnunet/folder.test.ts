@@ -11,7 +11,7 @@ import { IDENTIFIER, nnunetFolderOf } from '../../fixtures/nnunet-folder.ts';
 import { makeStore } from '../../fixtures/store.ts';
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
 
-const FORMATS: ArrayFormat[] = ['npy', 'npz'];
+const FORMATS: ArrayFormat[] = ['npy', 'npz', 'b2nd'];
 
 let ours: Store;
 let given: Record<string, string>;

@@ -11,8 +11,8 @@ import { IDENTIFIER, nnunetFolderOf } from '../../fixtures/nnunet-folder.ts';
 import { makeStore } from '../../fixtures/store.ts';
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
 
-const FORMATS: ArrayFormat[] = ['npy', 'npz'];
-const FILES: Record<string, string[]> = { npy: ['.npy', '_seg.npy', '.pkl'], npz: ['.npz', '.pkl'] };
+const FORMATS: ArrayFormat[] = ['npy', 'npz', 'b2nd'];
+const FILES: Record<string, string[]> = { npy: ['.npy', '_seg.npy', '.pkl'], npz: ['.npz', '.pkl'], b2nd: ['.b2nd', '_seg.b2nd', '.pkl'] };
 
 let given: Record<string, string>;
 
