@@ -71,6 +71,7 @@ export { type FingerprintOptions, fingerprint } from './preprocessing/fingerprin
 export type { StoreOptions } from './preprocessing/grid.ts';
 export { type PlanDatasetOptions, type PlanReport, planDataset } from './preprocessing/plan-dataset.ts';
 export { type PreprocessOptions, type PreprocessReport, preprocess } from './preprocessing/preprocess.ts';
+export { type NnunetPreprocessOptions, type NnunetReport, preprocessForNnunet } from './preprocessing/preprocess-nnunet.ts';
 export type { Progress, RunOptions } from './preprocessing/run-options.ts';
 export { type StoreContent, writeStore } from './preprocessing/write-store.ts';
 export { type DatasetDescription, readDatasetJson } from './raw/dataset-json.ts';
