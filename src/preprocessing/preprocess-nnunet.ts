@@ -165,8 +165,10 @@ async function findFolder(
   if (dataIdentifier === null || !/^[\w.-]+$/.test(dataIdentifier))
     throw new PlansError(path, `configuration ${configuration.name}: "data_identifier" names no folder`, 'Write the plans again');
   const dir = join(datasetDir, dataIdentifier);
-  const options: NnunetOptions = { labels, channels, normalisation, transpose, spacing, resampling, patchSize, reader };
-  const optionsHash = await xxh64(JSON.stringify(options));
+  const voxels = { labels, channels, normalisation, transpose, spacing, resampling, reader };
+  const options: NnunetOptions = { ...voxels, patchSize };
+  // nnU-Net's planners have the same folder, and other patches: any way to divide a file will do for those.
+  const optionsHash = await xxh64(JSON.stringify(voxels));
   const found = await Promise.all(cases.map((raw) => findWritten(raw, optionsHash, dir)));
   const action = 'Remove that folder, or choose another one';
   for (const [i, { id }] of cases.entries()) {
