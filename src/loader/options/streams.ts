@@ -81,7 +81,7 @@ export async function resolveStreams(
 ): Promise<ResolvedStreams> {
   checkStore(options.store);
   checkOptions(LOADER_OPTIONS, options, { besides: ['store'] });
-  const { configs, fold: wanted, cases, validation: asked = false, epochs = {}, ...base } = options;
+  const { configs, fold: wanted, cases, validation: asked = false, epochs = {}, allowModules: _, ...base } = options;
   if (cases !== undefined) refuseUnknown(cases, ['training', 'validation'], 'cases.');
   const fold = await foldOf(base.store, wanted, cases);
   const opened = { previous, cases: casesOf(fold, 'training') };
