@@ -5,12 +5,13 @@ import { LRUCache } from 'lru-cache';
 import { fileError, StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 import { type Checksum, hasher } from '../common/hash.ts';
+import { checkPath } from '../common/names.ts';
 import type { Plans } from '../plans/plans.ts';
 import { readPlans } from '../plans/plans-file.ts';
 import type { LabelClass } from '../raw/labels.ts';
 import { caseFiles, INDEX_FILE } from './file-names.ts';
-import { decodeSidecar, type Sidecar } from './sidecar.ts';
-import { contentHash, parseIndex, type StoredCase, type StoreIndex } from './store-index.ts';
+import { decodeSidecar, type Sidecar, sidecarChecksum } from './sidecar.ts';
+import { contentHash, indexChecksum, parseIndex, type StoredCase, type StoreIndex } from './store-index.ts';
 
 /** Class locations kept in memory are bounded by this many bytes; they are read again where needed. */
 const LOCATIONS_CACHE_BYTES = 256 * 1024 * 1024;
@@ -92,7 +93,14 @@ export class Store {
     } catch (error) {
       throw fileError(path, error);
     }
-    return decodeSidecar(path, bytes);
+    const sidecar = decodeSidecar(path, bytes);
+    if (sidecarChecksum(this.#checksum, sidecar) !== sidecar.xxh64)
+      throw new StoreError(
+        path,
+        'it is damaged (its contents do not match its checksum)',
+        'Run `voxfeed preprocess` again; it replaces damaged files',
+      );
+    return sidecar;
   }
 
   #readLocations(caseNumber: number): Uint32Array[] {
@@ -129,6 +137,7 @@ function bytesOf(locations: Uint32Array[]): number {
  * ```
  */
 export async function openStore(dir: string): Promise<Store> {
+  checkPath('dir', dir);
   const path = join(dir, INDEX_FILE);
   let text: string;
   try {
@@ -142,10 +151,13 @@ export async function openStore(dir: string): Promise<Store> {
     );
   }
   const index = parseIndex(path, text);
+  const checksum = await hasher();
+  if (indexChecksum(checksum, index) !== index.xxh64)
+    throw new StoreError(path, 'its contents do not match its checksum', 'Run `voxfeed preprocess` again; it writes the index anew');
   await Promise.all(index.cases.map((entry) => checkFiles(dir, entry)));
   // Damaged plans are no concern of those who give patch and batch size themselves.
   const plans = index.plans === null ? null : await readPlans(join(dir, index.plans)).catch((error: Error) => error);
-  return new Store(dir, index, plans, await hasher());
+  return new Store(dir, index, plans, checksum);
 }
 
 async function checkFiles(dir: string, entry: StoredCase): Promise<void> {

@@ -8,6 +8,7 @@ import type { Store } from '../../store/store.ts';
 import { storeConfiguration } from '../../store/store-configuration.ts';
 import { CONFIGURATION_OPTIONS } from './configuration-table.ts';
 import type { LoaderOptions, ResolvedOptions } from './options.ts';
+import { checkLoaderState } from './state-file.ts';
 import type { EpochLengths, ResolvedConfiguration, ResolvedStreams, SavedConfiguration } from './streams.ts';
 import { CONFIG_NAMES, type ConfigName, SHAPING_NAMES } from './table.ts';
 
@@ -117,9 +118,9 @@ export function applyState(options: LoaderOptions | ResumeOptions): AppliedState
   if (!('state' in options) || options.state === undefined)
     return { options: options as LoaderOptions, next: { training: 0, validation: 0 }, saved: [] };
   const { state, ...given } = options;
-  const next = { training: state?.nextBatch, validation: state?.validation?.nextBatch ?? 0 };
-  const usable = (batch: number): boolean => Number.isSafeInteger(batch) && batch >= 0 && Number.isSafeInteger(batch * state.batchSize);
-  if (state?.format !== 'voxfeed-state' || state.version !== 1 || !Object.values(next).every(usable))
+  checkLoaderState(state);
+  const next = { training: state.nextBatch, validation: state.validation?.nextBatch ?? 0 };
+  if (!Object.values(next).every((batch) => Number.isSafeInteger(batch * state.batchSize)))
     throw new OptionError('state', 'it is not the state of a loader', 'Pass what `loader.state()` returned, as an object');
   if (given.store?.hash !== state.storeHash) {
     throw new StateError(
