@@ -49,7 +49,7 @@ function reset(): void {
     pointer: origin.pointer + inside * (origin.plane + origin.row + bytes),
   });
   kernels.copyBox(at(source, 4), target, PATCH[0], PATCH[1], 4 * PATCH[2]);
-  kernels.copyLabels(at(sourceLabels, 1), targetLabels, PATCH[0], PATCH[1], PATCH[2], 1);
+  kernels.copyLabels(at(sourceLabels, 1), targetLabels, PATCH[0], PATCH[1], PATCH[2], { bytesPerVoxel: 1 });
 }
 
 function describe(angles: number[], scale: number): void {

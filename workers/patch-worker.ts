@@ -3,6 +3,8 @@ import { workerData } from 'node:worker_threads';
 import { loadCustomSteps } from '../src/augmentation/options.ts';
 import { PatchMaker } from '../src/augmentation/patch-maker.ts';
 import { pack } from '../src/common/errors.ts';
+import { enter, reportTo, STAGE } from '../src/common/progress.ts';
+import { BoxReader } from '../src/reading/boxes.ts';
 import { type OpenArray, type OpenCase, OpenFiles } from '../src/reading/open-files.ts';
 import { ResidentCases } from '../src/reading/resident-cases.ts';
 import type { PatchAnswer, PatchTask, PatchWorkerData, SlotTask } from '../src/scheduling/patch-task.ts';
@@ -11,10 +13,11 @@ import { Ring, SLOT_STATE } from '../src/shared-memory/ring.ts';
 // Nothing imported here may use top-level await: Node 24 loads such a worker module twice, and aborts the whole process if the
 // worker ends while it waits (test/crash-recovery/faults.test.ts).
 
-const { memory, layout, storeDir, cases, recipes, previous, openCases } = workerData as PatchWorkerData;
+const { memory, layout, arrays, recipes, openCases } = workerData as PatchWorkerData;
+const { cases, previous } = arrays;
 const ring = new Ring(memory.buffer, layout);
-const files = new OpenFiles(storeDir, cases, layout.channels, layout.labelBytes, openCases, previous);
-const residents = new ResidentCases(ring);
+const files = new OpenFiles(arrays, openCases);
+const residents = new ResidentCases(ring, new BoxReader(memory, Math.max(...recipes.map(({ scratch }) => scratch.slabBytes))));
 const makers = recipes.map((recipe) => new PatchMaker(memory, recipe));
 
 /** Modules of the user's; until they are here, tasks wait. */
@@ -39,6 +42,7 @@ export default async function run(task: PatchTask | null): Promise<PatchAnswer> 
 function fill(task: PatchTask): PatchAnswer {
   const start = performance.now();
   const scratch = ring.scratchPointer(task.scratch);
+  reportTo(ring.progress(task.scratch));
   for (const slotTask of JSON.parse(task.slots) as SlotTask[]) {
     try {
       write(slotTask, scratch);
@@ -46,6 +50,8 @@ function fill(task: PatchTask): PatchAnswer {
       // The files may be what is wrong: the next try opens them anew.
       files.close(slotTask.plan.caseNumber);
       return { busyMs: performance.now() - start, error: pack(error) };
+    } finally {
+      enter(STAGE.none);
     }
   }
   return { busyMs: performance.now() - start };
@@ -53,11 +59,13 @@ function fill(task: PatchTask): PatchAnswer {
 
 function write({ entry, configuration, slot, plan }: SlotTask, scratch: number): void {
   ring.setSlotState(entry, slot, SLOT_STATE.writing);
+  // Opening a case, and loading one that stays in memory, is reading, too.
+  enter(STAGE.reading);
   const targets = recipes[configuration].targets.shapes.map((_, target) => ring.targetPointer(entry, configuration, slot, target));
   const place = { data: ring.dataPointer(entry, configuration, slot), targets, scratch };
   const { shape } = cases[plan.caseNumber];
   const open = (): OpenCase => files.get(plan.caseNumber);
-  const source = residents.get(plan.caseNumber, shape, open) ?? open();
+  const source = residents.get(plan.caseNumber, shape, open, scratch) ?? open();
   const maker = makers[configuration];
   const foreground = maker.make(previous ? { ...source, previous: open().previous as OpenArray } : source, shape, plan, place);
   ring.setForeground(entry, slot, foreground);

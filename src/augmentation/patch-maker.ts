@@ -1,7 +1,9 @@
 import type { Axis } from '../common/geometry.ts';
 import { type Box, type Triple, voxels } from '../common/geometry.ts';
+import { enter, STAGE } from '../common/progress.ts';
 import { bindKernels, type Kernels, type SharedMemory } from '../kernels/kernels.ts';
 import { FOUND } from '../kernels/spatial.ts';
+import { BoxReader } from '../reading/boxes.ts';
 import type { OpenCase } from '../reading/open-files.ts';
 import type { PadMode } from '../reading/pad.ts';
 import { type PatchPlace, PatchReader } from '../reading/read-patch.ts';
@@ -68,14 +70,15 @@ export class PatchMaker {
     this.#recipe = recipe;
     this.#kernels = bindKernels(memory);
     this.#buffer = memory.buffer;
-    this.#reader = new PatchReader(memory, pipeline.patch.channels, scratch.slabBytes, padMode);
+    const boxes = new BoxReader(memory, scratch.slabBytes);
+    this.#reader = new PatchReader(memory, boxes, pipeline.patch.channels, padMode);
     this.#targets = new TargetWriter(this.#kernels, memory.buffer, targets);
     this.#counter = counted.length > 0 ? new ClassCounter(counted) : null;
     this.#spatial = pipeline.steps.findIndex(isSpatial);
     this.#mirror = earlyMirror(pipeline.steps);
     this.#foreground = pipeline.steps.map((step) => unfold([step]).some((one) => TRANSFORMS[one.transform].makesForeground?.(one)));
     const step = pipeline.steps[this.#spatial] as CompleteSpatialStep | undefined;
-    this.#warper = step ? new Warper(this.#kernels, memory.buffer, this.#reader, pipeline, step, scratch) : null;
+    this.#warper = step ? new Warper(this.#kernels, memory.buffer, boxes, pipeline, step, scratch) : null;
   }
 
   /** Writes a sample and its targets. Returns whether there is foreground (a label above 0) in it. */
@@ -85,10 +88,12 @@ export class PatchMaker {
     const target = targets.regions ? scratch + parts.labels : place.targets[0];
     const mirrored = mirroredAxes(operations, this.#mirror);
     const previous = source.previous ? scratch + parts.previous : undefined;
+    enter(STAGE.reading);
     const found = this.#read({ source, shape, crop }, operations, { data, target, previous, scratch }, mirrored);
     const labels = previous === undefined ? { target } : { target, previous };
     const sample = { ...pipeline.patch, data, ...labels, hasOutside: (found & FOUND.outside) !== 0, mirrored };
     this.#apply(operations, (step) => step > this.#spatial && step !== this.#mirror, sample, scratch + parts.free);
+    enter(STAGE.targets);
     this.seen = this.#counter?.find(new Int16Array(this.#buffer, target, voxels(pipeline.patch.shape))) ?? 0;
     this.#targets.write(target, place.targets, { tables: scratch + parts.tables, coarse: scratch + parts.coarse });
     const remade = operations.some(({ step }) => this.#foreground[step]);
@@ -128,6 +133,7 @@ export class PatchMaker {
     const workspace = { kernels: this.#kernels, buffer: this.#buffer, scratch };
     for (const { step, transform, parameters } of operations) {
       if (!wanted(step)) continue;
+      enter(STAGE.step + step);
       sample.channels = contextOf(pipeline, step).channels;
       TRANSFORMS[transform].apply(sample, parameters, pipeline.steps[step], workspace);
     }

@@ -1,4 +1,5 @@
 import type { Axis, Triple } from '../common/geometry.ts';
+import { type LargestBlock, largestBlock } from '../formats/b2nd/head.ts';
 import type { PadMode } from '../reading/pad.ts';
 import type { TargetType } from '../shared-memory/target-array.ts';
 import { cropOf } from './crop-size.ts';
@@ -11,13 +12,15 @@ import type { Step } from './transform.ts';
 
 /** What decides how patches are made; a loader's resolved options are one. */
 export interface RecipeOptions {
-  store: { index: { channels: readonly string[] }; cases: readonly { shape: Triple }[] };
+  store: { index: { channels: readonly string[]; largestBlock?: LargestBlock }; cases: readonly { shape: Triple }[] };
   patchSize: readonly number[];
   patch: Triple;
   padMode: PadMode;
   augmentation: readonly Step[];
   deepSupervision: readonly (readonly number[])[];
   regions: number[][] | null;
+  /** In a cascade: its files. */
+  previous?: { largestBlock: LargestBlock | null } | null;
   /** What targets are made of. Default: int16. */
   targetType?: TargetType;
   /** The labels of each class whose presence in patches is counted. Default: none. */
@@ -33,6 +36,7 @@ export function recipeOf({
   augmentation,
   deepSupervision,
   regions,
+  previous = null,
   targetType = 'int16',
   counted = [],
 }: RecipeOptions): PatchRecipe {
@@ -47,5 +51,7 @@ export function recipeOf({
   };
   const targets = { shapes: targetShapes(patchSize, deepSupervision), regions, type: targetType };
   const shapes = store.cases.map(({ shape }) => shape);
-  return { pipeline, targets, scratch: planScratch(pipeline, channels, targets, shapes), padMode, counted };
+  const blocks = [store.index.largestBlock, previous?.largestBlock].flatMap((block) => block ?? []);
+  const volumes = { channels, shapes, largestBlock: largestBlock(blocks) };
+  return { pipeline, targets, scratch: planScratch(pipeline, targets, volumes), padMode, counted };
 }

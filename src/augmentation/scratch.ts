@@ -1,6 +1,7 @@
 import { type Triple, triple, voxels } from '../common/geometry.ts';
+import type { LargestBlock } from '../formats/b2nd/head.ts';
 import { WARP_BYTES, WARP_SCRATCH_BYTES } from '../kernels/spatial.ts';
-import { slabBytes } from '../reading/read-patch.ts';
+import { slabBytes } from '../reading/boxes.ts';
 import { cascadeOf, contextOf, isSpatial, type Pipeline } from './pipeline.ts';
 import type { Targets } from './targets.ts';
 import { TRANSFORMS } from './transforms/index.ts';
@@ -14,6 +15,8 @@ export interface ScratchPlan {
   /** Slabs on their way from a file. */
   slab: number;
   slabBytes: number;
+  /** As many channels of what a warp reads have room at once. */
+  channelsAtOnce: number;
   /** Deep-supervision tables: int32, one entry for each voxel along each axis. */
   tables: number;
   /** Labels that are not what the batch gets: int16 [z, y, x], where regions are made of them. */
@@ -31,12 +34,19 @@ export interface ScratchPlan {
 
 const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
-/** Sizes the scratch for samples of a pipeline out of volumes of `shapes`. */
-export function planScratch(pipeline: Pipeline, channels: number, targets: Targets, shapes: readonly Triple[]): ScratchPlan {
+/** The volumes that samples are read from: their shapes, and if they are compressed their largest block. */
+export interface ScratchVolumes {
+  channels: number;
+  shapes: readonly Triple[];
+  largestBlock: LargestBlock | null;
+}
+
+/** Sizes the scratch for samples of a pipeline. */
+export function planScratch(pipeline: Pipeline, targets: Targets, { channels, shapes, largestBlock }: ScratchVolumes): ScratchPlan {
   const { steps, patch, crop, wholeCrop } = pipeline;
   const tile = align(WARP_BYTES);
   const slab = tile + align(WARP_SCRATCH_BYTES);
-  const slabs = slabBytes(crop, shapes);
+  const slabs = slabBytes(crop, shapes, largestBlock?.bytes ?? 0);
   const tables = slab + align(slabs);
   const labels = tables + align(4 * patch.shape.reduce((sum, size) => sum + size, 0));
   const { regions, shapes: targetShapes } = targets;
@@ -45,9 +55,28 @@ export function planScratch(pipeline: Pipeline, channels: number, targets: Targe
   const cascade = cascadeOf(steps).at >= 0;
   const free = previous + (cascade ? align(2 * voxels(patch.shape)) : 0);
   const applying = Math.max(...steps.map((step, i) => TRANSFORMS[step.transform].scratchBytes?.(step, contextOf(pipeline, i)) ?? 0), 0);
-  // A crop with all channels and its label maps, or one channel of as much of it as any volume has.
+  const channelsAtOnce = largestBlock?.channels ?? 1;
+  // A crop with all channels and its label maps, or one channel (all that are in a block) of as much of it as any volume has.
   const largest = Math.max(...shapes.map((shape) => voxels(triple((axis) => Math.min(shape[axis], crop[axis])))));
   const beside =
-    free + (wholeCrop ? align((4 * channels + (cascade ? 4 : 2)) * voxels(crop)) : steps.some(isSpatial) ? align(4 * largest) : 0);
-  return { warp: 0, tile, slab, slabBytes: slabs, tables, labels, coarse, previous, free, beside, totalBytes: beside + applying };
+    free +
+    (wholeCrop
+      ? align((4 * channels + (cascade ? 4 : 2)) * voxels(crop))
+      : steps.some(isSpatial)
+        ? align(4 * channelsAtOnce * largest)
+        : 0);
+  return {
+    warp: 0,
+    tile,
+    slab,
+    slabBytes: slabs,
+    channelsAtOnce,
+    tables,
+    labels,
+    coarse,
+    previous,
+    free,
+    beside,
+    totalBytes: beside + applying,
+  };
 }

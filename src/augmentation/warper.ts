@@ -2,10 +2,10 @@ import type { Axis } from '../common/geometry.ts';
 import { type Box, boxShape, intersect, type Triple, triple, voxels } from '../common/geometry.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { FOUND, warpTile } from '../kernels/spatial.ts';
-import type { Strided } from '../kernels/strided.ts';
+import type { BoxReader, Located, ResidentArray, Source, Wanted } from '../reading/boxes.ts';
 import type { OpenCase } from '../reading/open-files.ts';
-import type { PatchPlace, PatchReader, Source } from '../reading/read-patch.ts';
-import type { ResidentArray, ResidentCase } from '../reading/resident-cases.ts';
+import type { PatchPlace } from '../reading/read-patch.ts';
+import type { ResidentCase } from '../reading/resident-cases.ts';
 import { affineMatrix } from './affine.ts';
 import { elasticOffsets } from './elastic.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -30,7 +30,7 @@ export interface Volume {
 export class Warper {
   readonly #kernels: Kernels;
   readonly #buffer: SharedArrayBuffer;
-  readonly #reader: PatchReader;
+  readonly #boxes: BoxReader;
   readonly #pipeline: Pipeline;
   readonly #step: CompleteSpatialStep;
   readonly #parts: ScratchPlan;
@@ -38,14 +38,14 @@ export class Warper {
   constructor(
     kernels: Kernels,
     buffer: SharedArrayBuffer,
-    reader: PatchReader,
+    boxes: BoxReader,
     pipeline: Pipeline,
     step: CompleteSpatialStep,
     parts: ScratchPlan,
   ) {
     this.#kernels = kernels;
     this.#buffer = buffer;
-    this.#reader = reader;
+    this.#boxes = boxes;
     this.#pipeline = pipeline;
     this.#step = step;
     this.#parts = parts;
@@ -62,14 +62,14 @@ export class Warper {
     const placement: Placement = { source: crop, patch: patch.shape, axes, matrix: map.matrix, offsets, nnunetCompat };
 
     const count = voxels(patch.shape);
-    for (let channel = 0; channel < patch.channels; channel++) {
-      const target = place.data + 4 * channel * count;
-      if (offsets || image !== 'linear' || padding !== 'zeros') this.#sampleImage(volume, channel, placement, target);
-      else {
-        const source = this.#locate(volume, volume.source.data, channel, exists, place.scratch);
+    let target = place.data;
+    if (offsets || image !== 'linear' || padding !== 'zeros')
+      for (let channel = 0; channel < patch.channels; channel++, target += 4 * count) this.#sampleImage(volume, channel, placement, target);
+    else
+      for (const source of this.#locate(volume, volume.source.data, patch.channels, exists, place.scratch)) {
         this.#kernels.warpImage(place.scratch + this.#parts.warp, source, target, place.scratch + this.#parts.tile);
+        target += 4 * count;
       }
-    }
     const sampled = offsets !== undefined || labelPadding !== 'constant' || nnunetCompat;
     const write = (source: Source, target: number): number =>
       sampled
@@ -82,9 +82,9 @@ export class Warper {
   }
 
   #warpLabels(volume: Volume, labels: Source, exists: Box | null, target: number, scratch: number): number {
-    const source = this.#locate(volume, labels, 0, exists, scratch);
+    const [source] = this.#locate(volume, labels, 1, exists, scratch);
     const [warp, tile] = [scratch + this.#parts.warp, scratch + this.#parts.tile];
-    return this.#kernels.warpLabels(warp, source, labels.bytesPerVoxel, target, tile, this.#step.labels === 'nearest');
+    return this.#kernels.warpLabels(warp, source, source.bytesPerVoxel, target, tile, this.#step.labels === 'nearest');
   }
 
   /** Writes the warp down. Returns the voxels that it reads, a box inside the volume, or null where it reaches none. */
@@ -104,13 +104,17 @@ export class Warper {
     return exists;
   }
 
-  /** The voxels in memory, strided from voxel [0, 0, 0] of the crop. */
-  #locate({ shape, crop }: Volume, source: Source, channel: number, exists: Box | null, scratch: number): Strided {
-    if (exists === null) return { pointer: 0, row: 0, plane: 0 };
-    const { free, slab } = this.#parts;
-    const { pointer, row, plane } = this.#reader.locate(source, channel, shape, exists, scratch + free, scratch + slab);
+  /** The voxels in memory, strided from voxel [0, 0, 0] of the crop, one channel after the other. */
+  *#locate({ shape, crop }: Volume, source: Source, channels: number, exists: Box | null, scratch: number): Generator<Located> {
+    if (exists === null) {
+      for (let channel = 0; channel < channels; channel++) yield { pointer: 0, row: 0, plane: 0, bytesPerVoxel: source.bytesPerVoxel };
+      return;
+    }
+    const { free, slab, channelsAtOnce } = this.#parts;
+    const wanted: Wanted = { channels: [0, channels], shape, box: exists };
     const [z, y, x] = triple((axis) => exists.lower[axis] - crop.lower[axis]);
-    return { pointer: pointer - z * plane - y * row - x * source.bytesPerVoxel, row, plane };
+    for (const at of this.#boxes.locate(source, wanted, scratch + free, channelsAtOnce, scratch + slab))
+      yield { ...at, pointer: at.pointer - z * at.plane - y * at.row - x * at.bytesPerVoxel };
   }
 
   #sampleImage({ source, crop }: Volume, channel: number, placement: Placement, target: number): void {

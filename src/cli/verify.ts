@@ -18,11 +18,15 @@ export const verify = (): TableCommand =>
       else {
         for (const { path, what } of report.damaged) process.stdout.write(`${path}: ${what}\n`);
         process.stdout.write(`${report.files} files of ${report.cases} cases, ${report.damaged.length} damaged or missing\n`);
+        if (report.unknown)
+          process.stdout.write(`${report.unknown} of them had no checksum yet: the next run compares with what they are now\n`);
       }
       if (report.damaged.length > 0)
         throw new StoreError(
           storeDir,
           `${report.damaged.length} of ${report.files} files are damaged or missing`,
-          'Remove the damaged ones and run `voxfeed preprocess` again; it writes what is missing',
+          report.unknown === undefined
+            ? 'Remove the damaged ones and run `voxfeed preprocess` again; it writes what is missing'
+            : "Run nnU-Net's preprocessing again, or remove voxfeed_cache beside the folder if they were changed on purpose",
         );
     });

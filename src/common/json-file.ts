@@ -38,5 +38,5 @@ export function checkContents(path: string, contents: unknown, schema: v.Generic
   const fault = faultOf(schema, contents);
   if (fault === null) return;
   const within = fault.within.replace(/^\./, '');
-  throw new Failure(path, within === '' ? `it holds ${fault.what}` : `${within}: ${fault.what}`, action);
+  throw new Failure(path, within === '' ? fault.what : `${within}: ${fault.what}`, action);
 }

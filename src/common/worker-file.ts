@@ -1,10 +1,20 @@
 import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
 
 /** The path of a module in `workers/`, as TypeScript when run from the sources and as JavaScript when run from `dist/`. */
 export function workerFile(name: string): string {
   return fileURLToPath(new URL(`../../workers/${name}${extname(import.meta.url)}`, import.meta.url));
+}
+
+/**
+ * Starts a thread that runs a module of `workers/`. The module is imported, as threads inherit flags of the process, and with
+ * `--input-type` among them (`node --input-type=module --eval …`) a file can be no thread's main module.
+ * @throws Error if the system gives no more threads
+ */
+export function startThread(name: string, options: WorkerOptions): Worker {
+  return new Worker(`import(${JSON.stringify(pathToFileURL(workerFile(name)).href)})`, { ...options, eval: true });
 }
 
 /**

@@ -1,9 +1,17 @@
 import { readFileSync } from 'node:fs';
+import { type BlockKernels, bindBlocks } from './blocks.ts';
+import { bindCompression, type CompressionKernels } from './compression.ts';
 import { bindIntensity, type IntensityKernels } from './intensity.ts';
 import { bindSpatial, type SpatialKernels } from './spatial.ts';
 import type { Strided } from './strided.ts';
 
 export type { Strided } from './strided.ts';
+
+/** What stored labels are: int8, int16, or uint8 where they are `unsigned`. */
+export interface LabelType {
+  bytesPerVoxel: number;
+  unsigned?: boolean | undefined;
+}
 
 /** Rows of float32 in the shared memory: where they start, and how far apart they are, in bytes. */
 export interface Rows {
@@ -57,14 +65,14 @@ export interface LabelTask {
 }
 
 /** The compiled kernels, bound to one memory. Pointers are byte offsets into it. Nothing here allocates. */
-export interface Kernels extends SpatialKernels, IntensityKernels {
+export interface Kernels extends SpatialKernels, IntensityKernels, BlockKernels, CompressionKernels {
   /** Copies `planes` × `rows` × `bytes`; the areas must not overlap. */
   copyBox(source: Strided, target: Strided, planes: number, rows: number, bytes: number): void;
   /**
-   * Copies labels of `bytes` (int8 or int16), `count` a row, to int16; rows from their other end where `mirrored`. Strides may be
-   * negative. Returns bits of FOUND.
+   * Copies labels of `type`, `count` a row, to int16; rows from their other end where `mirrored`. Strides may be negative. Returns
+   * bits of FOUND.
    */
-  copyLabels(source: Strided, target: Strided, planes: number, rows: number, count: number, bytes: number, mirrored?: boolean): number;
+  copyLabels(source: Strided, target: Strided, planes: number, rows: number, count: number, type: LabelType, mirrored?: boolean): number;
   /** Sets every byte of `planes` × `rows` × `bytes` to `value`, 0 to 255. */
   fillBox(target: Strided, planes: number, rows: number, bytes: number, value: number): void;
   /** Interpolates lines whose ends go on for ever; float64 inside. */
@@ -90,7 +98,7 @@ type BoxKernel = (
 /** The kernels as they are compiled. */
 interface Exports {
   copyBox: BoxKernel;
-  copyLabels(...labels: [...Parameters<BoxKernel>, bytes: number, mirrored: number]): number;
+  copyLabels(...labels: [...Parameters<BoxKernel>, bytes: number, mirrored: number, unsigned: number]): number;
   fillBox(target: number, row: number, plane: number, planes: number, rows: number, bytes: number, value: number): void;
   resampleLines(
     source: number,
@@ -139,11 +147,13 @@ export function bindKernels(memory: SharedMemory): Kernels {
   return {
     ...bindIntensity(exports),
     ...bindSpatial(exports, memory.buffer),
+    ...bindBlocks(exports),
+    ...bindCompression(exports),
     copyBox: (source, target, ...size) =>
       void exports.copyBox(source.pointer, source.row, source.plane, target.pointer, target.row, target.plane, ...size),
-    copyLabels: (source, target, planes, rows, count, bytes, mirrored = false) =>
+    copyLabels: (source, target, planes, rows, count, { bytesPerVoxel, unsigned = false }, mirrored = false) =>
       // biome-ignore format: one argument a line would hide the shape
-      exports.copyLabels(source.pointer, source.row, source.plane, target.pointer, target.row, target.plane, planes, rows, count, bytes, Number(mirrored)),
+      exports.copyLabels(source.pointer, source.row, source.plane, target.pointer, target.row, target.plane, planes, rows, count, bytesPerVoxel, Number(mirrored), Number(unsigned)),
     fillBox: (target, ...rest) => exports.fillBox(target.pointer, target.row, target.plane, ...rest),
     resampleLines: ({ source, from, target, to, lines, taps, weights, lower, upper, scratch, spline }) =>
       exports.resampleLines(source, from, target, to, lines, taps, weights, lower, upper, scratch, Number(spline)),

@@ -1,11 +1,12 @@
 import type { PatchRecipe } from '../augmentation/patch-maker.ts';
 import { recipeOf } from '../augmentation/recipe.ts';
 import { ClosedError } from '../common/errors.ts';
+import { PROGRESS } from '../common/progress.ts';
 import { workerFile } from '../common/worker-file.ts';
 import { BatchPlanner } from '../sampling/batch-planner.ts';
 import { openCasesPerWorker } from '../scheduling/descriptors.ts';
 import { Dispatcher } from '../scheduling/dispatcher.ts';
-import type { PatchWorkerData } from '../scheduling/patch-task.ts';
+import type { PatchTask, PatchWorkerData } from '../scheduling/patch-task.ts';
 import { WorkerPool } from '../scheduling/worker-pool.ts';
 import { allocate, allocateOnto } from '../shared-memory/allocate.ts';
 import { type Layout, type MemoryReport, reportMemory } from '../shared-memory/layout.ts';
@@ -13,7 +14,7 @@ import { Ring } from '../shared-memory/ring.ts';
 import type { Batch, BatchStream, BatchTicket } from './batch.ts';
 import { type Epoch, epochs } from './epochs.ts';
 import { ExposureCount } from './exposure-count.ts';
-import { planMemory } from './memory-plan.ts';
+import { arraysOf, planMemory } from './memory-plan.ts';
 import type { LoaderMetrics } from './metrics.ts';
 import type { LoaderOptions } from './options/options.ts';
 import { prepareOptions } from './options/prepare.ts';
@@ -80,7 +81,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   }
 
   private constructor(options: ResolvedStreams, next: Positions, workerModule: string, ringFile: number | null) {
-    const { store, workers, maxMemoryBytes, previous } = options.common;
+    const { store, workers, maxMemoryBytes, previous, stallSeconds } = options.common;
     this.#options = options;
     const recipes = allConfigurations(options).map(recipeOf);
     const { training, validation, epochs } = options;
@@ -94,19 +95,19 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
         : allocateOnto(ringFile, this.#layout, this.#memory);
     this.#notMapped = notMapped;
     this.#buffer = memory.buffer as SharedArrayBuffer;
-    const cases = store.cases.map(({ id, shape }) => ({ id, shape }));
+    const arrays = arraysOf(options.common);
     const workerData: PatchWorkerData = {
       memory,
       layout: this.#layout,
-      storeDir: store.dir,
-      cases,
+      arrays,
       recipes,
-      previous: previous?.arrays ?? null,
-      openCases: openCasesPerWorker(workers, previous ? 3 : 2),
+      openCases: arrays.format === 'npz' ? 1 : openCasesPerWorker(workers, previous ? 3 : 2),
     };
-    this.#pool = new WorkerPool(workerModule, workers, workerData);
-    const caseIds = cases.map(({ id }) => id);
-    this.#dispatcher = new Dispatcher(this.#pool, new Ring(this.#buffer, this.#layout), caseIds);
+    const ring = new Ring(this.#buffer, this.#layout);
+    const beats = ({ scratch }: PatchTask): number => Atomics.load(ring.progress(scratch), PROGRESS.beats);
+    this.#pool = new WorkerPool(workerModule, workers, workerData, { stallSeconds, beats });
+    const caseIds = store.cases.map(({ id }) => id);
+    this.#dispatcher = new Dispatcher(this.#pool, ring, caseIds);
 
     const open = (stream: ResolvedStream, planner: BatchPlanner, number: 0 | 1, nextBatch: number): RingStream =>
       new RingStream({
@@ -205,7 +206,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   /** Ends the workers and everybody's waiting; resolves when their threads are gone. Batches still held stay readable. */
   close(): Promise<void> {
     if (this.#closed === null) {
-      this.#closed = this.#dispatcher.close();
+      this.#closed = this.#dispatcher.close().then(() => {});
       const reason = new ClosedError('loader', 'it is closed', 'Create a new one; `state()` says where to continue');
       for (const stream of this.#streams()) stream.end(reason);
     }

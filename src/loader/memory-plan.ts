@@ -1,11 +1,15 @@
 import type { PatchRecipe } from '../augmentation/patch-maker.ts';
 import { cascadeOf } from '../augmentation/pipeline.ts';
 import { targetChannels } from '../augmentation/targets.ts';
+import { showBytes } from '../common/bytes.ts';
+import { MemoryError } from '../common/errors.ts';
+import type { StoredArrays } from '../reading/open-files.ts';
 import { residentBytes } from '../reading/resident-cases.ts';
 import { ranksHere } from '../sampling/ranks.ts';
 import { slotsPerTask } from '../scheduling/dispatcher.ts';
 import { TASKS_PER_WORKER } from '../scheduling/worker-pool.ts';
 import { ADDRESSABLE, computeLayout, type EntryOptions, type Layout } from '../shared-memory/layout.ts';
+import type { ResolvedOptions } from './options/options.ts';
 import { allConfigurations, type ResolvedConfiguration, type ResolvedStreams } from './options/streams.ts';
 
 /** One batch to be held and one to be filled. */
@@ -17,8 +21,7 @@ const DEFAULT_CACHE_BYTES = 1024 ** 3;
 export function planMemory(streams: ResolvedStreams, recipes: readonly PatchRecipe[]): Layout {
   const { common, training, validation } = streams;
   const { store, workers, cacheBytes, maxMemoryBytes } = common;
-  const channels = store.index.channels.length;
-  const labelBytes = store.index.labelDtype === 'int16' ? 2 : 1;
+  const { channels, labelBytes, format } = arraysOf(common);
   const sizes = {
     channels,
     cascadeChannels: cascadeOf(recipes[0].pipeline.steps).labels.length,
@@ -28,7 +31,11 @@ export function planMemory(streams: ResolvedStreams, recipes: readonly PatchReci
     labelBytes,
     residentBytes: [],
   };
-  const limit = Math.min(ADDRESSABLE, maxMemoryBytes - store.locationsBytes);
+  // Boxes cannot be read out of archives: each case is inflated by a worker, with the packed bytes beside, and stays in memory.
+  const packed = format === 'npz';
+  const bytesOf = (caseNumber: number): number => residentBytes(channels, labelBytes, store.cases[caseNumber].shape);
+  const inflating = packed ? 2 * workers * Math.max(...store.cases.keys().map(bytesOf)) : 0;
+  const limit = Math.min(ADDRESSABLE, maxMemoryBytes - store.locationsBytes - inflating);
   const streamCount = validation === null ? 1 : 2;
   const least = computeLayout({ ...sizes, rings: Array(streamCount).fill(1) });
   let spare = Math.floor((limit - least.totalBytes) / least.entryBytes);
@@ -42,18 +49,46 @@ export function planMemory(streams: ResolvedStreams, recipes: readonly PatchReci
   const ofValidation = validation === null ? [] : [ring(validation.ring, workers, 1 / 3)];
   const needed = computeLayout({ ...sizes, rings: [ring(training.ring, sizes.scratches, 1), ...ofValidation] });
 
-  let left = Math.min(
-    cacheBytes ?? DEFAULT_CACHE_BYTES / ranksHere(common.worldSize),
-    cacheBytes === null ? (limit - needed.totalBytes) / 2 : ADDRESSABLE - needed.totalBytes,
-  );
+  const room = packed
+    ? limit - needed.totalBytes
+    : Math.min(DEFAULT_CACHE_BYTES / ranksHere(common.worldSize), (limit - needed.totalBytes) / 2);
+  const cache = cacheBytes === null ? room : Math.min(cacheBytes, ADDRESSABLE - needed.totalBytes);
+  const drawn = [...drawnCases(streams)];
   const resident: number[] = Array(store.cases.length).fill(0);
-  for (const caseNumber of drawnCases(streams)) {
-    const bytes = residentBytes(channels, labelBytes, store.cases[caseNumber].shape);
-    left -= bytes;
+  let left = cache;
+  for (const caseNumber of drawn) {
+    left -= bytesOf(caseNumber);
     if (left < 0) break;
-    resident[caseNumber] = bytes;
+    resident[caseNumber] = bytesOf(caseNumber);
   }
+  if (packed && left < 0)
+    throw tooLarge(
+      store.dir,
+      drawn.reduce((sum, caseNumber) => sum + bytesOf(caseNumber), 0),
+      cache,
+    );
   return computeLayout({ ...needed, residentBytes: resident });
+}
+
+function tooLarge(dir: string, bytes: number, room: number): MemoryError {
+  return new MemoryError(
+    dir,
+    `its .npz files must be kept in memory whole, which takes ${showBytes(bytes)}, and there is room for ${showBytes(Math.max(0, room))}`,
+    'Unpack them (nnU-Net does so before it trains), preprocess again with a newer nnU-Net, or raise `cacheBytes` and `maxMemoryBytes`',
+  );
+}
+
+/** What is to be known of a store and of a previous stage to open their arrays. */
+export function arraysOf({ store, previous }: Pick<ResolvedOptions, 'store' | 'previous'>): StoredArrays {
+  const { arrays = 'npy', channels, labelDtype } = store.index;
+  return {
+    dir: store.dir,
+    format: arrays,
+    cases: store.cases.map(({ id, shape }) => ({ id, shape })),
+    channels: channels.length,
+    labelBytes: labelDtype === 'int16' ? 2 : 1,
+    previous: previous?.arrays ?? null,
+  };
 }
 
 /** What a batch of a configuration holds. */

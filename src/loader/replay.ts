@@ -7,6 +7,7 @@ import { type Box, boxShape, type Triple, voxels } from '../common/geometry.ts';
 import { type Checked, checkOptions, type Given, type OptionTable } from '../common/options.ts';
 import { flag, text } from '../common/schemas.ts';
 import { KERNEL_BYTES } from '../kernels/kernels.ts';
+import { BoxReader } from '../reading/boxes.ts';
 import { type OpenCase, OpenFiles } from '../reading/open-files.ts';
 import { PatchReader } from '../reading/read-patch.ts';
 import { planSlot, type SlotPlan } from '../sampling/slot-plan.ts';
@@ -14,8 +15,8 @@ import { allocate } from '../shared-memory/allocate.ts';
 import { computeLayout, reportMemory, WASM_PAGE } from '../shared-memory/layout.ts';
 import { Ring } from '../shared-memory/ring.ts';
 import type { TargetArray } from '../shared-memory/target-array.ts';
-import { entryOf } from './memory-plan.ts';
-import type { LoaderOptions, ResolvedOptions } from './options/options.ts';
+import { arraysOf, entryOf } from './memory-plan.ts';
+import type { LoaderOptions } from './options/options.ts';
 import { prepareOptions } from './options/prepare.ts';
 import type { ResumeOptions } from './options/state.ts';
 import { type ResolvedConfiguration, type ResolvedStreams, samplingOf } from './options/streams.ts';
@@ -82,10 +83,9 @@ export async function replay(given: LoaderOptions | ResumeOptions, sample: numbe
       'Give a whole number from 0: batch × batch size + slot',
     );
   const recipe = recipeOf(options);
-  const { channels } = recipe.pipeline.patch;
-  const { store, previous } = options;
+  const { store } = options;
   const plan = planSlot(store, samplingOf(options, recipe.pipeline), sample);
-  const files = new OpenFiles(store.dir, store.cases, channels, labelBytes(options), 1, previous?.arrays);
+  const files = new OpenFiles(arraysOf(options), 1);
   try {
     const source = files.get(plan.caseNumber);
     const { shape } = store.cases[plan.caseNumber];
@@ -117,8 +117,6 @@ function choose(
   );
 }
 
-const labelBytes = ({ store }: ResolvedOptions): number => (store.index.labelDtype === 'int16' ? 2 : 1);
-
 /** As a worker does, in a memory with room for one batch of one sample. */
 function makePatch(
   source: OpenCase,
@@ -136,7 +134,7 @@ function makePatch(
     configurations: [entry],
     scratches: 1,
     scratchBytes: recipe.scratch.totalBytes,
-    labelBytes: labelBytes(options),
+    labelBytes: arraysOf(options).labelBytes,
     residentBytes: [],
   });
   const memory = allocate(layout, reportMemory(layout, 0, options.maxMemoryBytes));
@@ -161,7 +159,7 @@ function readCrop(source: OpenCase, shape: Triple, { pipeline, scratch, padMode 
   const pages = Math.ceil((slab + scratch.slabBytes) / WASM_PAGE);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const place = { data: KERNEL_BYTES, target, previous: source.previous ? before : undefined, scratch: slab };
-  new PatchReader(memory, channels, scratch.slabBytes, padMode).read(source, shape, crop, place);
+  new PatchReader(memory, new BoxReader(memory, scratch.slabBytes), channels, padMode).read(source, shape, crop, place);
   return {
     box: crop,
     image: new Float32Array(memory.buffer, KERNEL_BYTES, channels * count).slice(),

@@ -13,14 +13,13 @@ import { type Labels, readLabels } from '../raw/labels.ts';
 import { sampleClassLocations } from '../store/class-locations.ts';
 import { DATASET_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
 import type { StoredFile } from '../store/sidecar.ts';
-import { checkSplits, type Split } from '../store/splits.ts';
+import { checkSplits, fiveFolds, type Split } from '../store/splits.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { encodeIndex, labelDtype, type StoredCase } from '../store/store-index.ts';
 import { writeCase } from '../store/write-case.ts';
 import { type CheckedCase, checkCase, type StoreCase } from './check-case.ts';
 import { patchesOn } from './grid.ts';
 import { writeJson, writeText } from './output-folder.ts';
-import { fiveFolds } from './splits.ts';
 
 /** What a store is to hold. */
 export interface StoreContent {

@@ -3,15 +3,19 @@ import { basename, dirname, resolve } from 'node:path';
 import { DatasetError, fileError } from '../common/errors.ts';
 import { type Labels, readLabels } from './labels.ts';
 
-/** What dataset.json says of a data set. */
-export interface DatasetDescription {
-  /** Of the folder: nnU-Net's name for the data set, for example "Dataset004_Hippocampus". */
-  folder: string;
+/** What dataset.json says of the numbers in a data set's files, whatever files those are. */
+export interface DataMeaning {
   /** Its "name", or the folder's. */
   name: string;
   /** Channel names in channel order; they choose the normalisation. */
   channels: string[];
   labels: Labels;
+}
+
+/** What dataset.json says of a data set. */
+export interface DatasetDescription extends DataMeaning {
+  /** Of the folder: nnU-Net's name for the data set, for example "Dataset004_Hippocampus". */
+  folder: string;
   /** Entries of "labels", background and "ignore" included: what nnU-Net's planners take for the network's outputs. */
   labelEntries: number;
   /** As it stands there; the planners' data set size is computed from it. */
@@ -33,7 +37,6 @@ const READER: Record<string, string> = { '.nii.gz': 'SimpleITKIO', '.nii': 'Niba
  */
 export async function readDatasetJson(path: string): Promise<DatasetDescription> {
   const json = await readObject(path);
-  const labels = readLabels(path, json.labels);
   const ending = json.file_ending as string;
   if (typeof ending !== 'string' || !Object.hasOwn(READER, ending)) {
     throw new DatasetError(
@@ -44,19 +47,33 @@ export async function readDatasetJson(path: string): Promise<DatasetDescription>
   }
   if (!Number.isInteger(json.numTraining) || (json.numTraining as number) < 1)
     throw new DatasetError(path, `"numTraining" is ${JSON.stringify(json.numTraining)}`, 'Set it to the number of training cases');
-  const folder = basename(dirname(resolve(path)));
   return {
-    folder,
-    name: typeof json.name === 'string' ? json.name : folder,
-    // Data sets of nnU-Net's first version call them modalities.
-    channels: channelNames(path, json.channel_names ?? json.modality),
-    labels,
+    ...meaningOf(path, json),
+    folder: folderOf(path),
     labelEntries: Object.keys(json.labels as object).length,
     numTraining: json.numTraining as number,
     reader: typeof json.overwrite_image_reader_writer === 'string' ? json.overwrite_image_reader_writer : READER[ending],
     ending,
     listed: listedCases(path, json.dataset),
   };
+}
+
+/** Of images in any format, the parts that concern preprocessed cases. @throws DatasetError, FileError */
+export async function readDataMeaning(path: string): Promise<DataMeaning> {
+  return meaningOf(path, await readObject(path));
+}
+
+function meaningOf(path: string, json: Record<string, unknown>): DataMeaning {
+  return {
+    name: typeof json.name === 'string' ? json.name : folderOf(path),
+    // Data sets of nnU-Net's first version call them modalities.
+    channels: channelNames(path, json.channel_names ?? json.modality),
+    labels: readLabels(path, json.labels),
+  };
+}
+
+function folderOf(path: string): string {
+  return basename(dirname(resolve(path)));
 }
 
 async function readObject(path: string): Promise<Record<string, unknown>> {

@@ -2,21 +2,36 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { LRUCache } from 'lru-cache';
 import { fileError, StoreError } from '../common/errors.ts';
 import { show, type Triple, voxels } from '../common/geometry.ts';
-import { DTYPES, NPY_HEADER_BYTES, parseNpyHeader } from '../formats/npy.ts';
-import { caseFiles } from '../store/file-names.ts';
+import { B2ndArray } from '../formats/b2nd/array.ts';
+import { nameOf } from '../formats/dtype-names.ts';
+import { DTYPES, NPY_HEADER_BYTES, type NpyHeader, parseNpyHeader } from '../formats/npy.ts';
+import { readNpzArray, readNpzMembers } from '../formats/npz.ts';
+import type { OpenFile } from '../formats/read-exactly.ts';
+import type { LabelType } from '../kernels/kernels.ts';
+import { type ArrayFormat, caseFiles } from '../store/file-names.ts';
 import type { PreviousArray } from '../store/previous-stage.ts';
 
-/** Node counts the bytes of one read in 31 bits. */
-const MOST_AT_ONCE = 1024 ** 3;
-
-/** An open array of a case. */
-export interface OpenArray {
-  path: string;
-  fd: number;
+/** An open .npy file: C-ordered voxels. */
+export interface OpenNpy extends OpenFile, LabelType {
   /** Where the voxels begin, in bytes. */
   offset: number;
-  bytesPerVoxel: number;
 }
+
+/** An array out of an .npz file, which can only be inflated whole. */
+export interface OpenInflated extends LabelType {
+  path: string;
+  /** The array as an .npy file, in memory. */
+  bytes: Uint8Array;
+  offset: number;
+}
+
+/** An open .b2nd file: compressed blocks. */
+export interface OpenBlocks extends OpenFile, LabelType {
+  blocks: B2ndArray;
+}
+
+/** An open array of a case. */
+export type OpenArray = OpenNpy | OpenBlocks | OpenInflated;
 
 /** The arrays of a case. */
 export interface OpenCase {
@@ -32,29 +47,29 @@ export interface CaseShape {
   shape: Triple;
 }
 
+/** The arrays of a store: what of it must be known to open them. */
+export interface StoredArrays {
+  dir: string;
+  format: ArrayFormat;
+  cases: readonly CaseShape[];
+  channels: number;
+  /** Of the store's labels; files may have less. */
+  labelBytes: number;
+  /** In a cascade. */
+  previous: readonly PreviousArray[] | null;
+}
+
+/** What to do about a file that is not as the store says. */
+const REMEDY = 'Run `voxfeed preprocess` again; it replaces damaged files';
+
 /** Files that one worker holds open, so that a sample costs reads and no opens. The least recently used case leaves first. */
 export class OpenFiles {
-  readonly #dir: string;
-  readonly #cases: readonly CaseShape[];
-  readonly #channels: number;
-  readonly #labelBytes: number;
-  readonly #previous: readonly PreviousArray[] | null;
+  readonly #stored: StoredArrays;
   readonly #open: LRUCache<number, OpenCase>;
 
   /** At most `limit` cases (two descriptors each, three with a previous stage) are open at once. */
-  constructor(
-    dir: string,
-    cases: readonly CaseShape[],
-    channels: number,
-    labelBytes: number,
-    limit: number,
-    previous: readonly PreviousArray[] | null = null,
-  ) {
-    this.#previous = previous;
-    this.#dir = dir;
-    this.#cases = cases;
-    this.#channels = channels;
-    this.#labelBytes = labelBytes;
+  constructor(stored: StoredArrays, limit: number) {
+    this.#stored = stored;
     this.#open = new LRUCache({ max: limit, dispose: closeFiles });
   }
 
@@ -69,24 +84,23 @@ export class OpenFiles {
   }
 
   #openCase(caseNumber: number): OpenCase {
-    const { id, shape } = this.#cases[caseNumber];
-    const paths = caseFiles(this.#dir, id);
-    const data = this.#openArray(paths.data, [this.#channels, ...shape], 4);
+    const { dir, format, cases, channels, labelBytes, previous } = this.#stored;
+    const { id, shape } = cases[caseNumber];
+    const paths = caseFiles(dir, id, format);
+    const open = (path: string, kind: Kind, how = format): OpenArray => this.#retrying(() => OPEN[how](path, kind), path);
+    const data = open(paths.data, { shapes: [[channels, ...shape]], bytes: 4, labels: false });
     const opened = [data];
     try {
-      const segmentation = this.#openArray(paths.segmentation, shape, this.#labelBytes);
+      // nnU-Net's have a channel.
+      const segmentation = open(paths.segmentation, { shapes: [shape, [1, ...shape]], bytes: labelBytes, labels: true });
       opened.push(segmentation);
-      if (this.#previous === null) return { data, segmentation };
-      const previous = this.#previous[caseNumber];
-      return { data, segmentation, previous: this.#retrying(() => ({ ...previous, fd: openSync(previous.path, 'r') }), previous.path) };
+      if (previous === null) return { data, segmentation };
+      const before = previous[caseNumber];
+      return { data, segmentation, previous: open(before.path, { shapes: [shape, [1, ...shape]], bytes: 2, labels: true }, before.format) };
     } catch (error) {
-      for (const { fd } of opened) closeSync(fd);
+      for (const array of opened) if ('fd' in array) closeSync(array.fd);
       throw error;
     }
-  }
-
-  #openArray(path: string, shape: readonly number[], bytesPerVoxel: number): OpenArray {
-    return this.#retrying(() => openArray(path, shape, bytesPerVoxel), path);
   }
 
   /** Others may have used up the descriptors: then fewer cases stay open, and nothing fails. */
@@ -110,13 +124,26 @@ export class OpenFiles {
 }
 
 function closeFiles({ data, segmentation, previous }: OpenCase): void {
-  closeSync(data.fd);
-  closeSync(segmentation.fd);
-  if (previous) closeSync(previous.fd);
+  for (const array of [data, segmentation, previous]) if (array && 'fd' in array) closeSync(array.fd);
 }
 
-/** Opens an .npy file and checks that it holds an array of `shape` and element size. */
-function openArray(path: string, shape: readonly number[], expectedBytes: number): OpenArray {
+/** What an array is to be. */
+interface Kind {
+  /** Any of these. */
+  shapes: readonly (readonly number[])[];
+  /** A voxel's, at most. */
+  bytes: number;
+  labels: boolean;
+}
+
+const OPEN: Record<ArrayFormat, (path: string, kind: Kind) => OpenArray> = {
+  npy: (path, kind) => opening(path, (fd) => openNpy(path, fd, kind)),
+  b2nd: (path, kind) => opening(path, (fd) => openBlocks(path, fd, kind)),
+  npz: (path, kind) => inflate(path, kind),
+};
+
+/** Closes the file again if what is done with it fails. */
+function opening<T>(path: string, use: (fd: number) => T): T {
   let fd: number;
   try {
     fd = openSync(path, 'r');
@@ -124,47 +151,66 @@ function openArray(path: string, shape: readonly number[], expectedBytes: number
     throw fileError(path, error);
   }
   try {
-    const head = Buffer.alloc(NPY_HEADER_BYTES);
-    const header = parseNpyHeader(path, head.subarray(0, readSync(fd, head, 0, head.length, 0)));
-    const bytesPerVoxel = DTYPES[header.dtype];
-    if (header.shape.join() !== shape.join() || bytesPerVoxel !== expectedBytes) {
-      throw new StoreError(
-        path,
-        `it holds an array ${show(header.shape)} of ${bytesPerVoxel} bytes a voxel, the store's index says ${show(shape)} of ${expectedBytes}`,
-        'Run `voxfeed preprocess` again; it replaces damaged files',
-      );
-    }
-    const expected = header.offset + voxels(shape) * bytesPerVoxel;
-    const { size } = fstatSync(fd);
-    if (size !== expected)
-      throw new StoreError(
-        path,
-        `it holds ${size} bytes instead of ${expected}`,
-        'Run `voxfeed preprocess` again; it replaces damaged files',
-      );
-    return { path, fd, offset: header.offset, bytesPerVoxel };
+    return use(fd);
   } catch (error) {
     closeSync(fd);
     throw fileError(path, error);
   }
 }
 
-/** Reads exactly `length` bytes. @throws StoreError if the file ends before. */
-export function readExactly({ path, fd }: OpenArray, into: Uint8Array, at: number, length: number, position: number): void {
-  let done = 0;
-  while (done < length) {
-    let count: number;
-    try {
-      count = readSync(fd, into, at + done, Math.min(length - done, MOST_AT_ONCE), position + done);
-    } catch (error) {
-      throw fileError(path, error);
-    }
-    if (count === 0)
-      throw new StoreError(
-        path,
-        `it ends at byte ${position + done}, before the voxels do`,
-        'Run `voxfeed preprocess` again; it replaces damaged files',
-      );
-    done += count;
-  }
+/** Checks that an .npy file holds such an array, whole. */
+function openNpy(path: string, fd: number, kind: Kind): OpenNpy {
+  const head = Buffer.alloc(NPY_HEADER_BYTES);
+  const header = parseNpyHeader(path, head.subarray(0, readSync(fd, head, 0, head.length, 0)));
+  return { path, fd, remedy: REMEDY, ...checkNpy(path, header, fstatSync(fd).size, kind) };
+}
+
+/** The same of an array in an .npz file, which is closed again. */
+function inflate(path: string, kind: Kind): OpenInflated {
+  return opening(path, (fd) => {
+    const name = kind.labels ? 'seg' : 'data';
+    const member = readNpzMembers(path, fd).get(name);
+    if (member === undefined) throw new StoreError(path, `it has no array "${name}"`, REMEDY);
+    const bytes = readNpzArray(path, fd, member);
+    const array = { path, bytes, ...checkNpy(path, parseNpyHeader(path, bytes), bytes.length, kind) };
+    closeSync(fd);
+    return array;
+  });
+}
+
+function checkNpy(path: string, header: NpyHeader, size: number, kind: Kind): LabelType & { offset: number } {
+  const bytesPerVoxel = DTYPES[header.dtype];
+  if (!isOf(kind, header) || bytesPerVoxel > kind.bytes)
+    throw new StoreError(
+      path,
+      `it holds an array ${show(header.shape)} of ${bytesPerVoxel} bytes a voxel, the store's index says ${show(kind.shapes[0])} of ${kind.bytes}`,
+      REMEDY,
+    );
+  const expected = header.offset + voxels(header.shape) * bytesPerVoxel;
+  if (size !== expected) throw new StoreError(path, `it holds ${size} bytes instead of ${expected}`, REMEDY);
+  return { offset: header.offset, bytesPerVoxel, unsigned: header.dtype === '|u1' };
+}
+
+/** The same of a .b2nd file; its chunks are looked at when they are read. */
+function openBlocks(path: string, fd: number, kind: Kind): OpenBlocks {
+  const blocks = new B2ndArray(path, fd);
+  const { dtype, shape, typesize } = blocks.head;
+  const known = kind.labels ? dtype !== '<f4' && dtype in DTYPES : dtype === '<f4';
+  if (!known)
+    throw new StoreError(
+      path,
+      `it holds ${nameOf(dtype)}`,
+      kind.labels ? 'Labels are read as int16, int8 or uint8: nnU-Net writes int16' : 'Images are read as float32, as nnU-Net writes them',
+    );
+  if (!isOf(kind, { shape, dtype }) || typesize > kind.bytes)
+    throw new StoreError(
+      path,
+      `it holds an array ${show(shape)} of ${typesize} bytes a voxel, the case has ${show(kind.shapes[0])} of ${kind.bytes}`,
+      blocks.remedy,
+    );
+  return { path, fd, remedy: blocks.remedy, blocks, bytesPerVoxel: typesize, unsigned: dtype === '|u1' };
+}
+
+function isOf({ shapes, labels }: Kind, { shape, dtype }: { shape: readonly number[]; dtype: string }): boolean {
+  return shapes.some((expected) => expected.join() === shape.join()) && (dtype === '<f4') !== labels;
 }

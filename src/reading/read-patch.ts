@@ -1,10 +1,11 @@
 import { AXES, type Axis, type Box, boxShape, intersect, type Triple, triple, voxels } from '../common/geometry.ts';
 import { bindKernels, type Kernels, type SharedMemory } from '../kernels/kernels.ts';
 import { FOUND } from '../kernels/spatial.ts';
-import type { Strided } from '../kernels/strided.ts';
-import { type OpenArray, type OpenCase, readExactly } from './open-files.ts';
+import { type Strided, strided } from '../kernels/strided.ts';
+import type { BoxReader, Source, Wanted } from './boxes.ts';
+import type { OpenCase } from './open-files.ts';
 import { extendEdges, type PadMode } from './pad.ts';
-import type { ResidentArray, ResidentCase } from './resident-cases.ts';
+import type { ResidentCase } from './resident-cases.ts';
 
 /** Where a patch goes in the shared memory, in bytes from its start. */
 export interface PatchPlace {
@@ -18,10 +19,7 @@ export interface PatchPlace {
   scratch: number;
 }
 
-/** Where voxels come from: a file, or memory. */
-export type Source = OpenArray | ResidentArray;
-
-/** Gets each slab as it lies in its source, its place in the patch, and its planes, rows and columns. */
+/** Gets each part as it lies in its source, its place in the patch, and its planes, rows and columns. */
 type Copy = (from: Strided, to: Strided, planes: number, rows: number, columns: number) => void;
 
 /** float32 images, int16 targets. */
@@ -29,42 +27,23 @@ const IMAGE_BYTES = 4;
 const TARGET_BYTES = 2;
 /** The byte that makes -1 (outside) of an integer. */
 const ALL_ONES = 255;
-/** Reading this much that nobody needs costs as much as another system call. */
-const WORTHWHILE_GAP = 16 * 1024;
-/** Slabs up to this size are read at once: they stay in a core's second-level cache until they are cropped. */
-const SLAB_BYTES = 256 * 1024;
-
-/** The scratch that reading boxes of `patch` out of volumes of `shapes` takes, in bytes. */
-export function slabBytes(patch: Triple, shapes: readonly Triple[]): number {
-  const plane = Math.max(
-    ...shapes.map(([, height, width]) =>
-      planeSpan(Math.min(patch[1], height), Math.min(patch[2], width), width * IMAGE_BYTES, IMAGE_BYTES),
-    ),
-  );
-  return Math.max(plane, SLAB_BYTES);
-}
-
-/** From the first needed byte of a plane to the last. */
-function planeSpan(rows: number, count: number, rowBytes: number, bytesPerVoxel: number): number {
-  return (rows - 1) * rowBytes + count * bytesPerVoxel;
-}
 
 /**
- * Crops boxes out of stored volumes into shared memory. From a file, a slab of whole rows at a time is read into the scratch and
- * cropped from there; a resident case is cropped where it lies. Voxels outside the volume are 0 in the image (the mean, after normalisation) and -1 in the target.
+ * Crops boxes out of stored volumes into shared memory. Voxels outside the volume are 0 in the image (the mean, after normalisation) and
+ * -1 in the target.
  */
 export class PatchReader {
   readonly #kernels: Kernels;
-  readonly #bytes: Uint8Array;
+  readonly #buffer: SharedArrayBuffer;
+  readonly #boxes: BoxReader;
   readonly #channels: number;
-  readonly #scratchBytes: number;
   readonly #padMode: PadMode;
 
-  constructor(memory: SharedMemory, channels: number, scratchBytes: number, padMode: PadMode = 'constant') {
+  constructor(memory: SharedMemory, boxes: BoxReader, channels: number, padMode: PadMode = 'constant') {
     this.#kernels = bindKernels(memory);
-    this.#bytes = new Uint8Array(memory.buffer);
+    this.#buffer = memory.buffer;
+    this.#boxes = boxes;
     this.#channels = channels;
-    this.#scratchBytes = scratchBytes;
     this.#padMode = padMode;
   }
 
@@ -93,32 +72,22 @@ export class PatchReader {
     return found | (before & FOUND.outside);
   }
 
-  /**
-   * Finds the voxels of `box`, which lies inside the volume, in memory: from a file they are read into `dense` first.
-   * @param channel of an image; 0 for labels
-   */
-  locate(source: Source, channel: number, shape: Triple, box: Box, dense: number, scratch: number): Strided {
-    const { bytesPerVoxel } = source;
-    if ('pointer' in source)
-      return strided(source.pointer, shape, [channel * shape[0] + box.lower[0], box.lower[1], box.lower[2]], bytesPerVoxel);
-    const to = strided(dense, boxShape(box), [0, 0, 0], bytesPerVoxel);
-    const copy: Copy = (from, at, planes, rows, columns) => this.#kernels.copyBox(from, at, planes, rows, columns * bytesPerVoxel);
-    this.#readSlabs(source, channel * shape[0], shape, box, to, scratch, copy);
-    return to;
-  }
-
   #copyImage(source: Source, shape: Triple, size: Triple, inside: Box, within: Box, place: PatchPlace, mirrored: readonly number[]): void {
     const count = voxels(size);
     const kernels = this.#kernels;
     const copy: Copy = mirrored.includes(2)
-      ? (...slab) => kernels.mirrorBox(...slab)
+      ? (...part) => kernels.mirrorBox(...part)
       : (from, to, planes, rows, columns) => kernels.copyBox(from, to, planes, rows, columns * IMAGE_BYTES);
-    for (let channel = 0; channel < this.#channels; channel++) {
-      const pointer = place.data + channel * count * IMAGE_BYTES;
-      const to = turned(strided(pointer, size, within.lower, IMAGE_BYTES), boxShape(within), mirrored);
-      this.#eachSlab(source, channel * shape[0], shape, inside, to, place.scratch, copy);
-      if (this.#padMode !== 'constant') extendEdges(new Float32Array(this.#bytes.buffer, pointer, count), size, within, this.#padMode);
-    }
+    const wanted: Wanted = { channels: [0, this.#channels], shape, box: inside };
+    const goals = Array.from({ length: this.#channels }, (_, channel) =>
+      turned(strided(place.data + channel * count * IMAGE_BYTES, size, within.lower, IMAGE_BYTES), boxShape(within), mirrored),
+    );
+    this.#boxes.read(source, wanted, place.scratch, (channel, from, at, part) =>
+      copy(from, partOf(goals[channel], within, at, part, IMAGE_BYTES, mirrored), ...part),
+    );
+    if (this.#padMode === 'constant') return;
+    for (let channel = 0; channel < this.#channels; channel++)
+      extendEdges(new Float32Array(this.#buffer, place.data + channel * count * IMAGE_BYTES, count), size, within, this.#padMode);
   }
 
   #copyTarget(
@@ -132,23 +101,12 @@ export class PatchReader {
     mirrored: readonly number[],
   ): number {
     let found = 0;
-    const copy: Copy = (...slab) => {
-      found |= this.#kernels.copyLabels(...slab, source.bytesPerVoxel, mirrored.includes(2));
-    };
-    const to = turned(strided(target, size, within.lower, TARGET_BYTES), boxShape(within), mirrored);
-    this.#eachSlab(source, 0, shape, inside, to, scratch, copy);
+    const goal = turned(strided(target, size, within.lower, TARGET_BYTES), boxShape(within), mirrored);
+    this.#boxes.read(source, { channels: [0, 1], shape, box: inside }, scratch, (_, from, at, part) => {
+      const to = partOf(goal, within, at, part, TARGET_BYTES, mirrored);
+      found |= this.#kernels.copyLabels(from, to, ...part, source, mirrored.includes(2));
+    });
     return found;
-  }
-
-  /** From memory in one go; from a file slab by slab, through the scratch. */
-  #eachSlab(source: Source, firstPlane: number, shape: Triple, inside: Box, to: Strided, scratch: number, copy: Copy): void {
-    if (!('pointer' in source)) {
-      this.#readSlabs(source, firstPlane, shape, inside, to, scratch, copy);
-      return;
-    }
-    const [z, y, x] = inside.lower;
-    const [planes, rows, columns] = boxShape(inside);
-    copy(strided(source.pointer, shape, [firstPlane + z, y, x], source.bytesPerVoxel), to, planes, rows, columns);
   }
 
   /**
@@ -168,24 +126,6 @@ export class PatchReader {
         this.#kernels.fillBox(strided(map, size, lower, TARGET_BYTES), planes, rows, columns * TARGET_BYTES, labelByte);
     }
     return boxes.length > 0;
-  }
-
-  #readSlabs(file: OpenArray, firstPlane: number, [, height, width]: Triple, inside: Box, to: Strided, scratch: number, copy: Copy): void {
-    const [depth, rows, columns] = boxShape(inside);
-    const rowBytes = width * file.bytesPerVoxel;
-    const planeBytes = height * rowBytes;
-    const span = planeSpan(rows, columns, rowBytes, file.bytesPerVoxel);
-    const atOnce = planeBytes - span > WORTHWHILE_GAP ? 1 : Math.max(1, Math.floor((this.#scratchBytes - span) / planeBytes) + 1);
-    const start =
-      file.offset + ((firstPlane + inside.lower[0]) * height + inside.lower[1]) * rowBytes + inside.lower[2] * file.bytesPerVoxel;
-    const from: Strided = { pointer: scratch, row: rowBytes, plane: planeBytes };
-    const at = { ...to };
-    for (let z = 0; z < depth; z += atOnce) {
-      const planes = Math.min(atOnce, depth - z);
-      readExactly(file, this.#bytes, scratch, (planes - 1) * planeBytes + span, start + z * planeBytes);
-      copy(from, at, planes, rows, columns);
-      at.pointer += planes * to.plane;
-    }
   }
 }
 
@@ -216,9 +156,9 @@ function turned({ pointer, row, plane }: Strided, [planes, rows]: Triple, mirror
   return { pointer: pointer + (z ? (planes - 1) * plane : 0) + (y ? (rows - 1) * row : 0), row: y ? -row : row, plane: z ? -plane : plane };
 }
 
-/** The voxel `at` of a dense array of `size` that begins at `pointer`. */
-function strided(pointer: number, [, height, width]: Triple, at: Triple, bytesPerVoxel: number): Strided {
-  const row = width * bytesPerVoxel;
-  const plane = height * row;
-  return { pointer: pointer + at[0] * plane + at[1] * row + at[2] * bytesPerVoxel, row, plane };
+/** Where the part `at` of so many voxels goes in the box `within`, of which `goal` is the turned first voxel. */
+function partOf(goal: Strided, within: Box, at: Triple, size: Triple, bytesPerVoxel: number, mirrored: readonly number[]): Strided {
+  // The kernels turn rows themselves, each about its own middle.
+  const x = mirrored.includes(2) ? within.upper[2] - within.lower[2] - at[2] - size[2] : at[2];
+  return { ...goal, pointer: goal.pointer + at[0] * goal.plane + at[1] * goal.row + x * bytesPerVoxel };
 }

@@ -1,13 +1,8 @@
 import { type Triple, voxels } from '../common/geometry.ts';
 import type { Layout } from '../shared-memory/layout.ts';
 import type { Ring } from '../shared-memory/ring.ts';
-import { type OpenArray, type OpenCase, readExactly } from './open-files.ts';
-
-/** A volume in the shared memory: C-ordered voxels from `pointer` on. */
-export interface ResidentArray {
-  pointer: number;
-  bytesPerVoxel: number;
-}
+import type { BoxReader, ResidentArray } from './boxes.ts';
+import type { OpenArray, OpenCase } from './open-files.ts';
 
 /** Both arrays of a case that is in memory whole. */
 export interface ResidentCase {
@@ -25,16 +20,16 @@ export interface ResidentCase {
 export class ResidentCases {
   readonly #ring: Ring;
   readonly #layout: Layout;
-  readonly #bytes: Uint8Array;
+  readonly #boxes: BoxReader;
 
-  constructor(ring: Ring) {
+  constructor(ring: Ring, boxes: BoxReader) {
     this.#ring = ring;
     this.#layout = ring.layout;
-    this.#bytes = new Uint8Array(ring.buffer);
+    this.#boxes = boxes;
   }
 
-  /** The case in memory, or null if it is to be read from its files. @throws what reading it throws */
-  get(caseNumber: number, shape: Triple, files: () => OpenCase): ResidentCase | null {
+  /** The case in memory, or null if it is to be read from its files. @param scratch of the reader @throws what reading it throws */
+  get(caseNumber: number, shape: Triple, files: () => OpenCase, scratch: number): ResidentCase | null {
     const offset = this.#layout.residentOffsets[caseNumber];
     if (offset === null || offset === undefined) return null;
     if (this.#ring.isResident(caseNumber)) return this.#place(offset, shape);
@@ -42,8 +37,8 @@ export class ResidentCases {
     const resident = this.#place(offset, shape);
     try {
       const { data, segmentation } = files();
-      this.#load(data, resident.data, this.#layout.channels * voxels(shape));
-      this.#load(segmentation, resident.segmentation, voxels(shape));
+      this.#boxes.load(data, this.#layout.channels, shape, resident.data.pointer, resident.data.bytesPerVoxel, scratch);
+      this.#boxes.load(segmentation, 1, shape, resident.segmentation.pointer, resident.segmentation.bytesPerVoxel, scratch);
     } catch (error) {
       this.#ring.endLoading(caseNumber, false);
       throw error;
@@ -58,10 +53,6 @@ export class ResidentCases {
       data: { pointer: offset, bytesPerVoxel: 4 },
       segmentation: { pointer: offset + residentDataBytes(channels, shape), bytesPerVoxel: labelBytes },
     };
-  }
-
-  #load(file: OpenArray, to: ResidentArray, count: number): void {
-    readExactly(file, this.#bytes, to.pointer, count * to.bytesPerVoxel, file.offset);
   }
 }
 

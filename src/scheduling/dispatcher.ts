@@ -1,9 +1,12 @@
 import { ClosedError, SampleError, unpack, VoxfeedError, WorkerError } from '../common/errors.ts';
 import { boxShape, show } from '../common/geometry.ts';
+import { PROGRESS, STAGE } from '../common/progress.ts';
 import type { SlotPlan } from '../sampling/slot-plan.ts';
 import { type Ring, SLOT_STATE } from '../shared-memory/ring.ts';
 import type { SlotTask } from './patch-task.ts';
-import { SilentDeath, type WorkerPool } from './worker-pool.ts';
+import { Stall } from './watchdog.ts';
+import type { WorkerPool } from './worker-pool.ts';
+import { SilentDeath } from './worker-thread.ts';
 
 /**
  * A task should move at least this much, so that handing it out (0.1 to 0.3 ms) costs less than 5 % of doing it (about 8 ms);
@@ -67,7 +70,10 @@ export class Dispatcher {
   /** What a sample of each configuration takes of a task. */
   readonly #shares: number[];
   readonly #lanes: Lane[] = [];
+  /** Scratch regions that nobody uses: the permits. */
   readonly #scratches: number[];
+  /** Those that threads hold which hang where nobody can end them. */
+  #lost = 0;
   #closed = false;
 
   constructor(pool: WorkerPool, ring: Ring, caseIds: readonly string[]) {
@@ -90,6 +96,7 @@ export class Dispatcher {
   fill(lane: Lane, entry: number, { configuration, plans }: BatchPlan): Promise<void> {
     const batch = { remaining: plans.length, done: Promise.withResolvers<void>() };
     if (this.#closed) batch.done.reject(closed());
+    else if (this.#lost === this.#ring.layout.scratches) batch.done.reject(allHang());
     else plans.forEach((plan, slot) => void lane.queue.push({ entry, configuration, slot, plan, failures: 0, lane, batch }));
     this.#handOut();
     return batch.done.promise;
@@ -126,9 +133,31 @@ export class Dispatcher {
       cause = error;
       this.#ring.forgetLoading();
     }
-    this.#scratches.push(scratch);
+    if (cause instanceof Stall) this.#stalled(work, scratch, cause);
+    else this.#scratches.push(scratch);
     this.#settle(work, cause);
     this.#handOut();
+  }
+
+  /** Says what stands still. What its thread may still write to is not used before that is gone. */
+  #stalled(work: Work[], scratch: number, stall: Stall): void {
+    const item = work.find(({ entry, slot }) => this.#ring.slotState(entry, slot) === SLOT_STATE.writing) ?? work[0];
+    // A thread that stands still before its first sample: somebody must be to blame.
+    this.#ring.setSlotState(item.entry, item.slot, SLOT_STATE.writing);
+    stall.message += ` while ${stageOf(item, Atomics.load(this.#ring.progress(scratch), PROGRESS.stage))}`;
+    if (item.failures + 1 < STRIKES && !this.#closed)
+      process.emitWarning(
+        `${this.#nameOf(item)}: ${stall.message}. Its worker is replaced, and the sample made again; \`stallSeconds\` says how long to wait.`,
+        'VoxfeedWarning',
+      );
+    this.#lost++;
+    void stall.gone.then(() => {
+      this.#lost--;
+      this.#scratches.push(scratch);
+      this.#handOut();
+    });
+    if (this.#lost < this.#ring.layout.scratches) return;
+    for (const { batch } of this.#lanes.flatMap(({ queue }) => queue.splice(0))) batch.done.reject(allHang());
   }
 
   #settle(work: Work[], cause: unknown): void {
@@ -152,31 +181,51 @@ export class Dispatcher {
     lane.queue.unshift(...again);
   }
 
-  #sampleError({ lane, plan: { sample, caseNumber, box }, failures }: Work, cause: unknown): SampleError {
+  #nameOf({ lane, plan: { sample, caseNumber, box } }: Work): string {
+    return `${lane.name}sample ${sample} (case ${this.#caseIds[caseNumber]}, box from ${show(box.lower)}, shape ${show(boxShape(box))})`;
+  }
+
+  #sampleError(item: Work, cause: unknown): SampleError {
     const { message } = cause as Error;
+    const { failures } = item;
     const action =
       cause instanceof VoxfeedError
         ? 'Mend what it names and continue from the last state'
         : 'Check the case; then continue from the last state';
     return new SampleError(
-      `${lane.name}sample ${sample} (case ${this.#caseIds[caseNumber]}, box from ${show(box.lower)}, shape ${show(boxShape(box))})`,
+      this.#nameOf(item),
       `it failed ${failures === 2 ? 'twice' : `${failures} times`}, the last time with: ${message.replace(/\.$/, '')}`,
       action,
       { cause },
     );
   }
 
-  /** Gives up what is queued and ends the workers; resolves when they are gone. */
-  async close(): Promise<void> {
+  /** Gives up what is queued and ends the workers, see `WorkerPool.close`. */
+  async close(): Promise<boolean> {
     this.#closed = true;
     const reason = closed();
     for (const { batch } of this.#lanes.flatMap(({ queue }) => queue.splice(0))) batch.done.reject(reason);
-    await this.#pool.close();
+    return this.#pool.close();
   }
 }
 
 function taskOf({ entry, configuration, slot, plan: { sample, caseNumber, crop, operations } }: Work): SlotTask {
   return { entry, configuration, slot, plan: { sample, caseNumber, crop, operations } };
+}
+
+/** What a worker does at a stage, in words. */
+function stageOf({ plan: { operations } }: Work, stage: number): string {
+  const step = operations.find((operation) => operation.step === stage - STAGE.step);
+  if (step) return `step ${step.step} of the augmentation ('${step.transform}') was under way`;
+  return stage === STAGE.targets ? 'its targets were written' : 'it was read';
+}
+
+function allHang(): WorkerError {
+  return new WorkerError(
+    'workers',
+    'all of them hang in system calls',
+    'Look for a file system that does not answer, then continue from the last state in a new process',
+  );
 }
 
 function closed(): ClosedError {

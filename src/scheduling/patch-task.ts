@@ -1,21 +1,17 @@
 import type { PatchRecipe } from '../augmentation/patch-maker.ts';
 import type { PackedError } from '../common/errors.ts';
 import type { SharedMemory } from '../kernels/kernels.ts';
-import type { CaseShape } from '../reading/open-files.ts';
+import type { StoredArrays } from '../reading/open-files.ts';
 import type { SlotPlan } from '../sampling/slot-plan.ts';
 import type { Layout } from '../shared-memory/layout.ts';
-import type { PreviousArray } from '../store/previous-stage.ts';
 
 /** What a patch worker gets once, when it starts. It is all a worker knows; a new one is as good as the one that died. */
 export interface PatchWorkerData {
   memory: SharedMemory;
   layout: Layout;
-  storeDir: string;
-  cases: CaseShape[];
+  arrays: StoredArrays;
   /** How patches of each configuration are made. */
   recipes: PatchRecipe[];
-  /** In a cascade: where each case's labels of the previous stage are. */
-  previous: readonly PreviousArray[] | null;
   /** How many cases it may hold open at once. */
   openCases: number;
 }

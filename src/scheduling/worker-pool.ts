@@ -1,109 +1,190 @@
-import { Piscina } from 'piscina';
 import { WorkerError } from '../common/errors.ts';
 import { keepReplacedCode } from '../common/worker-file.ts';
+import { DeathToll } from './death-toll.ts';
 import type { PatchAnswer, PatchTask, PatchWorkerData } from './patch-task.ts';
+import { Watchdog } from './watchdog.ts';
+import { LoadError, WorkerThread } from './worker-thread.ts';
 
 /** Tasks a worker has at once: one under way and one waiting in its port, so that it never idles for a round trip. */
 export const TASKS_PER_WORKER = 2;
 
-/** A worker's heap holds next to nothing (voxels live in the shared memory): one that runs away dies before the machine suffers. */
-const WORKER_HEAP_MB = 512;
+/** Between two tries to start a thread that the system refuses, and how many there are while no other thread lives. */
+const RETRY_MS = 500;
+const TRIES = 5;
 
-/** This many deaths in a row without one finished task mean that workers cannot live here. */
-const HOPELESS = 50;
+const REINSTALL = 'Check the installation: run `npm run build` in a checkout, or install voxfeed again';
 
-/** A worker ended without saying why: `process.exit`, or somebody terminated its thread. */
-export class SilentDeath extends Error {}
+/** What a pool wants to know of its owner. */
+export interface PoolOptions {
+  /** How long a task may stand still, in seconds; 0: for ever. */
+  stallSeconds: number;
+  /** A number that changes whenever a task gets on. */
+  beats: (task: PatchTask) => number;
+}
+
+interface Queued {
+  task: PatchTask | null;
+  resolve: (answer: PatchAnswer | PromiseLike<PatchAnswer>) => void;
+  reject: (reason: Error) => void;
+}
 
 /**
- * Piscina, kept alive: a worker that dies is replaced, also if it dies while it starts. A task whose worker died rejects; what
- * to do about it is the dispatcher's business.
+ * Worker threads, kept alive: one that dies is replaced, also if it dies while it starts, and so is one that stands still. A task whose
+ * worker died rejects; what to do about it is the dispatcher's business.
+ *
+ * Not Piscina, which preprocessing uses: there an error where a dead worker is to be replaced cannot be caught, and a thread that
+ * hangs in a system call is waited for.
  */
 export class WorkerPool {
   readonly size: number;
-  /** Workers that died and were replaced. */
-  restarts = 0;
-  readonly #piscina: Piscina<PatchTask | null, PatchAnswer>;
+  readonly #start: () => WorkerThread<PatchTask | null>;
+  readonly #threads = new Set<WorkerThread<PatchTask | null>>();
+  readonly #queue: Queued[] = [];
+  readonly #toll: DeathToll;
+  readonly #watchdog: Watchdog<PatchTask | null>;
+  readonly #ready = Promise.withResolvers<void>();
+  /** Whether all threads have been up at once. */
+  #up = false;
+  /** How often in a row the system refused a thread. */
+  #refused = 0;
+  #retry: NodeJS.Timeout | undefined;
   /** Why workers cannot live here, once that is clear. */
   #hopeless: WorkerError | null = null;
-  #deathsInARow = 0;
-  #lastError: Error | null = null;
-  #closed: Promise<void> | null = null;
+  #closed: Promise<boolean> | null = null;
 
-  constructor(filename: string, size: number, workerData: PatchWorkerData) {
+  constructor(filename: string, size: number, workerData: PatchWorkerData, { stallSeconds, beats }: PoolOptions) {
     this.size = size;
     keepReplacedCode();
-    this.#piscina = new Piscina({
-      filename,
-      workerData,
-      minThreads: size,
-      maxThreads: size,
-      idleTimeout: Infinity,
-      concurrentTasksPerWorker: TASKS_PER_WORKER,
-      resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },
-      // Workers sleep in Atomics.waitAsync: a blocking wait would starve whatever else lives in the thread.
-      atomics: 'async',
-    });
-    // Without a listener, an error in an idle worker would end the process.
-    this.#piscina.on('error', (error: Error) => {
-      this.#lastError = error;
-    });
-    this.#piscina.on('workerDestroy', () => this.#replace());
+    this.#toll = new DeathToll(size);
+    this.#watchdog = new Watchdog(stallSeconds, this.#threads, (task) => (task === null ? 0 : beats(task)));
+    this.#start = () => {
+      const thread = new WorkerThread<PatchTask | null>(filename, workerData, (cause) => this.#replace(thread, cause));
+      return thread;
+    };
+    this.#ready.promise.catch(() => {});
+    this.#fill();
+  }
+
+  /** Workers that died and were replaced. */
+  get restarts(): number {
+    return this.#toll.total;
   }
 
   /** Resolves when every worker has loaded its module. @throws WorkerError if one cannot. */
-  async ready(): Promise<void> {
-    try {
-      await Promise.all(Array.from({ length: this.size }, () => this.#piscina.run(null)));
-    } catch (error) {
-      throw new WorkerError(
-        'workers',
-        `a worker thread cannot start (${(error as Error).message})`,
-        'Check the installation: run `npm run build` in a checkout, or install voxfeed again',
-        { cause: error },
-      );
-    }
+  ready(): Promise<void> {
+    return this.#ready.promise;
   }
 
-  /** Rejects with what the worker died of, with a SilentDeath if it did not say, and with a WorkerError if workers cannot be kept alive at all. */
-  async run(task: PatchTask): Promise<PatchAnswer> {
-    try {
-      const answer = await this.#piscina.run(task);
-      this.#deathsInARow = 0;
-      return answer;
-    } catch (error) {
-      if (this.#hopeless) throw this.#hopeless;
-      this.#lastError = error as Error;
-      // Piscina makes this error up when a thread exits; one that failed with an error rejects with that.
-      throw /^worker exited with code/.test(this.#lastError.message) ? new SilentDeath(this.#lastError.message) : error;
-    }
-  }
-
-  #replace(): void {
-    if (this.#closed) return;
-    this.restarts++;
-    this.#deathsInARow++;
-    // Deferred, because Piscina is still counting the dead one.
-    setImmediate(() => {
-      if (this.#closed) return;
-      if (this.#deathsInARow > HOPELESS) this.#giveUp();
-      // Piscina starts no new worker by itself after one died while starting. Where none is left, tasks it has queued would wait
-      // for ever; one more task makes it start a worker.
-      else if (this.#piscina.threads.length === 0) this.#piscina.run(null).catch(() => {});
+  /** Rejects with what the worker died of, and with a WorkerError if workers cannot be kept alive at all. */
+  run(task: PatchTask): Promise<PatchAnswer> {
+    if (this.#hopeless) return Promise.reject(this.#hopeless);
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ task, resolve, reject });
+      this.#handOut();
     });
   }
 
-  #giveUp(): void {
-    const reason = this.#lastError?.message ?? 'no reason given';
-    const what = `worker threads died ${HOPELESS} times in a row without finishing a task (${reason})`;
-    this.#hopeless = new WorkerError('workers', what, 'Check memory and the files of the store', { cause: this.#lastError });
+  #handOut(): void {
+    while (this.#queue.length > 0) {
+      const free = [...this.#threads].filter(({ ready, load }) => ready && load < TASKS_PER_WORKER);
+      if (free.length === 0) return;
+      const thread = free.reduce((least, each) => (each.load < least.load ? each : least));
+      const { task, resolve, reject } = this.#queue.shift() as Queued;
+      thread
+        .run<PatchAnswer>(task)
+        .then((answer) => {
+          this.#toll.taskDone();
+          resolve(answer);
+        }, reject)
+        .then(() => this.#handOut());
+    }
+  }
+
+  /** As many threads as there should be, as far as the system gives them. */
+  #fill(): void {
+    while (this.#threads.size < this.size && this.#closed === null) {
+      try {
+        this.#add(this.#start());
+      } catch (error) {
+        this.#refuse(error as Error);
+        return;
+      }
+    }
+  }
+
+  /** A new thread is ready when it has answered that it has nothing to do. */
+  #add(thread: WorkerThread<PatchTask | null>): void {
+    this.#threads.add(thread);
+    this.#watchdog.begin();
+    thread.run(null).then(
+      () => {
+        this.#refused = 0;
+        this.#handOut();
+        if (this.#up || [...this.#threads].some(({ ready }) => !ready) || this.#threads.size < this.size) return;
+        this.#up = true;
+        this.#ready.resolve();
+      },
+      // A module of the user's that cannot be imported here. What a thread dies of comes another way.
+      (error: Error) => {
+        if (!this.#up && this.#threads.has(thread)) this.#giveUp(cannotStart(error, 'Correct it'), error);
+      },
+    );
+  }
+
+  /** While others live, the loader goes on with them, and this is tried again. */
+  #refuse(error: Error): void {
+    const what = `the system starts no more threads (${error.message})`;
+    const action = 'Use fewer `workers`, or raise the limit of threads (`ulimit -u`, pids of the container) or of open files (`ulimit -n`)';
+    const alone = ![...this.#threads].some(({ ready }) => ready);
+    this.#refused++;
+    if (!this.#up || (alone && this.#refused >= TRIES)) {
+      this.#giveUp(new WorkerError('workers', what, action), error);
+      return;
+    }
+    if (this.#refused === 1) process.emitWarning(`A worker died and ${what}. ${action}.`, 'VoxfeedWarning');
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#fill(), RETRY_MS);
+    if (!alone) this.#retry.unref();
+  }
+
+  #replace(thread: WorkerThread<PatchTask | null>, cause: Error): void {
+    this.#threads.delete(thread);
+    if (this.#closed !== null) return;
+    if ((cause as NodeJS.ErrnoException).code === 'ERR_WORKER_INIT_FAILED') {
+      this.#refuse(cause);
+      return;
+    }
+    const verdict = cause instanceof LoadError && !this.#up ? cannotStart(cause, REINSTALL) : this.#toll.died(cause, this.#up);
+    if (verdict === null) this.#fill();
+    else this.#giveUp(verdict, cause);
+  }
+
+  #giveUp(reason: WorkerError, cause: Error): void {
+    if (this.#hopeless !== null) return;
+    reason.cause ??= cause;
+    this.#hopeless = reason;
+    this.#ready.reject(reason);
     // Whatever is under way or queued rejects with that.
     void this.close();
   }
 
-  /** Ends every worker; resolves when their threads are gone. Piscina must not be destroyed twice: it would start new workers. */
-  close(): Promise<void> {
-    this.#closed ??= this.#piscina.destroy();
+  /** Ends every worker; resolves when their threads are gone or are known to hang in a system call, and says whether all are gone. */
+  close(): Promise<boolean> {
+    this.#closed ??= this.#end();
     return this.#closed;
   }
+
+  async #end(): Promise<boolean> {
+    const reason = this.#hopeless ?? new Error('the pool was closed');
+    clearTimeout(this.#retry);
+    this.#watchdog.end();
+    this.#ready.reject(reason);
+    for (const { reject } of this.#queue.splice(0)) reject(reason);
+    const gone = await Promise.all([...this.#threads].map((thread) => thread.end(reason)));
+    return gone.every(Boolean);
+  }
+}
+
+function cannotStart({ message }: Error, action: string): WorkerError {
+  return new WorkerError('workers', `a worker thread cannot start (${message})`, action);
 }

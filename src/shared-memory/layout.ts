@@ -88,6 +88,9 @@ export const SLOT = {
   words: 16,
 } as const;
 
+/** One record per scratch region: what the thread that works there is at, see `PROGRESS`. */
+export const TASK = { progress: 0, words: 16 } as const;
+
 /** One record per resident case. */
 export const RESIDENT = { state: 0, words: 1 } as const;
 
@@ -106,7 +109,8 @@ export function computeLayout(options: LayoutOptions): Layout {
   const slots = Math.max(...configurations.map(({ batchSize }) => batchSize));
   const entryBytes = Math.max(...configurations.map((entry) => entry.entryBytes));
   const headerOffset = KERNEL_BYTES;
-  const headerBytes = 4 * (HEADER.words + entries * (ENTRY.words + slots * SLOT.words) + residentBytes.length * RESIDENT.words);
+  const headerBytes =
+    4 * (HEADER.words + entries * (ENTRY.words + slots * SLOT.words) + scratches * TASK.words + residentBytes.length * RESIDENT.words);
   const scratchOffset = align(headerOffset + headerBytes, WASM_PAGE);
   const ringOffset = align(scratchOffset + scratches * align(scratchBytes, CACHE_LINE), WASM_PAGE);
   let end = ringOffset + entries * entryBytes;

@@ -1,4 +1,5 @@
-import { ENTRY, HEADER, type Layout, RESIDENT, SLOT } from './layout.ts';
+import { PROGRESS } from '../common/progress.ts';
+import { ENTRY, HEADER, type Layout, RESIDENT, SLOT, TASK } from './layout.ts';
 import { TARGET_BYTES, type TargetArray, targetArray } from './target-array.ts';
 
 /** The life of one batch of the ring. Only the scheduler leaves FREE; whoever holds the lease, in any thread, returns to it. */
@@ -47,7 +48,11 @@ export class Ring {
   }
 
   #residentWord(caseNumber: number): number {
-    return this.#entryWord(this.layout.entries) + caseNumber * RESIDENT.words + RESIDENT.state;
+    return this.#taskWord(this.layout.scratches) + caseNumber * RESIDENT.words + RESIDENT.state;
+  }
+
+  #taskWord(scratch: number): number {
+    return this.#entryWord(this.layout.entries) + scratch * TASK.words;
   }
 
   // --- scheduler ---
@@ -145,6 +150,12 @@ export class Ring {
 
   scratchPointer(scratch: number): number {
     return this.layout.scratchOffset + scratch * this.layout.scratchBytes;
+  }
+
+  /** What the thread with that scratch region is at, see `PROGRESS`. */
+  progress(scratch: number): Int32Array {
+    const at = this.#taskWord(scratch) + TASK.progress;
+    return this.#words.subarray(at, at + PROGRESS.words);
   }
 
   setSlotState(entry: number, slot: number, state: number): void {

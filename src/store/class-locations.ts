@@ -11,8 +11,8 @@ const SEED = 1234;
 /** The stored voxels of one class of one case. */
 export interface ClassLocations {
   labels: number[];
-  /** How many voxels of the case belong to the class. */
-  voxels: number;
+  /** How many voxels of the case belong to the class; null where that is not known. */
+  voxels: number | null;
   /** Flat indices into the segmentation [z, y, x], C order, in the order nnU-Net draws them. */
   locations: Uint32Array;
 }

@@ -17,7 +17,16 @@ export function plansFile({ plans_name }: Pick<Plans, 'plans_name'>): string {
   return `${plans_name}.json`;
 }
 
-/** The three files of one stored case. */
-export function caseFiles(dir: string, id: string): { data: string; segmentation: string; sidecar: string } {
-  return { data: join(dir, `${id}.npy`), segmentation: join(dir, `${id}_seg.npy`), sidecar: join(dir, `${id}.msgpack`) };
+/** How the voxels of a case are stored: ours and nnU-Net's unpacked ones, nnU-Net's of today, and its older archives of both arrays. */
+export type ArrayFormat = 'npy' | 'b2nd' | 'npz';
+
+export const ARRAY_FORMATS: readonly ArrayFormat[] = ['npy', 'b2nd', 'npz'];
+
+/** The files of one stored case; in an archive, both arrays are in one. */
+export function caseFiles(dir: string, id: string, format: ArrayFormat = 'npy'): { data: string; segmentation: string; sidecar: string } {
+  return {
+    data: join(dir, `${id}.${format}`),
+    segmentation: join(dir, format === 'npz' ? `${id}.npz` : `${id}_seg.${format}`),
+    sidecar: join(dir, `${id}.msgpack`),
+  };
 }

@@ -4,16 +4,16 @@ import { writeAtomic } from '../common/atomic-file.ts';
 import { CaseError, fileError, OptionError, StoreError, type VoxfeedError } from '../common/errors.ts';
 import { show, type Triple, voxels } from '../common/geometry.ts';
 import { Digest } from '../common/hash.ts';
+import { type LargestBlock, largestBlock } from '../formats/b2nd/head.ts';
 import { readNifti } from '../formats/nifti.ts';
 import { encodeNpyHeader, type NpyHeader, parseNpyHeader } from '../formats/npy.ts';
 import type { Labels } from '../raw/labels.ts';
+import { readArray } from './whole-array.ts';
 
-/** Where one case's labels of a previous stage are: C-ordered [z, y, x] on the grid of the store. */
+/** Where one case's labels of a previous stage are: [z, y, x] on the grid of the store. */
 export interface PreviousArray {
   path: string;
-  /** Where the voxels begin, in bytes. */
-  offset: number;
-  bytesPerVoxel: number;
+  format: 'npy' | 'b2nd';
 }
 
 /** The segmentations of a cascade's previous stage, one a case, in the order of the store. Plain data. */
@@ -21,6 +21,8 @@ export interface PreviousStage {
   arrays: PreviousArray[];
   /** Of all labels: tells whether a stream goes on with the same ones. */
   hash: string;
+  /** Of its .b2nd files. */
+  largestBlock: LargestBlock | null;
 }
 
 /** The data set they are for. A `Store` is one. */
@@ -29,15 +31,16 @@ interface CascadeStore {
   index: { labels: Labels };
 }
 
-const ENDINGS = ['.nii.gz', '.nii'];
+/** Of files that workers cannot read a box of. */
+const ENDINGS = ['.nii.gz', '.nii', '.npz'];
 const HEAD_BYTES = 4096;
 const CHUNK_BYTES = 16 * 1024 ** 2;
 const ACTION = 'Save the labels as uint8, int8 or int16 in C order, [z, y, x] as the case is stored, with `numpy.save`, or as NIfTI';
 
 /**
- * Finds and checks the previous stage's segmentation of every case: `CASE.npy`, or `CASE.nii.gz` or `CASE.nii`. A NIfTI file is
- * converted once, to a `CASE.npy` beside it, which workers can read a box of. Each file is read whole, to see that its labels are the
- * data set's.
+ * Finds and checks the previous stage's segmentation of every case: `CASE.b2nd` as nnU-Net leaves them in `predicted_next_stage`, or
+ * `CASE.npy`; or `CASE.nii.gz`, `CASE.nii`, or `CASE.npz` of an older nnU-Net, which are converted once, to a `CASE.npy` beside them: workers
+ * can read a box of that. Each file is read whole, to see that its labels are the data set's.
  * @throws OptionError, CaseError, FileError naming the file
  */
 export async function openPreviousStage(dir: unknown, { cases, index }: CascadeStore): Promise<PreviousStage> {
@@ -57,24 +60,26 @@ export async function openPreviousStage(dir: unknown, { cases, index }: CascadeS
   if (missing.length > 0)
     throw new CaseError(
       join(dir, `${missing[0].id}.npy`),
-      `there is no previous-stage segmentation of ${missing[0].id}${missing.length > 1 ? ` and ${missing.length - 1} other cases` : ''}, nor as .nii.gz`,
+      `there is no previous-stage segmentation of ${missing[0].id}${missing.length > 1 ? ` and ${missing.length - 1} other cases` : ''} in any format`,
       'Predict every case of the store with the previous stage (those of its training folds too, by cross-validation)',
     );
   const digest = await Digest.create();
   const arrays: PreviousArray[] = [];
+  const blocks: LargestBlock[] = [];
   // One after the other: each may be a whole volume in memory.
   for (const [i, { shape }] of cases.entries()) {
-    const { npy, nifti } = found[i] as Found;
-    if (nifti !== null) await convert(nifti, npy, shape, index.labels);
-    arrays.push(await check(npy, shape, index.labels, digest));
+    const { path, format, from } = found[i] as Found;
+    if (from !== null) await convert(from, path, shape, index.labels);
+    if (format === 'npy') await check(path, shape, index.labels, digest);
+    else blocks.push(checkBlocks(path, shape, index.labels, digest));
+    arrays.push({ path, format });
   }
-  return { arrays, hash: digest.hex() };
+  return { arrays, hash: digest.hex(), largestBlock: largestBlock(blocks) };
 }
 
-interface Found {
-  npy: string;
+interface Found extends PreviousArray {
   /** What is to be converted to it first. */
-  nifti: string | null;
+  from: string | null;
 }
 
 async function find(dir: string, id: string): Promise<Found | null> {
@@ -83,54 +88,80 @@ async function find(dir: string, id: string): Promise<Found | null> {
       ({ mtimeMs }) => mtimeMs,
       () => null,
     );
-  const npy = join(dir, `${id}.npy`);
-  const made = await modified(npy);
+  const b2nd = join(dir, `${id}.b2nd`);
+  if ((await modified(b2nd)) !== null) return { path: b2nd, format: 'b2nd', from: null };
+  const path = join(dir, `${id}.npy`);
+  const made = await modified(path);
   for (const ending of ENDINGS) {
-    const nifti = join(dir, `${id}${ending}`);
-    const written = await modified(nifti);
-    if (written !== null && (made === null || made < written)) return { npy, nifti };
+    const from = join(dir, `${id}${ending}`);
+    const written = await modified(from);
+    if (written !== null && (made === null || made < written)) return { path, format: 'npy', from };
   }
-  return made === null ? null : { npy, nifti: null };
+  return made === null ? null : { path, format: 'npy', from: null };
 }
 
-async function convert(nifti: string, npy: string, shape: Triple, labels: Labels): Promise<void> {
-  const { data, shape: found } = await readNifti(nifti);
-  checkShape(nifti, found, shape);
+async function convert(from: string, npy: string, shape: Triple, labels: Labels): Promise<void> {
+  const data = from.endsWith('.npz') ? readInflated(from, shape) : await readVolume(from, shape);
   const wide = labels.values[labels.values.length - 1] > 127;
-  const known = new Set(labels.values);
-  let last = 0;
-  for (const label of data) {
-    if (label === last) continue;
-    if (!known.has(label)) throw unknownLabel(nifti, label, labels);
-    last = label;
-  }
+  checkLabels(from, data, labels);
   const voxels = wide ? Int16Array.from(data) : Int8Array.from(data);
+  // Several ranks may convert it at once.
   await writeAtomic(npy, [encodeNpyHeader(wide ? '<i2' : '|i1', shape), new Uint8Array(voxels.buffer)]);
 }
 
-async function check(path: string, shape: Triple, labels: Labels, digest: Digest): Promise<PreviousArray> {
+async function readVolume(nifti: string, shape: Triple): Promise<ArrayLike<number>> {
+  const { data, shape: found } = await readNifti(nifti);
+  checkShape(nifti, found, shape);
+  return data;
+}
+
+function readInflated(npz: string, shape: Triple): ArrayLike<number> {
+  const { data, shape: found } = readArray(npz, 'npz', 'seg');
+  checkShape(npz, spatial(found), shape);
+  return data;
+}
+
+/** A whole array of blocks, once. */
+function checkBlocks(path: string, shape: Triple, labels: Labels, digest: Digest): LargestBlock {
+  const { data, shape: found, block } = readArray(path, 'b2nd', 'seg');
+  checkShape(path, spatial(found), shape);
+  checkLabels(path, data, labels);
+  digest.update(data);
+  return block as LargestBlock;
+}
+
+/** Older releases of nnU-Net keep a channel axis. */
+function spatial(shape: readonly number[]): readonly number[] {
+  return shape.length === 4 && shape[0] === 1 ? shape.slice(1) : shape;
+}
+
+/** @throws CaseError naming the first label that the data set does not have */
+function checkLabels(path: string, data: ArrayLike<number>, labels: Labels): void {
+  const known = new Set(labels.values);
+  let last = 0;
+  for (let i = 0; i < data.length; i++) {
+    if (data[i] === last) continue;
+    last = data[i];
+    if (!known.has(last)) throw unknownLabel(path, last, labels);
+  }
+}
+
+async function check(path: string, shape: Triple, labels: Labels, digest: Digest): Promise<void> {
   try {
     await using file = await open(path, 'r');
-    const { offset, bytesPerVoxel, Type } = await readHead(file, path, shape);
-    const known = new Uint8Array(65536);
-    for (const value of labels.values) known[value] = 1;
-    const bytes = Buffer.alloc(Math.min(CHUNK_BYTES, voxels(shape) * bytesPerVoxel));
-    const end = offset + voxels(shape) * bytesPerVoxel;
+    const { offset, Type } = await readHead(file, path, shape);
+    const { BYTES_PER_ELEMENT: width } = Type;
+    const bytes = Buffer.alloc(Math.min(CHUNK_BYTES, voxels(shape) * width));
+    const end = offset + voxels(shape) * width;
     const { size } = await file.stat();
     if (size !== end) throw new CaseError(path, `it holds ${size} bytes instead of ${end}`, 'Write it again');
     for (let at = offset; at < end; ) {
       const { bytesRead } = await file.read(bytes, 0, Math.min(bytes.length, end - at), at);
-      const part = new Type(bytes.buffer as ArrayBuffer, bytes.byteOffset, Math.floor(bytesRead / bytesPerVoxel));
-      let last = 0;
-      for (const label of part) {
-        if (label === last) continue;
-        if (known[label & 0xffff] === 0) throw unknownLabel(path, label, labels);
-        last = label;
-      }
+      const part = new Type(bytes.buffer as ArrayBuffer, bytes.byteOffset, Math.floor(bytesRead / width));
+      checkLabels(path, part, labels);
       digest.update(part);
       at += part.byteLength;
     }
-    return { path, offset, bytesPerVoxel };
   } catch (error) {
     throw fileError(path, error);
   }
@@ -138,7 +169,7 @@ async function check(path: string, shape: Triple, labels: Labels, digest: Digest
 
 type LabelArray = typeof Int8Array | typeof Uint8Array | typeof Int16Array;
 
-async function readHead(file: FileHandle, path: string, shape: Triple): Promise<PreviousArray & { Type: LabelArray }> {
+async function readHead(file: FileHandle, path: string, shape: Triple): Promise<{ offset: number; Type: LabelArray }> {
   const head = Buffer.alloc(HEAD_BYTES);
   const { bytesRead } = await file.read(head, 0, HEAD_BYTES, 0);
   let header: NpyHeader;
@@ -149,10 +180,9 @@ async function readHead(file: FileHandle, path: string, shape: Triple): Promise<
   }
   const { dtype, offset, shape: found } = header;
   if (dtype === '<f4') throw new CaseError(path, 'it holds float32 numbers, not labels', ACTION);
-  // Older releases of nnU-Net keep a channel axis.
-  checkShape(path, found.length === 4 && found[0] === 1 ? found.slice(1) : found, shape);
+  checkShape(path, spatial(found), shape);
   const Type = { '|i1': Int8Array, '|u1': Uint8Array, '<i2': Int16Array }[dtype];
-  return { path, offset, bytesPerVoxel: Type.BYTES_PER_ELEMENT, Type };
+  return { offset, Type };
 }
 
 function checkShape(path: string, found: readonly number[], shape: Triple): void {

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { Packr } from 'msgpackr';
-import { StoreError } from '../common/errors.ts';
+import * as v from 'valibot';
+import { fileError, StoreError } from '../common/errors.ts';
 import { type Box, type Triple, voxels } from '../common/geometry.ts';
 import type { Checksum } from '../common/hash.ts';
 import { fileName } from '../common/names.ts';
@@ -90,13 +92,31 @@ const SIDECAR = object({
   optionsHash: anyText(),
   sources: list(object({ name: anyText(), bytes: number(), modifiedMs: number() })),
   files: object({ data: storedFile(), segmentation: storedFile() }),
-  classes: list(object({ labels: list(wholeNumber(-1, 32767)), voxels: number(0), locations: bytesOfLocations() })),
+  classes: list(object({ labels: list(wholeNumber(-1, 32767)), voxels: v.nullable(number(0)), locations: bytesOfLocations() })),
   xxh64: hash(),
 });
 
 function isMatrix(value: unknown): boolean {
   const isRow = (row: unknown): boolean => Array.isArray(row) && row.length === 4 && row.every((number) => Number.isFinite(number));
   return Array.isArray(value) && (value.length === 0 || (value.length === 4 && value.every(isRow)));
+}
+
+/** @throws StoreError, FileError naming `path` */
+export function readSidecarFile(path: string, checksum: Checksum): Sidecar {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw fileError(path, error);
+  }
+  const sidecar = decodeSidecar(path, bytes);
+  if (sidecarChecksum(checksum, sidecar) !== sidecar.xxh64)
+    throw new StoreError(
+      path,
+      'it is damaged (its contents do not match its checksum)',
+      'Run `voxfeed preprocess` again; it replaces damaged files',
+    );
+  return sidecar;
 }
 
 /** @throws StoreError naming `path`. */

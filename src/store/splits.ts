@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { DatasetError, fileError, OptionError } from '../common/errors.ts';
 import { xxh64 } from '../common/hash.ts';
 import { checkContents, parseJson } from '../common/json-file.ts';
+import { NumpyRandom } from '../common/numpy-random.ts';
 import { shown } from '../common/options.ts';
 import { list, object, text } from '../common/schemas.ts';
 import { SPLITS_FILE } from './file-names.ts';
@@ -15,6 +16,10 @@ export interface Split {
 }
 
 const SPLITS = list(object({ train: list(text('the id of a case')), val: list(text('the id of a case')) }));
+
+const FOLDS = 5;
+/** nnU-Net's seed (`crossval_split.py`). */
+const SEED = 12345;
 
 const CORRECT = 'Correct it, or remove it: five folds are made then';
 
@@ -32,6 +37,24 @@ export interface FoldCases {
   validation: number[];
   /** Of the ids of both: other cases make another stream. */
   hash: string;
+}
+
+/**
+ * The folds that scikit-learn's `KFold(5, shuffle=True, random_state=12345)` gives, as nnU-Net uses them. Pure.
+ * @param ids sorted
+ * @returns none for fewer than five cases: scikit-learn refuses those
+ */
+export function fiveFolds(ids: readonly string[]): Split[] {
+  if (ids.length < FOLDS) return [];
+  const order = new NumpyRandom(SEED).permutation(ids.length);
+  let used = 0;
+  return Array.from({ length: FOLDS }, (_, fold) => {
+    // The first folds take the cases that are left over.
+    const size = Math.floor(ids.length / FOLDS) + (fold < ids.length % FOLDS ? 1 : 0);
+    const validation = new Set(order.subarray(used, used + size));
+    used += size;
+    return { train: ids.filter((_, i) => !validation.has(i)), val: ids.filter((_, i) => validation.has(i)) };
+  });
 }
 
 /**
@@ -61,30 +84,38 @@ export function checkSplits(where: string, splits: unknown, ids: readonly string
   return checked;
 }
 
+/** What folds are of. A `Store` is one. */
+interface FoldedStore {
+  /** Where the splits file is. */
+  aboutDir: string;
+  cases: readonly { id: string }[];
+}
+
 /**
  * The cases of a fold of a store; 'all' trains and validates on every case, as nnU-Net does.
  * @param store its folder holds the splits file
  * @throws OptionError, DatasetError, FileError
  */
-export async function readFold(store: { dir: string; cases: readonly { id: string }[] }, fold: unknown): Promise<FoldCases> {
+export async function readFold(store: FoldedStore, fold: unknown): Promise<FoldCases> {
   const ids = store.cases.map(({ id }) => id);
   if (fold === 'all') {
     const every = ids.map((_, caseNumber) => caseNumber);
     return { fold, training: every, validation: every, hash: await xxh64(JSON.stringify([ids, ids])) };
   }
-  const path = join(store.dir, SPLITS_FILE);
+  const path = join(store.aboutDir, SPLITS_FILE);
   if (!Number.isInteger(fold) || (fold as number) < 0)
     throw new OptionError(
       'fold',
       `${JSON.stringify(fold) ?? 'nothing'} is no fold`,
       `Give the number of a fold in ${path}, from 0, or 'all'`,
     );
-  const splits = await readSplits(store.dir, ids, 'Correct it, or leave `fold` out');
-  if (splits === null)
+  // nnU-Net writes the file when it trains first: until then, its folds are these.
+  const splits = (await readSplits(store.aboutDir, ids, 'Correct it, or leave `fold` out')) ?? fiveFolds(ids);
+  if (splits.length === 0)
     throw new DatasetError(
       path,
-      `there is no such file, so that there is no fold ${fold}`,
-      "Put it there, or set `fold` to 'all'; five cases or more get one from `voxfeed preprocess`",
+      `there is no such file, and ${ids.length} cases are too few for five folds`,
+      "Put it there, or set `fold` to 'all'",
     );
   const split = splits[fold as number];
   if (split === undefined)
@@ -100,11 +131,7 @@ export async function readFold(store: { dir: string; cases: readonly { id: strin
  * What `fold` or `cases` of a loader choose; null where neither is given.
  * @throws OptionError, DatasetError, FileError
  */
-export async function foldOf(
-  store: { dir: string; cases: readonly { id: string }[] },
-  fold: unknown,
-  cases: CaseChoice | undefined,
-): Promise<FoldCases | null> {
+export async function foldOf(store: FoldedStore, fold: unknown, cases: CaseChoice | undefined): Promise<FoldCases | null> {
   if (cases === undefined) return fold === undefined ? null : readFold(store, fold);
   if (fold !== undefined) throw new OptionError('cases', 'they are given beside `fold`, which chooses cases, too', 'Leave one of them out');
   const ids = store.cases.map(({ id }) => id);

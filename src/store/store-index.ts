@@ -1,12 +1,15 @@
+import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
-import { StoreError } from '../common/errors.ts';
+import { fileError, StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 import type { Checksum } from '../common/hash.ts';
 import { checkContents, parseJson } from '../common/json-file.ts';
 import { fileName } from '../common/names.ts';
 import { faultOf, shown } from '../common/options.ts';
 import { byName, list, object, oneOf, text, that, wholeNumber } from '../common/schemas.ts';
+import type { LargestBlock } from '../formats/b2nd/head.ts';
 import { isWide, type Labels } from '../raw/labels.ts';
+import { ARRAY_FORMATS, type ArrayFormat } from './file-names.ts';
 import { anyText, coverage, hash, labels, shape, spacing, storedFile, writtenOptions } from './file-schemas.ts';
 import type { Coverage, Sidecar, StoredFile } from './sidecar.ts';
 
@@ -32,6 +35,10 @@ export interface StoreIndex {
   channels: string[];
   labels: Labels;
   labelDtype: 'int8' | 'int16';
+  /** How the voxels are stored. Default: npy. */
+  arrays?: ArrayFormat;
+  /** Of all .b2nd files, where there are any: how much memory it takes to read them. */
+  largestBlock?: LargestBlock;
   /** What the cases were written with, for a person to read. */
   options: unknown;
   optionsHash: string;
@@ -77,6 +84,16 @@ export function indexChecksum(checksum: Checksum, { xxh64: _, ...rest }: Omit<St
   return checksum(JSON.stringify(rest));
 }
 
+/** The index of a store of ours; null in any other folder. @throws FileError */
+export async function readIndex(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw fileError(path, error);
+  }
+}
+
 const AGAIN = 'Run `voxfeed preprocess` again';
 
 const KIND = object({ format: that('that of a store', (format) => format === 'voxfeed-store') });
@@ -86,6 +103,8 @@ const INDEX = object({
   channels: list(anyText()),
   labels: labels(),
   labelDtype: oneOf(['int8', 'int16']),
+  arrays: v.optional(oneOf(ARRAY_FORMATS)),
+  largestBlock: v.optional(object({ bytes: wholeNumber(0, 2 ** 53 - 1), channels: wholeNumber(1, 2 ** 16) })),
   options: writtenOptions(),
   optionsHash: anyText(),
   configuration: v.nullable(text()),
@@ -123,5 +142,6 @@ export function parseIndex(path: string, content: string): StoreIndex {
   if (channels.length === 0) throw new StoreError(path, 'the store has 0 channels', AGAIN);
   const odd = cases.findIndex(({ locations }) => locations.length !== labels.classes.length);
   if (odd >= 0) throw new StoreError(path, `cases[${odd}].locations: there is not one for each class of \`labels\``, AGAIN);
+  if (index.arrays === 'b2nd' && index.largestBlock === undefined) throw new StoreError(path, 'largestBlock: it is missing', AGAIN);
   return index;
 }

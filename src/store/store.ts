@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { fileError, StoreError } from '../common/errors.ts';
@@ -9,33 +8,57 @@ import { checkPath } from '../common/names.ts';
 import type { Plans } from '../plans/plans.ts';
 import { readPlans } from '../plans/plans-file.ts';
 import type { LabelClass } from '../raw/labels.ts';
-import { caseFiles, INDEX_FILE } from './file-names.ts';
-import { decodeSidecar, type Sidecar, sidecarChecksum } from './sidecar.ts';
-import { contentHash, indexChecksum, parseIndex, type StoredCase, type StoreIndex } from './store-index.ts';
+import { type ArrayFormat, caseFiles, INDEX_FILE } from './file-names.ts';
+import { readNnunetFolder, someNnunetCases } from './nnunet/folder.ts';
+import { readSidecarFile, type Sidecar } from './sidecar.ts';
+import { contentHash, indexChecksum, parseIndex, readIndex, type StoredCase, type StoreIndex } from './store-index.ts';
 
 /** Class locations kept in memory are bounded by this many bytes; they are read again where needed. */
 const LOCATIONS_CACHE_BYTES = 256 * 1024 * 1024;
+
+/** What a store is made of. */
+interface StoreContent {
+  dir: string;
+  /** Where dataset.json, plans and folds are. */
+  aboutDir: string;
+  index: StoreIndex;
+  plans: Plans | Error | null;
+  /** Where sidecars are kept, for messages. */
+  sidecarDir: string;
+  readSidecar: (caseNumber: number) => Sidecar;
+  /** What to do about class locations that are not those of the index. */
+  mend: string;
+}
 
 /** A preprocessed data set, ready to be sampled. Open one with `openStore`. */
 export class Store {
   /** The folder. */
   readonly dir: string;
-  /** The contents of `voxfeed.json`. */
+  /** Where dataset.json, plans and folds are: the same folder, or the one above nnU-Net's. */
+  readonly aboutDir: string;
+  /** The contents of `voxfeed.json`, or what it would hold. */
   readonly index: StoreIndex;
   /** Of all that a stream is made from: voxels, labels, class locations, and what the labels mean. Plans are not among it. */
   readonly hash: string;
   /** Parsed once, when the store was opened; why they could not be is told when they are asked for. */
   readonly #plans: Plans | Error | null;
   readonly #checksum: Checksum;
+  readonly #sidecarDir: string;
+  readonly #readSidecar: (caseNumber: number) => Sidecar;
+  readonly #mend: string;
   readonly #locations = new LRUCache<number, Uint32Array[]>({ maxSize: LOCATIONS_CACHE_BYTES, sizeCalculation: bytesOf });
 
   /** @internal */
-  constructor(dir: string, index: StoreIndex, plans: Plans | Error | null, checksum: Checksum) {
-    this.#checksum = checksum;
-    this.#plans = plans;
+  constructor({ dir, aboutDir, index, plans, sidecarDir, readSidecar, mend }: StoreContent, checksum: Checksum) {
     this.dir = dir;
+    this.aboutDir = aboutDir;
     this.index = index;
     this.hash = contentHash(checksum, index);
+    this.#plans = plans;
+    this.#checksum = checksum;
+    this.#sidecarDir = sidecarDir;
+    this.#readSidecar = readSidecar;
+    this.#mend = mend;
   }
 
   /** The plans that lie in its folder; null for a store without. @throws PlansError, FileError if they cannot be read */
@@ -86,35 +109,15 @@ export class Store {
 
   /** Everything about a case besides its voxels. @throws StoreError, FileError */
   sidecar(caseNumber: number): Sidecar {
-    const path = caseFiles(this.dir, this.cases[caseNumber].id).sidecar;
-    let bytes: Buffer;
-    try {
-      bytes = readFileSync(path);
-    } catch (error) {
-      throw fileError(path, error);
-    }
-    const sidecar = decodeSidecar(path, bytes);
-    if (sidecarChecksum(this.#checksum, sidecar) !== sidecar.xxh64)
-      throw new StoreError(
-        path,
-        'it is damaged (its contents do not match its checksum)',
-        'Run `voxfeed preprocess` again; it replaces damaged files',
-      );
-    return sidecar;
+    return this.#readSidecar(caseNumber);
   }
 
   #readLocations(caseNumber: number): Uint32Array[] {
     const { id, locationsXxh64 } = this.cases[caseNumber];
-    const path = caseFiles(this.dir, id).sidecar;
     const { classes } = this.sidecar(caseNumber);
     // Other locations would make another stream under the same name.
-    if (this.#checksum(...classes.map((entry) => entry.locations)) !== locationsXxh64) {
-      throw new StoreError(
-        path,
-        `its class locations are not those of ${INDEX_FILE}`,
-        'Run `voxfeed preprocess` again; it replaces damaged files',
-      );
-    }
+    if (this.#checksum(...classes.map((entry) => entry.locations)) !== locationsXxh64)
+      throw new StoreError(caseFiles(this.#sidecarDir, id).sidecar, 'its class locations are not those of the index', this.#mend);
     return classes.map((entry) => entry.locations);
   }
 }
@@ -128,8 +131,10 @@ function bytesOf(locations: Uint32Array[]): number {
 }
 
 /**
- * Opens a folder that `voxfeed preprocess` wrote.
- * @throws StoreError if it is no whole store: no index, or a file that is missing or has the wrong size.
+ * Opens a folder that `voxfeed preprocess` wrote, or one that nnU-Net preprocessed into: `nnUNet_preprocessed/DATASET/nnUNetPlans_3d_fullres`,
+ * as it lies, with `.b2nd`, `.npy` or `.npz` files (docs/preprocessing.md#a-folder-of-nnu-nets).
+ * @throws StoreError if it is no whole store: no index, or a file that is missing or has the wrong size; DatasetError, PlansError for
+ * what lies above nnU-Net's folder; FileError
  * @example
  * ```ts
  * const store = await openStore('store');
@@ -139,29 +144,22 @@ function bytesOf(locations: Uint32Array[]): number {
 export async function openStore(dir: string): Promise<Store> {
   checkPath('dir', dir);
   const path = join(dir, INDEX_FILE);
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(path, error);
-    throw new StoreError(
-      dir,
-      `it is not a finished voxfeed store (no ${INDEX_FILE})`,
-      'Run `voxfeed preprocess RAW_DIR STORE_DIR`; it continues where it stopped',
-    );
-  }
+  const text = await readIndex(path);
+  if (text === null) return new Store(await readNnunetFolder(dir, await someNnunetCases(dir)), await hasher());
   const index = parseIndex(path, text);
   const checksum = await hasher();
   if (indexChecksum(checksum, index) !== index.xxh64)
     throw new StoreError(path, 'its contents do not match its checksum', 'Run `voxfeed preprocess` again; it writes the index anew');
-  await Promise.all(index.cases.map((entry) => checkFiles(dir, entry)));
+  await Promise.all(index.cases.map((entry) => checkFiles(dir, entry, index.arrays)));
   // Damaged plans are no concern of those who give patch and batch size themselves.
   const plans = index.plans === null ? null : await readPlans(join(dir, index.plans)).catch((error: Error) => error);
-  return new Store(dir, index, plans, checksum);
+  const readSidecar = (caseNumber: number): Sidecar => readSidecarFile(caseFiles(dir, index.cases[caseNumber].id).sidecar, checksum);
+  const mend = 'Run `voxfeed preprocess` again; it replaces damaged files';
+  return new Store({ dir, aboutDir: dir, index, plans, sidecarDir: dir, readSidecar, mend }, checksum);
 }
 
-async function checkFiles(dir: string, entry: StoredCase): Promise<void> {
-  const paths = caseFiles(dir, entry.id);
+async function checkFiles(dir: string, entry: StoredCase, arrays: ArrayFormat | undefined): Promise<void> {
+  const paths = caseFiles(dir, entry.id, arrays);
   const { data, segmentation } = entry.files;
   const expected: [string, number | null][] = [
     [paths.data, data.bytes],

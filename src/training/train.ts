@@ -8,7 +8,7 @@ import { PatchLoader } from '../loader/loader.ts';
 import { checkStore, type LoaderOptions } from '../loader/options/options.ts';
 import type { ResumeOptions } from '../loader/options/state.ts';
 import type { Network } from '../plans/network.ts';
-import type { Configuration } from '../plans/plans-file.ts';
+import type { PlannedConfiguration } from '../plans/plans-file.ts';
 import { foregroundOf, type Labels } from '../raw/labels.ts';
 import { DATASET_FILE } from '../store/file-names.ts';
 import { readFold } from '../store/splits.ts';
@@ -88,7 +88,7 @@ async function checkpointOf({ out, continue: goOn = false }: TrainOptions): Prom
 }
 
 /** @throws OptionError for what this trainer cannot train, StoreError, PlansError */
-function trainable(store: Store, config: string | undefined): { configuration: Configuration; network: Network } {
+function trainable(store: Store, config: string | undefined): { configuration: PlannedConfiguration; network: Network } {
   const configuration = storeConfiguration(store, config);
   const { name, network, previousStage } = configuration;
   if (network === null)
@@ -140,7 +140,7 @@ function loaderOptions(store: Store, options: TrainOptions, { iterations, valida
 function trainingOptions(
   loader: PatchLoader,
   { index: { labels, channels } }: Store,
-  { name, network, batchDice }: Configuration & { network: Network },
+  { name, network, batchDice }: PlannedConfiguration & { network: Network },
   recipe: Recipe,
   before: Checkpoint | null,
 ): TrainingOptions {
@@ -180,10 +180,10 @@ function classesOf({ values, classes }: Labels): number {
 }
 
 /** What prediction needs beside the checkpoint: as in nnU-Net's results folders. */
-async function copyModelFiles({ dir, index: { plans } }: Store, out: string): Promise<void> {
+async function copyModelFiles({ aboutDir, index: { plans } }: Store, out: string): Promise<void> {
   const copies = [[DATASET_FILE, DATASET_FILE], ...(plans === null ? [] : [[plans, PLANS_COPY]])];
   for (const [from, to] of copies) {
-    const path = join(dir, from);
+    const path = join(aboutDir, from);
     const bytes = await readFile(path).catch((error) => {
       throw fileError(path, error);
     });

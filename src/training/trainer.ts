@@ -1,8 +1,8 @@
-import { type MessagePort, Worker } from 'node:worker_threads';
+import type { MessagePort, Worker } from 'node:worker_threads';
 import { type Remote, wrap } from 'comlink/dist/esm/comlink.mjs';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { ClosedError, GpuError, type PackedError, unpack } from '../common/errors.ts';
-import { keepReplacedCode, workerFile } from '../common/worker-file.ts';
+import { keepReplacedCode, startThread } from '../common/worker-file.ts';
 import type { PatchLoader } from '../loader/loader.ts';
 import { share } from '../loader/share.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -58,7 +58,7 @@ export class Trainer implements AsyncDisposable {
     const steps = new Int32Array(new SharedArrayBuffer(4));
     const workerData: TrainerWorkerData = { options, batches, from, steps };
     keepReplacedCode();
-    const worker = new Worker(workerFile('trainer-worker'), { workerData, transferList: [batches] });
+    const worker = startThread('trainer-worker', { workerData, transferList: [batches] });
     const death = new Promise<never>((_, reject) => {
       worker.on('error', reject);
       worker.on('exit', (code) =>

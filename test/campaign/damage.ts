@@ -42,7 +42,7 @@ const NASTY: unknown[] = [
 
 export const damages: fc.Arbitrary<Damage> = fc.record({
   kind: fc.constantFrom<Damage['kind']>('replace', 'replace', 'replace', 'remove', 'repeat', 'rename', 'flip', 'cut', 'insert', 'whole'),
-  at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+  at: fc.nat(2 ** 31 - 1).map((at) => at / 2 ** 31),
   value: fc.oneof(fc.constantFrom(...NASTY), fc.jsonValue({ maxDepth: 2 })),
 });
 
@@ -57,8 +57,10 @@ export function damageJson(text: string, damage: Damage): Buffer {
   const { parent, key } = places[Math.floor(at * places.length)];
   const found = parent as Record<string, unknown>;
   if (kind === 'replace') found[key] = value;
-  else if (kind === 'remove') Array.isArray(parent) ? parent.splice(Number(key), 1) : delete found[key];
-  else if (kind === 'repeat') Array.isArray(parent) ? parent.push(found[key]) : (found[`${key}_`] = found[key]);
+  else if (Array.isArray(parent))
+    parent.splice(Number(key), kind === 'remove' ? 1 : 0, ...(kind === 'remove' ? [] : [parent[Number(key)]]));
+  else if (kind === 'remove') delete found[key];
+  else if (kind === 'repeat') found[`${key}_`] = found[key];
   else {
     const moved = found[key];
     delete found[key];

@@ -5,12 +5,12 @@ import fc from 'fast-check';
 import { completeSteps } from '../../src/augmentation/steps.ts';
 import { checkOptions } from '../../src/common/options.ts';
 import { readNifti } from '../../src/formats/nifti.ts';
-import { readStateFile } from '../../src/loader/options/state-file.ts';
 import { readAugmentation } from '../../src/loader/options/flags.ts';
 import { prepareOptions } from '../../src/loader/options/prepare.ts';
+import { readStateFile } from '../../src/loader/options/state-file.ts';
 import { LOADER_OPTIONS } from '../../src/loader/options/table.ts';
-import { FINGERPRINT_CACHE, readFingerprint } from '../../src/preprocessing/fingerprint-cache.ts';
 import { defaultConfiguration, readPlans, resolveConfiguration } from '../../src/plans/plans-file.ts';
+import { FINGERPRINT_CACHE, readFingerprint } from '../../src/preprocessing/fingerprint-cache.ts';
 import { openRawDataset } from '../../src/raw/raw-dataset.ts';
 import { openPreviousStage } from '../../src/store/previous-stage.ts';
 import { readSplits } from '../../src/store/splits.ts';
@@ -40,7 +40,10 @@ async function targetsOf({ raw, store, state, augmentation, model }: Subject): P
   const checkpoint = await readCheckpoint(model);
   const sidecar = join(store, 'a.msgpack');
   const beside = join(dirname(raw), 'previous');
-  cpSync(store, beside, { recursive: true, filter: (path) => !path.endsWith('.json') && !path.endsWith('.msgpack') && !/[a-e]\.npy$/.test(path) });
+  cpSync(store, beside, {
+    recursive: true,
+    filter: (path) => !path.endsWith('.json') && !path.endsWith('.msgpack') && !/[a-e]\.npy$/.test(path),
+  });
   for (const id of ids) cpSync(join(store, `${id}_seg.npy`), join(beside, `${id}.npy`));
   const nifti = join(raw, 'imagesTr', 'a_0000.nii.gz');
   const inflated = join(dirname(raw), 'plain.nii');
@@ -186,7 +189,8 @@ export async function fuzzFiles(campaign: Campaign, subject: Subject, perKind: n
         const wrong = wrongWith(error, basename(target.path));
         if (wrong === null) row.refused++;
         // One of a kind is enough: by where it happens, or else by what is said.
-        else if (isNew(found, /at .*src.*:\d+:\d+/.exec(wrong)?.[0] ?? wrong.replace(/[^a-z ]/g, ''))) row.findings.push(`${JSON.stringify(list)}: ${wrong}`);
+        else if (isNew(found, /at .*src.*:\d+:\d+/.exec(wrong)?.[0] ?? wrong.replace(/[^a-z ]/g, '')))
+          row.findings.push(`${JSON.stringify(list)}: ${wrong}`);
         else row.again = (row.again ?? 0) + 1;
       }
     });

@@ -7,7 +7,11 @@ import { makeSubject } from './subject.ts';
 import { type Row, showRows, within } from './tally.ts';
 
 const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '15' }, seed: { type: 'string', default: String(Date.now() % 2 ** 31) }, only: { type: 'string' } },
+  options: {
+    minutes: { type: 'string', default: '15' },
+    seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
+    only: { type: 'string' },
+  },
 });
 const seed = Number(values.seed);
 const rows: Row[] = [];

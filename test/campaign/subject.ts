@@ -38,7 +38,20 @@ export async function makeSubject(dir: string): Promise<Subject> {
     epoch: 2,
     options: {
       configuration: '3d_fullres',
-      network: { kind: 'plain', features: [4, 8], strides: [[1, 1, 1], [2, 2, 2]], kernels: [[3, 3, 3], [3, 3, 3]], encoder: [1, 1], decoder: [1] },
+      network: {
+        kind: 'plain',
+        features: [4, 8],
+        strides: [
+          [1, 1, 1],
+          [2, 2, 2],
+        ],
+        kernels: [
+          [3, 3, 3],
+          [3, 3, 3],
+        ],
+        encoder: [1, 1],
+        decoder: [1],
+      },
       patchSize: [8, 8, 8],
       batch: 2,
       channels: 1,
@@ -59,7 +72,10 @@ export async function makeSubject(dir: string): Promise<Subject> {
   };
   write(join(model, 'checkpoint.json'), checkpoint);
   for (const file of Object.values(checkpoint.files))
-    writeFileSync(join(model, file), Buffer.concat(encodeSafetensors([{ name: 'w', shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }])));
+    writeFileSync(
+      join(model, file),
+      Buffer.concat(encodeSafetensors([{ name: 'w', shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }])),
+    );
   return {
     raw,
     store,

@@ -38,6 +38,8 @@ export function wrongWith(error: unknown, named: string): string | null {
 }
 
 export function showRows(rows: readonly Row[]): string {
-  const lines = rows.map(({ what, tried, done, refused, findings }) => `| ${what} | ${tried} | ${done} | ${refused} | ${findings.length} |`);
+  const lines = rows.map(
+    ({ what, tried, done, refused, findings }) => `| ${what} | ${tried} | ${done} | ${refused} | ${findings.length} |`,
+  );
   return ['| what | tried | harmless | refused in a sentence | findings |', '| --- | ---: | ---: | ---: | ---: |', ...lines].join('\n');
 }

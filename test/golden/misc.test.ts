@@ -6,6 +6,7 @@ import type { Step } from '../../src/augmentation/transform.ts';
 import { type Box, boxShape, patchOf, type Triple, voxels } from '../../src/common/geometry.ts';
 import { encodeNpyHeader } from '../../src/formats/npy.ts';
 import { KERNEL_BYTES } from '../../src/kernels/kernels.ts';
+import { BoxReader } from '../../src/reading/boxes.ts';
 import { OpenFiles } from '../../src/reading/open-files.ts';
 import type { PadMode } from '../../src/reading/pad.ts';
 import { PatchReader } from '../../src/reading/read-patch.ts';
@@ -22,12 +23,14 @@ function crop({ params, inputs }: GoldenCase): { image: Float32Array; segmentati
     const bytes = (array: ArrayBufferView): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
     writeFileSync(join(dir, 'c.npy'), Buffer.concat([encodeNpyHeader('<f4', image.shape), bytes(Float32Array.from(image.data))]));
     writeFileSync(join(dir, 'c_seg.npy'), Buffer.concat([encodeNpyHeader('<i2', shape), bytes(Int16Array.from(segmentation))]));
-    const files = new OpenFiles(dir, [{ id: 'c', shape }], image.shape[0], 2, 1);
+    const cases = [{ id: 'c', shape }];
+    const files = new OpenFiles({ dir, format: 'npy', cases, channels: image.shape[0], labelBytes: 2, previous: null }, 1);
     const box: Box = { lower: params.bbox.map(([low]: number[]) => low), upper: params.bbox.map(([, high]: number[]) => high) };
     const count = voxels(boxShape(box));
     const memory = new WebAssembly.Memory({ initial: 64, maximum: 64, shared: true });
     const place = { data: KERNEL_BYTES, target: KERNEL_BYTES + 1024 * 1024, scratch: KERNEL_BYTES + 2 * 1024 * 1024 };
-    const reader = new PatchReader(memory, image.shape[0], 64 * 1024, (params.pad_mode as PadMode | undefined) ?? 'constant');
+    const boxes = new BoxReader(memory, 64 * 1024);
+    const reader = new PatchReader(memory, boxes, image.shape[0], (params.pad_mode as PadMode | undefined) ?? 'constant');
     reader.read(files.get(0), shape, box, place);
     files.close(0);
     return {

@@ -69,19 +69,23 @@ describe.each(shapes)('$planes x $rows x $count, gap $gap, shift $shift', ({ pla
   });
 
   it.each([
-    { size: 1, mirrored: false },
-    { size: 2, mirrored: false },
-    { size: 1, mirrored: true },
-    { size: 2, mirrored: true },
-  ])('copyLabels copies labels of $size bytes, mirrored $mirrored, nothing else, and tells what it saw', ({ size, mirrored }) => {
+    { size: 1, mirrored: false, unsigned: false },
+    { size: 1, mirrored: false, unsigned: true },
+    { size: 2, mirrored: false, unsigned: false },
+    { size: 1, mirrored: true, unsigned: false },
+    { size: 1, mirrored: true, unsigned: true },
+    { size: 2, mirrored: true, unsigned: false },
+  ])('copyLabels copies labels of $size bytes, unsigned $unsigned, mirrored $mirrored, nothing else, and tells what it saw', (type) => {
+    const { size, mirrored, unsigned } = type;
     const bytes = fill(count + 1);
     const view = new DataView(memory.buffer);
-    const read = (address: number): number => (size === 1 ? view.getInt8(address) : view.getInt16(address, true));
+    const read = (address: number): number =>
+      unsigned ? view.getUint8(address) : size === 1 ? view.getInt8(address) : view.getInt16(address, true);
     const from = strided(SOURCE + shift, count * size + gap, rows);
     const to = strided(TARGET + shift, 2 * count + 2 * gap, rows);
     const sources = [...addresses(from, planes, rows, count, size)];
     const targets = [...addresses(to, planes, rows, count, 2)];
-    const copy = (): number => kernels.copyLabels(from, to, planes, rows, count, size, mirrored);
+    const copy = (): number => kernels.copyLabels(from, to, planes, rows, count, { bytesPerVoxel: size, unsigned }, mirrored);
 
     const expected = bytes.slice();
     const expectedView = new DataView(expected.buffer);
@@ -103,7 +107,7 @@ describe.each(shapes)('$planes x $rows x $count, gap $gap, shift $shift', ({ pla
       set(sources[at], 1);
       expect(copy(), `foreground at ${at}`).toBe(FOUND.foreground);
       set(sources[at], -1);
-      expect(copy(), `outside at ${at}`).toBe(FOUND.outside);
+      expect(copy(), `outside at ${at}`).toBe(unsigned ? FOUND.foreground : FOUND.outside);
       set(sources[at], 0);
     }
   });

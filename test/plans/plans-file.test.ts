@@ -39,6 +39,7 @@ describe('plans', () => {
           network,
           batchDice: back.configurations[name].batch_dice,
           previousStage: null,
+          dataIdentifier: back.configurations[name].data_identifier,
         });
       }
     }

@@ -21,7 +21,7 @@ describe.runIf(process.platform === 'linux')('open files', () => {
   it('are bounded, reused, and closed', async () => {
     const dir = join(temporaryFolder(), 'store');
     const { cases } = await makeStore(dir, { shapes: Array(6).fill([4, 4, 4]) });
-    const files = new OpenFiles(dir, [...cases], 1, 1, 3);
+    const files = new OpenFiles({ dir, format: 'npy', cases, channels: 1, labelBytes: 1, previous: null }, 3);
     for (const round of [0, 1, 2]) for (let i = 0; i < 6; i++) expect(files.get((i * (round + 1)) % 6).data.path).toContain('case_');
     expect(openIn(dir)).toBe(6);
     expect(files.get(0)).toBe(files.get(0));

@@ -3,12 +3,16 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CaseError, FileError, OptionError } from '../../src/common/errors.ts';
 import { type Triple, voxels } from '../../src/common/geometry.ts';
+import { divide } from '../../src/formats/b2nd/block-shape.ts';
+import { encodeB2nd } from '../../src/formats/b2nd/encode-b2nd.ts';
 import { encodeNpyHeader } from '../../src/formats/npy.ts';
 import { openPreviousStage } from '../../src/store/previous-stage.ts';
 import type { Store } from '../../src/store/store.ts';
 import { writeNifti } from '../fixtures/nifti-file.ts';
 import { makeStore } from '../fixtures/store.ts';
+import { undisturbedHashes } from '../fixtures/stream.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
+import { zipFile } from '../fixtures/zip-file.ts';
 
 const SHAPES: Triple[] = [
   [3, 4, 5],
@@ -39,13 +43,13 @@ beforeEach(async () => {
 describe('the segmentations of a previous stage', () => {
   it('are arrays, or NIfTI files that are converted once', async () => {
     const { hash, arrays } = await openPreviousStage(dir, store);
-    expect(arrays).toEqual([0, 1].map((i) => ({ path: join(dir, `case_00${i}.npy`), offset: 128, bytesPerVoxel: 1 })));
+    expect(arrays).toEqual([0, 1].map((i) => ({ path: join(dir, `case_00${i}.npy`), format: 'npy' })));
     for (const ending of ['.nii.gz', '.nii']) {
       rmSync(join(dir, 'case_001.npy'));
       const nifti = join(dir, `case_001${ending}`);
       writeNifti(nifti, { shape: SHAPES[1], data: labels[1], datatype: 'uint8' });
       const converted = await openPreviousStage(dir, store);
-      expect(converted).toEqual({ hash, arrays });
+      expect(converted).toEqual({ hash, arrays, largestBlock: null });
       expect(new Uint8Array(readFileSync(join(dir, 'case_001.npy')).subarray(128))).toEqual(labels[1]);
       // What is newer counts, and nothing else lies about.
       writeNifti(nifti, { shape: SHAPES[1], data: labels[1].map((label) => 2 - label), datatype: 'int16' });
@@ -56,17 +60,43 @@ describe('the segmentations of a previous stage', () => {
     }
   });
 
+  it("are nnU-Net's own files: .b2nd as they lie, .npz converted once", async () => {
+    const before = await openPreviousStage(dir, store);
+    for (const [i, shape] of SHAPES.entries()) {
+      const [npyPath, b2ndPath, npzPath] = ['npy', 'b2nd', 'npz'].map((ending) => join(dir, `case_00${i}.${ending}`));
+      const bytes = readFileSync(npyPath);
+      rmSync(npyPath);
+      if (i === 1) writeFileSync(npzPath, zipFile({ 'seg.npy': bytes }));
+      else {
+        const array = { dtype: '<i2', channels: [Int16Array.from(labels[i])], shape, division: divide(shape, [2, 3, 4], 2) } as const;
+        writeFileSync(b2ndPath, Buffer.concat(encodeB2nd(array)));
+      }
+    }
+    const { hash, arrays } = await openPreviousStage(dir, store);
+    expect(arrays).toEqual([
+      { path: join(dir, 'case_000.b2nd'), format: 'b2nd' },
+      { path: join(dir, 'case_001.npy'), format: 'npy' },
+    ]);
+    expect(hash).not.toBe(before.hash); // of int16
+    expect(new Uint8Array(readFileSync(join(dir, 'case_001.npy')).subarray(128))).toEqual(labels[1]);
+    const options = { store, patchSize: [2, 4, 4], batchSize: 2, augmentation: 'none', workers: 1 } as const;
+    const theirs = await undisturbedHashes({ ...options, previousStage: dir }, 4);
+    rmSync(join(dir, 'case_000.b2nd'));
+    npy(join(dir, 'case_000.npy'), SHAPES[0], labels[0], '|u1');
+    expect(await undisturbedHashes({ ...options, previousStage: dir }, 4)).toEqual(theirs);
+  });
+
   it('may have a channel axis, and two bytes a label', async () => {
     npy(join(dir, 'case_000.npy'), [1, ...SHAPES[0]], labels[0], '|i1');
     npy(join(dir, 'case_001.npy'), SHAPES[1], Int16Array.from(labels[1]), '<i2');
-    expect((await openPreviousStage(dir, store)).arrays.map(({ bytesPerVoxel }) => bytesPerVoxel)).toEqual([1, 2]);
+    expect((await openPreviousStage(dir, store)).arrays).toHaveLength(2);
   });
 
   it.each<[string, () => void, RegExp]>([
     [
       'a case without one',
       () => rmSync(join(dir, 'case_001.npy')),
-      /case_001.npy: there is no previous-stage segmentation of case_001, nor as .nii.gz/,
+      /case_001.npy: there is no previous-stage segmentation of case_001 in any format/,
     ],
     ['several cases without', () => [0, 1].map((i) => rmSync(join(dir, `case_00${i}.npy`))), /of case_000 and 1 other cases/],
     [

@@ -6,11 +6,11 @@ import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 
 const IDS = ['a', 'b', 'c', 'd'];
 
-function storeWith(splits: unknown): { dir: string; cases: { id: string }[]; path: string } {
+function storeWith(splits: unknown, ids = IDS): { aboutDir: string; cases: { id: string }[]; path: string } {
   const dir = temporaryFolder();
   const path = join(dir, 'splits_final.json');
   if (splits !== null) writeFileSync(path, typeof splits === 'string' ? splits : JSON.stringify(splits));
-  return { dir, cases: IDS.map((id) => ({ id })), path };
+  return { aboutDir: dir, cases: ids.map((id) => ({ id })), path };
 }
 
 const SPLITS = [
@@ -30,6 +30,12 @@ describe('a fold', () => {
       expect(await readFold(storeWith(splits), 'all')).toMatchObject({ fold: 'all', training: [0, 1, 2, 3], validation: [0, 1, 2, 3] });
   });
 
+  it("is one of nnU-Net's five where there is no file yet", async () => {
+    const store = storeWith(null, [...IDS, 'e']);
+    expect(await readFold(store, 1)).toMatchObject({ fold: 1, training: [0, 1, 2, 3], validation: [4] });
+    await expect(readFold(store, 5)).rejects.toMatchObject({ action: "Its folds are 0 to 4; 'all' takes every case" });
+  });
+
   it('has another hash for other cases alone', async () => {
     const [a, b] = await Promise.all([0, 1].map((fold) => readFold(storeWith(SPLITS), fold)));
     const reordered = await readFold(storeWith([{ train: ['a', 'c'], val: ['d'] }]), 0);
@@ -46,7 +52,7 @@ describe('a fold', () => {
   });
 
   it.each<[string, unknown, RegExp]>([
-    ['no file', null, /there is no such file, so that there is no fold 0/],
+    ['no file and few cases', null, /there is no such file, and 4 cases are too few for five folds/],
     ['no JSON', '[', /it is not JSON/],
     ['an unknown case', [{ train: ['a', 'x'], val: ['b'] }], /it names a case "x" that is not there/],
     ['no case for validation', [{ train: ['a'], val: [] }], /"val" of fold 0 has no case/],

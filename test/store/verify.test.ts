@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { hasher } from '../../src/common/hash.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
+import type { VerifyReport } from '../../src/store/damage.ts';
 import { decodeSidecar, encodeSidecar, sidecarChecksum } from '../../src/store/sidecar.ts';
 import type { StoreIndex } from '../../src/store/store-index.ts';
-import { type VerifyReport, verifyStore } from '../../src/store/verify.ts';
+import { verifyStore } from '../../src/store/verify.ts';
 import { makeRawDataset, randomCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 import { contents } from '../preprocessing/store-files.ts';
@@ -95,7 +96,7 @@ describe('a store in which one file', () => {
     await expect(verify()).rejects.toMatchObject({
       name: 'StoreError',
       where: path('voxfeed.json'),
-      what: expect.stringContaining('damaged'),
+      what: expect.stringContaining('not JSON'),
     });
     rmSync(path('voxfeed.json'));
     await expect(verify()).rejects.toMatchObject({ name: 'StoreError', where: dir, what: expect.stringContaining('no voxfeed.json') });

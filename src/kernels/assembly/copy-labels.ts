@@ -1,7 +1,7 @@
 import { found } from './labels-found';
 
 /**
- * Copies a box of `planes` × `rows` × `count` labels, int8 or int16 (`bytes` each), to int16. Strides are in bytes, negative ones
+ * Copies a box of `planes` × `rows` × `count` labels, int8, int16 (`bytes` each) or with `unsigned` not 0 uint8, to int16. Strides are in bytes, negative ones
  * count backwards. With `mirrored` not 0, each row is written from its other end. Returns 1 if any label is above 0, plus 2 if any is below.
  */
 export function copyLabels(
@@ -16,6 +16,7 @@ export function copyLabels(
   count: usize,
   bytes: i32,
   mirrored: i32,
+  unsigned: i32,
 ): i32 {
   let highest = i16x8.splat(0);
   let lowest = highest;
@@ -28,14 +29,14 @@ export function copyLabels(
     for (let row = 0; row < rows; row++) {
       let i: usize = 0;
       for (; i < wide; i += 8) {
-        const labels = bytes == 1 ? i16x8.extend_low_i8x16_s(v128.load64_zero(from + i)) : v128.load(from + (i << 1));
+        const labels = bytes == 1 ? widened(v128.load64_zero(from + i), unsigned) : v128.load(from + (i << 1));
         if (mirrored) v128.store(to + ((count - 8 - i) << 1), v128.shuffle<i16>(labels, labels, 7, 6, 5, 4, 3, 2, 1, 0));
         else v128.store(to + (i << 1), labels);
         highest = i16x8.max_s(highest, labels);
         lowest = i16x8.min_s(lowest, labels);
       }
       for (; i < count; i++) {
-        const label: i32 = bytes == 1 ? load<i8>(from + i) : load<i16>(from + (i << 1));
+        const label: i32 = bytes == 1 ? (unsigned ? <i32>load<u8>(from + i) : <i32>load<i8>(from + i)) : <i32>load<i16>(from + (i << 1));
         store<i16>(to + ((mirrored ? count - 1 - i : i) << 1), <i16>label);
         high = max(high, label);
         low = min(low, label);
@@ -47,4 +48,10 @@ export function copyLabels(
     target += targetPlane;
   }
   return found(highest, lowest, high, low);
+}
+
+// @ts-ignore: a decorator of the compiler
+@inline
+function widened(labels: v128, unsigned: i32): v128 {
+  return unsigned ? i16x8.extend_low_i8x16_u(labels) : i16x8.extend_low_i8x16_s(labels);
 }

@@ -1,7 +1,7 @@
 import { PRESETS, type PresetName } from '../../augmentation/presets.ts';
 import type { PipelineStep } from '../../augmentation/transforms/index.ts';
 import { readGigabytes, readNumber, readSizes } from '../../common/flag-readers.ts';
-import { flag, oneOf, text, that, wholeNumber } from '../../common/schemas.ts';
+import { flag, number, oneOf, text, that, wholeNumber } from '../../common/schemas.ts';
 import { PAD_MODES } from '../../reading/pad.ts';
 import { SAMPLING_OPTIONS, type StreamOption } from '../../sampling/table.ts';
 import { TARGET_TYPES } from '../../shared-memory/target-array.ts';
@@ -173,5 +173,16 @@ export const CONFIGURATION_OPTIONS = {
     flag: '--max-memory-gb N',
     read: readGigabytes,
     help: 'refuse to take more',
+  },
+  /**
+   * A worker that makes no progress for so many seconds is replaced and its sample made again; the second time that is an error. 0 waits
+   * for ever. Default 120.
+   */
+  stallSeconds: {
+    schema: number(0),
+    default: 120,
+    flag: '--stall-seconds N',
+    read: readNumber,
+    help: 'replace a worker that makes no progress for so many seconds; 0 waits for ever',
   },
 } as const satisfies Record<string, StreamOption>;

@@ -1,6 +1,6 @@
 import { AXES, type Axis, type Triple, voxels } from '../../common/geometry.ts';
+import { Areas, kernelSpace } from '../../kernels/kernel-space.ts';
 import type { Kernels, LabelTask } from '../../kernels/kernels.ts';
-import { Areas, kernelSpace } from './kernel-space.ts';
 import { checkOrder, checkTarget } from './resample-checks.ts';
 import { tapsOf, within } from './taps.ts';
 
@@ -113,8 +113,8 @@ class StagedRows<T extends Int8Array | Int16Array> {
   resample(nearRow: number, inZ: [number, number], inY: [number, number]): void {
     const { kernels, task, rows } = this;
     if (task.bytes === 1) {
-      const [narrow, wide] = [rows.byteOffset, task.rows];
-      kernels.copyLabels({ pointer: narrow, row: 0, plane: 0 }, { pointer: wide, row: 0, plane: 0 }, 1, 1, 4 * task.width, task.bytes);
+      const [narrow, wide] = [rows.byteOffset, task.rows].map((pointer) => ({ pointer, row: 0, plane: 0 }));
+      kernels.copyLabels(narrow, wide, 1, 1, 4 * task.width, { bytesPerVoxel: 1 });
     }
     kernels.resampleLabels(task, nearRow, [inZ[0] * inY[0], inZ[0] * inY[1], inZ[1] * inY[0], inZ[1] * inY[1]]);
   }

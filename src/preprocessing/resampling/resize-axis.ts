@@ -1,5 +1,5 @@
+import { Areas, kernelSpace } from '../../kernels/kernel-space.ts';
 import type { Kernels, LineTask } from '../../kernels/kernels.ts';
-import { Areas, kernelSpace } from './kernel-space.ts';
 import { type Order, tapsOf } from './taps.ts';
 
 /** One axis of a volume in C order is to be resized: [outer][from][inner] becomes [outer][to][inner]. */

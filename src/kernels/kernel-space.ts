@@ -1,4 +1,4 @@
-import { bindKernels, KERNEL_BYTES, type Kernels } from '../../kernels/kernels.ts';
+import { bindKernels, KERNEL_BYTES, type Kernels } from './kernels.ts';
 
 const PAGE_BYTES = 64 * 1024;
 /** Enough for whatever is resampled, but for axes of many thousand voxels. */
