@@ -80,7 +80,7 @@ export async function readPlans(path: string): Promise<Plans> {
  * @throws PlansError
  */
 function parsePlans(path: string, text: string): Plans {
-  const json = parseJson(path, text, PLANS, { Failure: PlansError, action: ACTION }) as Plans & {
+  const json = parseJson(path, text, PLANS, { Failure: PlansError, action: ACTION }) as unknown as Plans & {
     foreground_intensity_properties_by_modality?: Plans['foreground_intensity_properties_per_channel'];
   };
   const { foreground_intensity_properties_by_modality: old, ...plans } = json;
