@@ -178,7 +178,7 @@ export async function fuzzFiles(campaign: Campaign, subject: Subject, perKind: n
     const found = new Set<string>();
     const one = fc.asyncProperty(fc.array(damages, { minLength: 1, maxLength: 2 }), async (list) => {
       if (!campaign.goesOn()) return;
-      const bytes = list.reduce((bytes, damage) => applied(target, bytes, damage), original);
+      const bytes = list.reduce<Buffer>((bytes, damage) => applied(target, bytes, damage), original);
       writeFileSync(target.path, bytes);
       row.tried++;
       try {

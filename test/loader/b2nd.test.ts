@@ -40,7 +40,7 @@ const stores: Record<string, Store> = {
   today: await asB2nd(store, join(dir, 'today'), TODAY),
   older: await asB2nd(store, join(dir, 'older'), OLDER),
   'labels of several widths': await asB2nd(store, join(dir, 'mixed'), { ...TODAY, labelType: (number) => TYPES[number] }),
-  'narrow labels': await asB2nd(store, join(dir, 'narrow'), { ...OLDER, labelType: () => Int8Array, labelDtype: 'int8' }),
+  'narrow labels': await asB2nd(store, join(dir, 'narrow'), { ...OLDER, labelType: () => Int8Array }),
 };
 
 const OPTIONS: Omit<LoaderOptions, 'store'> = { patchSize: [14, 16, 18], batchSize: 3, seed: 7, augmentation: 'default' };
