@@ -10,7 +10,7 @@ import { PLAN_OPTIONS } from '../planning/experiment.ts';
 import { summariseFingerprints } from '../planning/fingerprint.ts';
 import { type Configuration, plannedConfiguration } from '../plans/plans-file.ts';
 import { openRawDataset, type RawDataset } from '../raw/raw-dataset.ts';
-import { caseFiles, FINGERPRINT_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
+import { caseFiles, DATASET_FILE, FINGERPRINT_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
 import { READERS, type Reader } from '../store/nnunet/encode-properties.ts';
 import { propertiesPath } from '../store/nnunet/write-case.ts';
 import { CasePool } from './case-pool.ts';
@@ -90,6 +90,7 @@ export async function preprocessForNnunet(
   const { folder, cases } = dataset;
   if (!DATASET_NAME.test(folder))
     throw new DatasetError(rawDir, 'nnU-Net finds no data set of this name', 'Call its folder DatasetXXX_NAME, with three digits');
+  await checkRegions(dataset);
   const dir = basename(resolve(preprocessedDir)) === folder ? preprocessedDir : join(preprocessedDir, folder);
   await checkFolder(dir, dataset);
   await using _folder = await openFolder(dir);
@@ -115,6 +116,18 @@ export async function preprocessForNnunet(
     })),
     notes: [...chosen.notes, ...notes],
   };
+}
+
+/** nnU-Net says so after everything is preprocessed. */
+async function checkRegions({ dir }: RawDataset): Promise<void> {
+  const path = join(dir, DATASET_FILE);
+  const { labels, regions_class_order: order } = JSON.parse(await readFile(path, 'utf8'));
+  if (order !== undefined || !Object.values(labels).some((label) => Array.isArray(label) && label.length > 1)) return;
+  throw new DatasetError(
+    path,
+    '"regions_class_order" is missing, without which nnU-Net trains no regions',
+    'List the label that each region gets in predictions, in their order',
+  );
 }
 
 /** nnU-Net looks for a data set where its plans say, and reads its images by the class that they name. */

@@ -155,7 +155,7 @@ describe('what nnU-Net finds', () => {
   it('keys class locations by label, by region, and by all that is annotated; what is missing has an empty list', async () => {
     const labels = { background: 0, whole: [1, 2], core: 2, none: 3, ignore: 4 };
     const cases = IDS.map((id, i) => randomCase(id, [5, 5, 5 + i], { seed: i + 1, labels: 2 }));
-    const { raw, out, dataset, options } = prepare({ labels, cases });
+    const { raw, out, dataset, options } = prepare({ labels, cases, datasetJson: { regions_class_order: [1, 2, 3] } });
     fingerprinted(dataset);
     await preprocessForNnunet(raw, out, { ...options, configs: ['3d_fullres'] });
     const locations = [...(properties(join(dataset, FULLRES, 'b.pkl')).get('class_locations') as Map<unknown, unknown>)];
@@ -240,6 +240,11 @@ describe('refused', () => {
   it('a data set that nnU-Net would not find', async () => {
     const raw = makeRawDataset(join(temporaryFolder(), 'mine'), { cases: [randomCase('a', [4, 4, 4])] });
     await refusal(preprocessForNnunet(raw, join(raw, '..', 'out'), WORKERS)).toThrow(/nnU-Net finds no data set of this name/);
+  });
+
+  it('regions that nnU-Net would not train', async () => {
+    const { raw, out, options } = prepare({ labels: { background: 0, whole: [1, 2], core: 2 } });
+    await refusal(preprocessForNnunet(raw, out, options)).toThrow(/"regions_class_order" is missing/);
   });
 
   it('plans of another data set, and a reader that turns images', async () => {
