@@ -1,7 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { writeAtomic } from '../common/atomic-file.ts';
-import { fileError, OptionError } from '../common/errors.ts';
 import { readNumber } from '../common/flag-readers.ts';
 import { makeFolders } from '../common/folders.ts';
 import { type Box, boxShape } from '../common/geometry.ts';
@@ -9,7 +7,8 @@ import type { OptionTable } from '../common/options.ts';
 import { text, wholeNumber } from '../common/schemas.ts';
 import { encodeNifti, type Voxels } from '../formats/nifti-writer.ts';
 import type { LoaderOptions } from '../loader/options/options.ts';
-import type { LoaderState, ResumeOptions } from '../loader/options/state.ts';
+import type { ResumeOptions } from '../loader/options/state.ts';
+import { readStateFile } from '../loader/options/state-file.ts';
 import { LOADER_OPTIONS } from '../loader/options/table.ts';
 import { type Replayed, replay as replaySample } from '../loader/replay.ts';
 import { drawContactSheet, type SheetSample } from '../pictures/contact-sheet.ts';
@@ -58,7 +57,7 @@ export const replay = (): TableCommand =>
       const { sample, state, json, out = `replay-${sample}` } = await command.checked(REPLAY_OPTIONS);
       if (sample === undefined) throw new UsageError('--sample must be given');
       const { config, ...asked } = await loaderOptions(command, storeDir);
-      const saved = state === undefined ? undefined : await readState(state);
+      const saved = state === undefined ? undefined : await readStateFile(state);
       // Of a mixed stream, it says which configuration; otherwise what the patches are.
       const mixed = asked.configs !== undefined || saved?.configs !== undefined;
       const named = config === undefined ? {} : { config };
@@ -69,16 +68,6 @@ export const replay = (): TableCommand =>
       if (json) process.stdout.write(`${JSON.stringify({ dir, files, plan: made.plan })}\n`);
       else process.stdout.write(`${dir}: ${files.join(', ')}\n`);
     });
-
-async function readState(path: string): Promise<LoaderState> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    if (error instanceof SyntaxError)
-      throw new OptionError('state', `${path} is not JSON (${error.message})`, 'Give the file with a state');
-    throw fileError(path, error);
-  }
-}
 
 async function write(dir: string, { store }: LoaderOptions, { plan, before, after }: Replayed): Promise<string[]> {
   const sidecar = store.sidecar(plan.caseNumber);

@@ -93,10 +93,20 @@ export function given<T extends object>(options: T): { [K in keyof T]?: Exclude<
 export function checkValue<S extends v.GenericSchema>(schema: S, value: unknown, where: string): v.InferOutput<S> {
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
-  const [issue] = result.issues;
-  const [what, action] = issue.message.split('\n');
-  const within = (issue.path ?? []).map(({ key }) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('');
+  const { within, what, action } = describe(result.issues[0]);
   throw new OptionError(where + within, what, action ?? 'Correct it or leave it out');
+}
+
+/** What is first wrong with a value, and where within it (".cases[3].id"); null if nothing is. */
+export function faultOf(schema: v.GenericSchema, value: unknown): { within: string; what: string } | null {
+  const result = v.safeParse(schema, value, { abortEarly: true });
+  return result.success ? null : describe(result.issues[0]);
+}
+
+function describe({ path, message }: v.BaseIssue<unknown>): { within: string; what: string; action: string | undefined } {
+  const [what, action] = message.split('\n');
+  const within = (path ?? []).map(({ key }) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('');
+  return { within, what, action };
 }
 
 /** An object of names and values, as JSON has them: no list, no map, nothing of a class. */
@@ -106,8 +116,16 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
   return prototype === null || prototype === Object.prototype;
 }
 
+/** Of a value, in an error: nobody reads more. */
+const MOST_SHOWN = 200;
+
 /** A value as errors show it. */
 export function shown(value: unknown): string {
+  const whole = shownWhole(value);
+  return whole.length <= MOST_SHOWN ? whole : `${whole.slice(0, MOST_SHOWN)}…`;
+}
+
+function shownWhole(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'bigint') return String(value);
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'object' && value !== null && !Array.isArray(value) && !isPlainObject(value)) return `a ${value.constructor.name}`;

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { shown } from './options.ts';
+import { isPlainObject, shown } from './options.ts';
 
 /** What a schema says of a value that it refuses: the first line is what is wrong, the second what to do (see `checkValue`). */
 export function refusal(what: string, action: string): (issue: v.BaseIssue<unknown>) => string {
@@ -43,5 +43,31 @@ export const text = (is = 'a text') => that<string>(is, (value) => typeof value 
 
 export const oneOf = <const T extends string>(names: readonly T[]) =>
   v.pipe(v.picklist(names, refusal('is not known', `Choose one of ${names.join(', ')}`)), v.description(`one of ${names.join(', ')}`));
+
+/** An object with at least these entries, each as its schema says. */
+export const object = <const E extends v.ObjectEntries>(entries: E) =>
+  v.pipe(
+    v.custom<Record<string, unknown>>(isPlainObject, ({ input }) =>
+      input === undefined ? 'it is missing' : `${shown(input)} is no object`,
+    ),
+    v.looseObject(entries, () => 'it is missing'),
+  );
+
+/** A list of a kind. */
+export const list = <S extends v.GenericSchema>(of: S) =>
+  v.array(of, ({ input }) => (input === undefined ? 'it is missing' : `${shown(input)} is no list`));
+
+/** An object whose entries are of a kind, under names of a kind. */
+export const byName = <S extends v.GenericSchema>(of: S, names: v.GenericSchema<string> = v.string()) =>
+  v.pipe(
+    v.custom<Record<string, unknown>>(isPlainObject, ({ input }) =>
+      input === undefined ? 'it is missing' : `${shown(input)} is no object`,
+    ),
+    v.record(names, of),
+  );
+
+/** Three values, one an axis of a volume. */
+export const triple = <S extends v.GenericSchema>(of: S) =>
+  v.strictTuple([of, of, of], ({ input }) => (Array.isArray(input) ? `${shown(input)} is not three values` : `${shown(input)} is no list`));
 
 export const callback = <T extends (...args: never[]) => unknown>() => that<T>('a function', (value) => typeof value === 'function');

@@ -1,4 +1,6 @@
+import * as v from 'valibot';
 import { voxels } from '../common/geometry.ts';
+import { list, object, oneOf, wholeNumber } from '../common/schemas.ts';
 
 /** A U-Net as plans describe it. Lists have one entry a stage, the finest first; axes are in array order. */
 export interface Network {
@@ -10,6 +12,35 @@ export interface Network {
   encoder: number[];
   /** Convolutions of each decoder stage, the deepest first, as plans list them. */
   decoder: number[];
+}
+
+const row = () => list(wholeNumber(1, 2 ** 20));
+const rows = () => v.pipe(list(row()), v.minLength(1, 'it is empty'));
+
+/** A network in JSON of ours: lists as long as one another, of whole numbers above 0. */
+export const NETWORK = v.pipe(
+  object({
+    kind: oneOf(['plain', 'residual']),
+    features: v.pipe(row(), v.minLength(1, 'it is empty')),
+    strides: rows(),
+    kernels: rows(),
+    encoder: row(),
+    decoder: row(),
+  }),
+  v.check(
+    (network) => fits(network as unknown as Network),
+    () => 'it has lists of stages or axes that do not match',
+  ),
+);
+
+/** Whether all stages are described, along the same axes. */
+function fits({ features: { length }, strides, kernels, encoder, decoder }: Network): boolean {
+  const axes = strides[0].length;
+  return (
+    (axes === 2 || axes === 3) &&
+    [strides.length, kernels.length, encoder.length, decoder.length + 1].every((count) => count === length) &&
+    [...strides, ...kernels].every((entry) => entry.length === axes)
+  );
 }
 
 /** The voxels of each stage's feature maps. */

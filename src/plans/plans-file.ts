@@ -1,6 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import * as v from 'valibot';
 import { fileError, PlansError } from '../common/errors.ts';
 import { show, type Triple } from '../common/geometry.ts';
+import { parseJson } from '../common/json-file.ts';
+import { checkPath } from '../common/names.ts';
+import { shown } from '../common/options.ts';
+import { byName, object, that } from '../common/schemas.ts';
 import type { Network } from './network.ts';
 import { type Normalisation, normalisationOf, SCHEME_CLASS, type Scheme } from './normalisation.ts';
 import { type Architecture, architectureOf, networkFrom, type Plans, RESAMPLING, type ResamplingArguments } from './plans.ts';
@@ -33,6 +38,21 @@ const ACTION = 'Write the plans again with `voxfeed plan` or nnU-Net';
 /** Other JSON files of a store. */
 const TAKEN = ['dataset', 'dataset_fingerprint', 'splits_final', 'oversampling', 'voxfeed'];
 
+/** It becomes the name of a file, beside others. */
+const isPlansName = (name: unknown): boolean => typeof name === 'string' && /^[\w.-]{1,200}$/.test(name) && !TAKEN.includes(name);
+
+const PLANS = object({
+  configurations: v.pipe(byName(object({})), v.minEntries(1, 'it is empty')),
+  plans_name: that(`a name of letters, digits, _, - and ., and none of ${TAKEN.join(', ')}`, isPlansName),
+  transpose_forward: that('an order of the axes 0, 1, 2', isOrder),
+  foreground_intensity_properties_per_channel: v.optional(byName(object({}))),
+  foreground_intensity_properties_by_modality: v.optional(byName(object({}))),
+});
+
+function isOrder(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 3 && [0, 1, 2].every((axis) => value.includes(axis));
+}
+
 /** Fields that old releases wrote instead of "architecture". */
 const OLD_NETWORK = [
   'UNet_class_name',
@@ -46,6 +66,7 @@ const OLD_NETWORK = [
 
 /** @throws PlansError naming the file and what in it is wrong, FileError */
 export async function readPlans(path: string): Promise<Plans> {
+  checkPath('path', path);
   try {
     return parsePlans(path, await readFile(path, 'utf8'));
   } catch (error) {
@@ -59,25 +80,9 @@ export async function readPlans(path: string): Promise<Plans> {
  * @throws PlansError
  */
 function parsePlans(path: string, text: string): Plans {
-  let json: Plans & { foreground_intensity_properties_by_modality?: Plans['foreground_intensity_properties_per_channel'] };
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new PlansError(path, `it is not JSON (${(error as Error).message})`, ACTION, { cause: error });
-  }
-  const fail = (what: string): never => {
-    throw new PlansError(path, what, ACTION);
+  const json = parseJson(path, text, PLANS, { Failure: PlansError, action: ACTION }) as unknown as Plans & {
+    foreground_intensity_properties_by_modality?: Plans['foreground_intensity_properties_per_channel'];
   };
-  if (!isObject(json)) fail('it holds no JSON object');
-  if (!isObject(json.configurations) || Object.keys(json.configurations).length === 0) fail('"configurations" is missing');
-  if (typeof json.plans_name !== 'string') fail('"plans_name" is missing');
-  // It becomes the name of a file, beside others.
-  if (TAKEN.includes(json.plans_name)) fail(`"plans_name" is "${json.plans_name}", which is the name of another file`);
-  if (!/^[\w.-]+$/.test(json.plans_name))
-    fail(`"plans_name" is ${JSON.stringify(json.plans_name)}, no name of letters, digits, _, - and .`);
-  const { transpose_forward: order } = json;
-  if (!Array.isArray(order) || order.length !== 3 || ![0, 1, 2].every((axis) => order.includes(axis)))
-    fail(`"transpose_forward" is ${JSON.stringify(json.transpose_forward)}, not an order of the axes 0, 1, 2`);
   const { foreground_intensity_properties_by_modality: old, ...plans } = json;
   plans.foreground_intensity_properties_per_channel ??= old ?? {};
   return plans;
@@ -200,9 +205,11 @@ function normalisationFrom(plans: Plans, entry: Record<string, unknown>, fail: F
 
 function resamplingFrom(json: unknown, orders: number[], order: number, fail: Fail): ResamplingArguments {
   const found = { is_seg: false, order, order_z: 0, force_separate_z: null, ...(isObject(json) ? json : {}) };
+  if (![true, false, null].includes(found.force_separate_z))
+    return fail(`"force_separate_z" is ${shown(found.force_separate_z)}`, 'It is true, false or null');
   if (!orders.includes(found.order) || ![0, 1, 3].includes(found.order_z)) {
     return fail(
-      `resampling of order ${found.order} (along z ${found.order_z}) is not known here`,
+      `resampling of order ${shown(found.order)} (along z ${shown(found.order_z)}) is not known here`,
       `The orders are ${show(orders)}, along z 0, 1 and 3`,
     );
   }
@@ -211,13 +218,15 @@ function resamplingFrom(json: unknown, orders: number[], order: number, fail: Fa
 
 /** Plans from before "architecture" describe the same networks in fields of their own. */
 function oldArchitecture(entry: Record<string, unknown>): Architecture | null {
-  if (!OLD_NETWORK.every((key) => key in entry)) return null;
-  const encoder = entry.n_conv_per_stage_encoder as number[];
+  if (!OLD_NETWORK.every((key) => key in entry) || !Array.isArray(entry.n_conv_per_stage_encoder)) return null;
+  const encoder: number[] = entry.n_conv_per_stage_encoder;
   const first = entry.UNet_base_num_features as number;
+  const strides = entry.pool_op_kernel_sizes;
+  if (!Array.isArray(strides) || !Array.isArray(strides[0])) return null;
   return architectureOf({
     kind: entry.UNet_class_name === 'ResidualEncoderUNet' ? 'residual' : 'plain',
     features: encoder.map((_, stage) => Math.min(first * 2 ** stage, entry.unet_max_num_features as number)),
-    strides: entry.pool_op_kernel_sizes as number[][],
+    strides,
     kernels: entry.conv_kernel_sizes as number[][],
     encoder,
     decoder: entry.n_conv_per_stage_decoder as number[],

@@ -1,5 +1,6 @@
 import type { Triple } from '../common/geometry.ts';
-import type { Network } from './network.ts';
+import { faultOf, isPlainObject } from '../common/options.ts';
+import { NETWORK, type Network } from './network.ts';
 import { type IntensityProperties, isMasked, SCHEME_CLASS, schemeOf } from './normalisation.ts';
 
 /** Arguments of nnU-Net's resampling function. */
@@ -133,19 +134,19 @@ export function architectureOf({ kind, features, strides, kernels, encoder, deco
 
 /** The reverse; null for anything that is not a complete description of one of nnU-Net's two U-Nets. */
 export function networkFrom(architecture: unknown): Network | null {
-  const { network_class_name, arch_kwargs } = (architecture ?? {}) as Partial<Architecture>;
-  const plain = network_class_name?.endsWith('.PlainConvUNet') === true;
-  if ((!plain && !network_class_name?.endsWith('.ResidualEncoderUNet')) || arch_kwargs === undefined) return null;
-  const { features_per_stage, strides, kernel_sizes, n_conv_per_stage, n_blocks_per_stage, n_conv_per_stage_decoder } = arch_kwargs;
-  const encoder = plain ? n_conv_per_stage : n_blocks_per_stage;
-  const complete = [features_per_stage, strides, kernel_sizes, encoder, n_conv_per_stage_decoder].every(Array.isArray);
-  if (!complete || encoder === undefined) return null;
-  return {
+  if (!isPlainObject(architecture) || !isPlainObject(architecture.arch_kwargs)) return null;
+  const { network_class_name: name } = architecture;
+  const plain = typeof name === 'string' && name.endsWith('.PlainConvUNet');
+  if (!plain && !(typeof name === 'string' && name.endsWith('.ResidualEncoderUNet'))) return null;
+  const { features_per_stage, strides, kernel_sizes, n_conv_per_stage, n_blocks_per_stage, n_conv_per_stage_decoder } =
+    architecture.arch_kwargs;
+  const network = {
     kind: plain ? 'plain' : 'residual',
     features: features_per_stage,
     strides,
     kernels: kernel_sizes,
-    encoder,
+    encoder: plain ? n_conv_per_stage : n_blocks_per_stage,
     decoder: n_conv_per_stage_decoder,
   };
+  return faultOf(NETWORK, network) === null ? (network as Network) : null;
 }

@@ -1,5 +1,7 @@
 import { CaseError } from '../common/errors.ts';
 import { show, showVoxel, type Triple, voxels } from '../common/geometry.ts';
+import { foldedName, nameFault } from '../common/names.ts';
+import { shown } from '../common/options.ts';
 import { isWide, type Labels, OUTSIDE } from '../raw/labels.ts';
 import { targetOf } from './grid.ts';
 
@@ -25,7 +27,7 @@ export interface CaseExpectation {
   labels: Labels;
   /** Of the plans; null: any. */
   spacing: readonly number[] | null;
-  /** Of the cases before it, to which its own is added. */
+  /** Of the cases before it, folded, to which its own is added. */
   ids: Set<string>;
 }
 
@@ -40,7 +42,7 @@ const FIELDS = ['id', 'shape', 'image', 'segmentation', 'spacing', 'affine'];
 export function checkCase(given: StoreCase, { channels, labels, spacing: planned, ids }: CaseExpectation): CheckedCase {
   const { id, shape, image, segmentation } = given;
   const fail = (what: string, action: string): never => {
-    throw new CaseError(`case ${typeof id === 'string' ? id : JSON.stringify(id)}`, what, action);
+    throw new CaseError(`case ${nameFault(id) === null ? id : shown(id)}`, what, action);
   };
   const numbers = (list: unknown, length: number, good: (value: number) => boolean): boolean =>
     Array.isArray(list) && list.length === length && list.every(good);
@@ -89,12 +91,14 @@ export function checkCase(given: StoreCase, { channels, labels, spacing: planned
   };
 }
 
-/** It becomes the name of three files, beside those of the others. */
+/** It becomes the name of three files, beside those of the others, on file systems that may not tell upper from lower case. */
 function checkId(id: unknown, ids: Set<string>, fail: (what: string, action: string) => never): void {
-  if (typeof id !== 'string' || !/^[^/\\\0]+$/.test(id) || id.startsWith('.'))
-    fail('its id makes no file name', 'Name it with letters and digits, without / and \\');
-  if (ids.has(id as string)) fail('its id is that of another case', 'Give each case an id of its own');
-  const clash = [`${id}_seg`, (id as string).replace(/_seg$/, '')].find((other) => ids.has(other));
+  const fault = nameFault(id);
+  if (fault !== null) fail(`its id ${fault}`, 'Name it with letters and digits');
+  const folded = foldedName(id as string);
+  if (ids.has(folded))
+    fail('its id is that of another case, or differs from it in case or accents alone', 'Give each case an id of its own');
+  const clash = [`${folded}_seg`, folded.replace(/_seg$/, '')].find((other) => ids.has(other));
   if (clash !== undefined) fail(`the files of case ${clash} would have its names`, 'Rename one of the two');
-  ids.add(id as string);
+  ids.add(folded);
 }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Packr } from 'msgpackr';
 import { writeAtomic } from '../common/atomic-file.ts';
+import { xxh64 } from '../common/hash.ts';
 import type { CaseFingerprint } from '../planning/fingerprint.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
 import type { SourceFile } from '../store/sidecar.ts';
@@ -10,9 +11,15 @@ import { sameSources, statSources } from './sources.ts';
 /** The folder beside the plans that lets an interrupted fingerprint go on: one small file a case. */
 export const FINGERPRINT_CACHE = 'fingerprint_cache';
 
-interface CachedFingerprint {
+interface CacheFile {
   format: 'voxfeed-fingerprint';
-  version: 1;
+  version: 2;
+  /** A packed `CachedFingerprint`, and its hash: plans that follow from a damaged one would look like any others. */
+  content: Uint8Array;
+  xxh64: string;
+}
+
+interface CachedFingerprint {
   /** Of everything besides the files that the fingerprint depends on. */
   settings: string;
   sources: SourceFile[];
@@ -30,21 +37,19 @@ export async function writeFingerprint(
   fingerprint: CaseFingerprint,
 ): Promise<void> {
   const foreground = fingerprint.foreground.map(({ values, counts }) => ({ values: asBytes(values), counts: asBytes(counts) }));
-  const cached: CachedFingerprint = {
-    format: 'voxfeed-fingerprint',
-    version: 1,
-    settings,
-    sources,
-    fingerprint: { ...fingerprint, foreground },
-  };
-  await writeAtomic(cacheFile(cacheDir, raw), [packr.pack(cached)]);
+  const cached: CachedFingerprint = { settings, sources, fingerprint: { ...fingerprint, foreground } };
+  const content = packr.pack(cached);
+  const file: CacheFile = { format: 'voxfeed-fingerprint', version: 2, content, xxh64: await xxh64(content) };
+  await writeAtomic(cacheFile(cacheDir, raw), [packr.pack(file)]);
 }
 
 /** null if there is none, or one that is damaged, or made from other files or settings: it is to be made again then. */
 export async function readFingerprint(cacheDir: string, raw: RawCase, settings: string): Promise<CaseFingerprint | null> {
   try {
-    const cached: CachedFingerprint = packr.unpack(await readFile(cacheFile(cacheDir, raw)));
-    if (cached.format !== 'voxfeed-fingerprint' || cached.version !== 1 || cached.settings !== settings) return null;
+    const file: CacheFile = packr.unpack(await readFile(cacheFile(cacheDir, raw)));
+    if (file.format !== 'voxfeed-fingerprint' || file.version !== 2 || (await xxh64(file.content)) !== file.xxh64) return null;
+    const cached: CachedFingerprint = packr.unpack(file.content);
+    if (cached.settings !== settings) return null;
     if (!sameSources(cached.sources, await statSources(raw))) return null;
     const foreground = cached.fingerprint.foreground.map(({ values, counts }) => ({
       values: new Float32Array(copy(values)),

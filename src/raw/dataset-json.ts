@@ -1,6 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
+import * as v from 'valibot';
 import { DatasetError, fileError } from '../common/errors.ts';
+import { checkContents, parseJson } from '../common/json-file.ts';
+import { checkPath, fileName } from '../common/names.ts';
+import { byName, list, object, text, that, wholeNumber } from '../common/schemas.ts';
 import { type Labels, readLabels } from './labels.ts';
 
 /** What dataset.json says of the numbers in a data set's files, whatever files those are. */
@@ -27,34 +31,50 @@ export interface DatasetDescription extends DataMeaning {
   listed: Record<string, { images: string[]; label: string }> | null;
 }
 
-const REQUIRED = ['labels', 'numTraining', 'file_ending'];
 /** The endings that are read here, and nnU-Net's first class that reads them. */
 const READER: Record<string, string> = { '.nii.gz': 'SimpleITKIO', '.nii': 'NibabelIO' };
 
+const channels = () => v.optional(byName(that('the name of a channel, as in {"0": "T1", "1": "T2"}', (name) => typeof name === 'string')));
+const path = () => text('the path of a file');
+
+/** What of it is used; the rules of labels, channels and cases come after. Data sets of nnU-Net's first version call channels modalities. */
+const MEANING = object({ channel_names: channels(), modality: channels(), labels: object({}) });
+
+const DATASET = object({
+  numTraining: wholeNumber(1, Number.MAX_SAFE_INTEGER),
+  file_ending: that('.nii.gz or .nii: convert the images', (ending) => typeof ending === 'string' && Object.hasOwn(READER, ending)),
+  dataset: v.nullish(v.pipe(byName(object({ images: list(path()), label: path() }), fileName()), v.minEntries(1, 'it is empty'))),
+});
+
+type Meaning = Record<'channel_names' | 'modality', Record<string, string> | undefined> & { name?: unknown; labels: object };
+type Dataset = Meaning & {
+  numTraining: number;
+  file_ending: string;
+  overwrite_image_reader_writer?: unknown;
+  dataset?: Record<string, { images: string[]; label: string }> | null;
+};
+
+const REFUSAL = {
+  Failure: DatasetError,
+  action: "Correct it: nnU-Net's dataset.json has channel_names, labels, numTraining and file_ending",
+};
+
 /**
  * Reads a dataset.json.
- * @throws DatasetError naming the key that is missing or wrong
+ * @throws DatasetError naming the place that is missing or wrong
  */
 export async function readDatasetJson(path: string): Promise<DatasetDescription> {
-  const json = await readObject(path);
-  const ending = json.file_ending as string;
-  if (typeof ending !== 'string' || !Object.hasOwn(READER, ending)) {
-    throw new DatasetError(
-      path,
-      `"file_ending" is ${JSON.stringify(ending)}`,
-      'voxfeed reads ".nii.gz" and ".nii": convert the images and set "file_ending"',
-    );
-  }
-  if (!Number.isInteger(json.numTraining) || (json.numTraining as number) < 1)
-    throw new DatasetError(path, `"numTraining" is ${JSON.stringify(json.numTraining)}`, 'Set it to the number of training cases');
+  const json = (await readObject(path)) as Dataset;
+  checkContents(path, json, DATASET, REFUSAL);
+  const { numTraining, file_ending: ending, overwrite_image_reader_writer: reader, dataset = null } = json;
   return {
     ...meaningOf(path, json),
     folder: folderOf(path),
-    labelEntries: Object.keys(json.labels as object).length,
-    numTraining: json.numTraining as number,
-    reader: typeof json.overwrite_image_reader_writer === 'string' ? json.overwrite_image_reader_writer : READER[ending],
+    labelEntries: Object.keys(json.labels).length,
+    numTraining,
+    reader: typeof reader === 'string' ? reader : READER[ending],
     ending,
-    listed: listedCases(path, json.dataset),
+    listed: dataset && listedCases(path, dataset),
   };
 }
 
@@ -63,12 +83,11 @@ export async function readDataMeaning(path: string): Promise<DataMeaning> {
   return meaningOf(path, await readObject(path));
 }
 
-function meaningOf(path: string, json: Record<string, unknown>): DataMeaning {
+function meaningOf(path: string, { name, channel_names, modality, labels }: Meaning): DataMeaning {
   return {
-    name: typeof json.name === 'string' ? json.name : folderOf(path),
-    // Data sets of nnU-Net's first version call them modalities.
-    channels: channelNames(path, json.channel_names ?? json.modality),
-    labels: readLabels(path, json.labels),
+    name: typeof name === 'string' ? name : folderOf(path),
+    channels: channelNames(path, channel_names ?? modality),
+    labels: readLabels(path, labels),
   };
 }
 
@@ -76,69 +95,37 @@ function folderOf(path: string): string {
   return basename(dirname(resolve(path)));
 }
 
-async function readObject(path: string): Promise<Record<string, unknown>> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-      throw new DatasetError(
-        path,
-        'there is no such file',
-        'Give the folder of one data set in nnU-Net raw layout, with dataset.json, imagesTr and labelsTr',
-      );
-    }
-    throw fileError(path, error);
-  }
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new DatasetError(path, `it is not JSON (${(error as Error).message})`, 'Correct the file', { cause: error });
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new DatasetError(path, 'it holds no JSON object', 'Correct the file');
-  const missing = [...('modality' in json ? [] : ['channel_names']), ...REQUIRED].filter((key) => !(key in json));
-  if (missing.length > 0)
+async function readObject(path: string): Promise<Meaning> {
+  checkPath('path', path);
+  const contents = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw fileError(path, error);
     throw new DatasetError(
       path,
-      `the key "${missing[0]}" is missing`,
-      `nnU-Net's dataset.json needs channel_names, ${REQUIRED.join(', ')}`,
+      'there is no such file',
+      'Give the folder of one data set in nnU-Net raw layout, with dataset.json, imagesTr and labelsTr',
     );
-  return json as Record<string, unknown>;
+  });
+  return parseJson(path, contents, MEANING, REFUSAL) as unknown as Meaning;
 }
 
-function channelNames(path: string, json: unknown): string[] {
+function channelNames(path: string, names: Record<string, string> | undefined): string[] {
   const fail = (what: string): never => {
     throw new DatasetError(path, what, 'Write "channel_names" as {"0": "T1", "1": "T2", …}');
   };
-  if (typeof json !== 'object' || json === null) fail('"channel_names" is not an object');
-  const entries = Object.entries(json as Record<string, unknown>);
-  if (entries.length === 0) fail('"channel_names" is empty');
-  return entries.map((_, index) => {
-    const name = (json as Record<string, unknown>)[String(index)];
-    return typeof name === 'string' ? name : fail(`"channel_names" has no name for channel ${index}`);
-  });
+  if (names === undefined) return fail('channel_names: it is missing');
+  const { length } = Object.keys(names);
+  if (length === 0) fail('channel_names: it is empty');
+  return Array.from({ length }, (_, index) => names[index] ?? fail(`channel_names: there is no name for channel ${index}`));
 }
 
 /** nnU-Net takes paths relative to the data set's folder, with environment variables in them. */
-function listedCases(path: string, json: unknown): DatasetDescription['listed'] {
-  if (json === undefined || json === null) return null;
-  const action = 'Write it as {"CASE": {"images": [one path a channel], "label": path}, …}, or remove it to use imagesTr and labelsTr';
-  if (typeof json !== 'object' || Array.isArray(json) || Object.keys(json).length === 0)
-    throw new DatasetError(path, '"dataset" is not an object with cases', action);
+function listedCases(path: string, cases: NonNullable<Dataset['dataset']>): NonNullable<DatasetDescription['listed']> {
   const place = (file: string): string =>
     resolve(
       dirname(path),
       file.replace(/\$(\w+)|\$\{(\w+)\}/g, (whole, plain, braced) => process.env[plain ?? braced] ?? whole),
     );
-  const entries = Object.entries(json as Record<string, { images?: unknown; label?: unknown } | null>);
   return Object.fromEntries(
-    entries.map(([id, entry]) => {
-      const { images, label } = entry ?? {};
-      if (!Array.isArray(images) || !images.every((file) => typeof file === 'string') || typeof label !== 'string')
-        throw new DatasetError(path, `"dataset" does not say the files of case ${id}`, action);
-      return [id, { images: images.map(place), label: place(label) }];
-    }),
+    Object.entries(cases).map(([id, { images, label }]) => [id, { images: images.map(place), label: place(label) }]),
   );
 }

@@ -1,6 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CaseError, CasesError, DatasetError, fileError, type VoxfeedError } from '../common/errors.ts';
+import { foldedName, nameFault } from '../common/names.ts';
+import { shown } from '../common/options.ts';
 import { type DatasetDescription, readDatasetJson } from './dataset-json.ts';
 
 /** The files of one case of a raw data set. */
@@ -44,8 +46,8 @@ async function checkListed(path: string, listed: NonNullable<DatasetDescription[
       errors.push(
         new CaseError(path, `case ${id} lists ${images.length} images, there are ${channels} channels`, 'List one image a channel'),
       );
-    if (!/^[^/\\]+$/.test(id))
-      errors.push(new CaseError(path, `the case ${JSON.stringify(id)} makes no file name`, 'Give it another name'));
+    const twin = ids.find((other) => other !== id && foldedName(other) === foldedName(id));
+    if (twin !== undefined && id < twin) errors.push(twins(path, id, twin));
     if (Object.hasOwn(listed, `${id}_seg`))
       errors.push(
         new CaseError(path, `the label of case ${id} would be stored in the same file as case ${id}_seg`, 'Rename one of the two'),
@@ -58,6 +60,15 @@ async function checkListed(path: string, listed: NonNullable<DatasetDescription[
   if (errors.length === 1) throw errors[0];
   if (errors.length > 1) throw new CasesError(path, errors);
   return cases;
+}
+
+/** Some file systems would take their files for the same ones. */
+function twins(where: string, id: string, twin: string): CaseError {
+  return new CaseError(
+    where,
+    `cases ${id} and ${twin} differ in case or accents alone, which some file systems do not tell apart`,
+    'Rename one of the two',
+  );
 }
 
 async function list(dir: string): Promise<string[]> {
@@ -106,6 +117,13 @@ async function findCases(dir: string, channels: number, ending: string): Promise
       errors.push(new CaseError(label, `the label has no image ${images[0]}`, 'Add the image or remove the label'));
       continue;
     }
+    const fault = nameFault(id);
+    if (fault !== null) {
+      errors.push(new CaseError(images[0], `the name of its case, ${shown(id)}, ${fault}`, 'Rename the files of the case'));
+      continue;
+    }
+    const twin = ids.find((other) => other > id && foldedName(other) === foldedName(id));
+    if (twin !== undefined) errors.push(twins(images[0], id, twin));
     const missing = images.find((_, channel) => !present.has(channel));
     const extra = [...present].find((channel) => channel >= channels);
     const clash = `${id}_seg`;

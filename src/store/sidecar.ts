@@ -1,9 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { Packr } from 'msgpackr';
+import * as v from 'valibot';
 import { fileError, StoreError } from '../common/errors.ts';
 import { type Box, type Triple, voxels } from '../common/geometry.ts';
 import type { Checksum } from '../common/hash.ts';
+import { fileName } from '../common/names.ts';
+import { faultOf } from '../common/options.ts';
+import { list, number, object, that, triple, wholeNumber } from '../common/schemas.ts';
 import type { ClassLocations } from './class-locations.ts';
+import { anyText, axes, coverage, hash, shape, spacing, storedFile } from './file-schemas.ts';
 
 /** A file a case depends on, and how to tell that it changed. */
 export interface SourceFile {
@@ -71,15 +76,47 @@ export function encodeSidecar(sidecar: Sidecar): Buffer {
   return packr.pack({ ...sidecar, classes });
 }
 
+const bytesOfLocations = () => that<Uint8Array>('bytes, four a location', (value) => value instanceof Uint8Array && value.length % 4 === 0);
+
+const SIDECAR = object({
+  id: fileName(),
+  channels: wholeNumber(1, 2 ** 16),
+  shape: shape(),
+  spacing: spacing(),
+  transpose: axes(),
+  rawSpacing: spacing(),
+  shapeBeforeCrop: shape(),
+  cropBox: object({ lower: triple(wholeNumber(0, 2 ** 31)), upper: triple(wholeNumber(1, 2 ** 31)) }),
+  affine: that('four rows of four numbers, or none', (value) => isMatrix(value)),
+  coverage: coverage(),
+  optionsHash: anyText(),
+  sources: list(object({ name: anyText(), bytes: number(), modifiedMs: number() })),
+  files: object({ data: storedFile(), segmentation: storedFile() }),
+  classes: list(object({ labels: list(wholeNumber(-1, 32767)), voxels: v.nullable(number(0)), locations: bytesOfLocations() })),
+  xxh64: hash(),
+});
+
+function isMatrix(value: unknown): boolean {
+  const isRow = (row: unknown): boolean => Array.isArray(row) && row.length === 4 && row.every((number) => Number.isFinite(number));
+  return Array.isArray(value) && (value.length === 0 || (value.length === 4 && value.every(isRow)));
+}
+
 /** @throws StoreError, FileError naming `path` */
-export function readSidecarFile(path: string): Sidecar {
+export function readSidecarFile(path: string, checksum: Checksum): Sidecar {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);
   } catch (error) {
     throw fileError(path, error);
   }
-  return decodeSidecar(path, bytes);
+  const sidecar = decodeSidecar(path, bytes);
+  if (sidecarChecksum(checksum, sidecar) !== sidecar.xxh64)
+    throw new StoreError(
+      path,
+      'it is damaged (its contents do not match its checksum)',
+      'Run `voxfeed preprocess` again; it replaces damaged files',
+    );
+  return sidecar;
 }
 
 /** @throws StoreError naming `path`. */
@@ -90,19 +127,14 @@ export function decodeSidecar(path: string, bytes: Uint8Array): Sidecar {
   try {
     content = packr.unpack(bytes);
   } catch (error) {
-    throw damaged((error as Error).message);
+    throw damaged(`it is no MessagePack: ${(error as Error).message}`);
   }
   if (content?.format !== 'voxfeed-case' || content.version !== 2) {
     throw new StoreError(path, 'it is not a case of a voxfeed store of version 2', 'Preprocess the data set into a new folder');
   }
+  const fault = faultOf(SIDECAR, content);
+  if (fault !== null) throw damaged(`${fault.within.slice(1)}: ${fault.what}`);
   const { classes, shape } = content;
-  if (
-    !Array.isArray(classes) ||
-    !Array.isArray(shape) ||
-    classes.some(({ locations }) => !(locations instanceof Uint8Array) || locations.length % 4 !== 0)
-  ) {
-    throw damaged('fields are missing');
-  }
   // A copy, because the bytes may begin at any address.
   const unpacked = classes.map((entry) => ({ ...entry, locations: new Uint32Array(Uint8Array.from(entry.locations).buffer) }));
   const count = voxels(shape);

@@ -1,8 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as v from 'valibot';
 import { DatasetError, fileError, OptionError } from '../common/errors.ts';
 import { xxh64 } from '../common/hash.ts';
+import { checkContents, parseJson } from '../common/json-file.ts';
 import { NumpyRandom } from '../common/numpy-random.ts';
+import { shown } from '../common/options.ts';
+import { list, object, text } from '../common/schemas.ts';
 import { SPLITS_FILE } from './file-names.ts';
 
 /** One fold of a cross-validation: ids of cases. */
@@ -10,6 +14,8 @@ export interface Split {
   train: string[];
   val: string[];
 }
+
+const SPLITS = list(object({ train: list(text('the id of a case')), val: list(text('the id of a case')) }));
 
 const FOLDS = 5;
 /** nnU-Net's seed (`crossval_split.py`). */
@@ -57,19 +63,12 @@ export function fiveFolds(ids: readonly string[]): Split[] {
  */
 export async function readSplits(dir: string, ids: readonly string[], action = CORRECT): Promise<Split[] | null> {
   const path = join(dir, SPLITS_FILE);
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+  const contents = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
     throw fileError(path, error);
-  }
-  let splits: unknown;
-  try {
-    splits = JSON.parse(text);
-  } catch (error) {
-    throw new DatasetError(path, `it is not JSON (${(error as Error).message})`, action, { cause: error });
-  }
+  });
+  if (contents === null) return null;
+  const splits = parseJson(path, contents, v.unknown(), { Failure: DatasetError, action });
   const checked = checkSplits(path, splits, ids, action);
   if (checked.length > 0) return checked;
   throw new DatasetError(path, 'it has no fold', action);
@@ -77,13 +76,12 @@ export async function readSplits(dir: string, ids: readonly string[], action = C
 
 /** Folds of these cases. @param where for messages. @throws DatasetError */
 export function checkSplits(where: string, splits: unknown, ids: readonly string[], action: string): Split[] {
-  const isList = (list: unknown): list is string[] => Array.isArray(list) && list.every((id) => typeof id === 'string');
-  if (!Array.isArray(splits) || !splits.every((split) => isList(split?.train) && isList(split?.val)))
-    throw new DatasetError(where, 'it is not a list of {"train": [ids], "val": [ids]}', action);
+  checkContents(where, splits, SPLITS, { Failure: DatasetError, action });
   const known = new Set(ids);
-  const unknown = splits.flatMap(({ train, val }) => [...train, ...val]).find((id) => !known.has(id));
-  if (unknown !== undefined) throw new DatasetError(where, `it names a case "${unknown}" that is not there`, action);
-  return splits;
+  const checked = splits as Split[];
+  const unknown = checked.flatMap(({ train, val }) => [...train, ...val]).find((id) => !known.has(id));
+  if (unknown !== undefined) throw new DatasetError(where, `it names a case ${shown(unknown)} that is not there`, action);
+  return checked;
 }
 
 /** What folds are of. A `Store` is one. */

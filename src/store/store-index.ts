@@ -1,10 +1,16 @@
 import { readFile } from 'node:fs/promises';
+import * as v from 'valibot';
 import { fileError, StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 import type { Checksum } from '../common/hash.ts';
+import { checkContents, parseJson } from '../common/json-file.ts';
+import { fileName } from '../common/names.ts';
+import { faultOf, shown } from '../common/options.ts';
+import { byName, list, object, oneOf, text, that, wholeNumber } from '../common/schemas.ts';
 import type { LargestBlock } from '../formats/b2nd/head.ts';
 import { isWide, type Labels } from '../raw/labels.ts';
-import { ARRAY_FORMATS, type ArrayFormat } from './file-names.ts';
+import type { ArrayFormat } from './file-names.ts';
+import { anyText, coverage, hash, labels, shape, spacing, storedFile, writtenOptions } from './file-schemas.ts';
 import type { Coverage, Sidecar, StoredFile } from './sidecar.ts';
 
 /** One case as the store's index lists it. */
@@ -29,9 +35,9 @@ export interface StoreIndex {
   channels: string[];
   labels: Labels;
   labelDtype: 'int8' | 'int16';
-  /** How the voxels are stored. Default: npy. */
+  /** Of a folder of nnU-Net's: how the voxels are stored. Ours are .npy. */
   arrays?: ArrayFormat;
-  /** Of all .b2nd files, where there are any: how much memory it takes to read them. */
+  /** Of its .b2nd files: how much memory it takes to read them. */
   largestBlock?: LargestBlock;
   /** What the cases were written with, for a person to read. */
   options: unknown;
@@ -88,46 +94,51 @@ export async function readIndex(path: string): Promise<string | null> {
   }
 }
 
-/** @throws StoreError naming `path` */
-export function parseIndex(path: string, text: string): StoreIndex {
-  let index: StoreIndex;
-  try {
-    index = JSON.parse(text);
-  } catch (error) {
-    throw new StoreError(path, `it is damaged (${(error as Error).message})`, 'Run `voxfeed preprocess` again', { cause: error });
-  }
-  if (index?.format !== 'voxfeed-store')
+const AGAIN = 'Run `voxfeed preprocess` again';
+
+const KIND = object({ format: that('that of a store', (format) => format === 'voxfeed-store') });
+
+const INDEX = object({
+  name: anyText(),
+  channels: list(anyText()),
+  labels: labels(),
+  labelDtype: oneOf(['int8', 'int16']),
+  options: writtenOptions(),
+  optionsHash: anyText(),
+  configuration: v.nullable(text()),
+  plans: v.nullable(fileName()),
+  cases: list(
+    object({
+      id: fileName(),
+      shape: shape(),
+      spacing: spacing(),
+      locations: list(wholeNumber(0, 2 ** 32)),
+      locationsXxh64: hash(),
+      files: object({ data: storedFile(), segmentation: storedFile() }),
+      coverage: coverage(),
+    }),
+  ),
+  files: byName(storedFile(), fileName()),
+  xxh64: hash(),
+});
+
+/** @throws StoreError naming `path` and the place within it. Whether its checksum is right is for `indexChecksum` to say. */
+export function parseIndex(path: string, content: string): StoreIndex {
+  const refusal = { Failure: StoreError, action: AGAIN };
+  const index = parseJson(path, content, v.unknown(), refusal) as StoreIndex;
+  if (faultOf(KIND, index) !== null)
     throw new StoreError(path, 'it is not the index of a voxfeed store', 'Give the folder that `voxfeed preprocess` wrote');
   if (index.version !== 2)
     throw new StoreError(
       path,
-      `the store has version ${index.version}, this voxfeed reads version 2`,
+      `the store has version ${shown(index.version)}, this voxfeed reads version 2`,
       'Preprocess the data set into a new folder',
     );
-  const { cases, channels, labels, labelDtype, arrays = 'npy', largestBlock, configuration, plans, files } = index;
-  const whole =
-    [cases, channels, labels?.classes].every(Array.isArray) &&
-    ['int8', 'int16'].includes(labelDtype) &&
-    ARRAY_FORMATS.includes(arrays) &&
-    (arrays !== 'b2nd' || (Number.isInteger(largestBlock?.bytes) && Number.isInteger(largestBlock?.channels))) &&
-    [configuration, plans].every((name) => name === null || typeof name === 'string') &&
-    typeof files === 'object' &&
-    files !== null &&
-    Object.values(files).every((file) => Number.isInteger(file?.bytes));
-  if (!whole || !cases.every(isStoredCase)) {
-    throw new StoreError(path, 'it is damaged (fields are missing)', 'Run `voxfeed preprocess` again');
-  }
-  if (index.cases.length === 0) throw new StoreError(path, 'the store has 0 cases', 'Preprocess a data set with at least one case');
+  checkContents(path, index, INDEX, refusal);
+  const { cases, labels, channels } = index;
+  if (cases.length === 0) throw new StoreError(path, 'the store has 0 cases', 'Preprocess a data set with at least one case');
+  if (channels.length === 0) throw new StoreError(path, 'the store has 0 channels', AGAIN);
+  const odd = cases.findIndex(({ locations }) => locations.length !== labels.classes.length);
+  if (odd >= 0) throw new StoreError(path, `cases[${odd}].locations: there is not one for each class of \`labels\``, AGAIN);
   return index;
-}
-
-function isStoredCase(entry: StoredCase | null): boolean {
-  const { id, shape, locations, files, coverage } = entry ?? {};
-  const numbers = [shape, locations].every((list) => Array.isArray(list) && list.every(Number.isInteger));
-  return (
-    typeof id === 'string' &&
-    numbers &&
-    Array.isArray(coverage) &&
-    [files?.data, files?.segmentation].every((file) => Number.isInteger(file?.bytes))
-  );
 }

@@ -4,13 +4,14 @@ import { LRUCache } from 'lru-cache';
 import { fileError, StoreError } from '../common/errors.ts';
 import type { Triple } from '../common/geometry.ts';
 import { type Checksum, hasher } from '../common/hash.ts';
+import { checkPath } from '../common/names.ts';
 import type { Plans } from '../plans/plans.ts';
 import { readPlans } from '../plans/plans-file.ts';
 import type { LabelClass } from '../raw/labels.ts';
-import { type ArrayFormat, caseFiles, INDEX_FILE } from './file-names.ts';
+import { caseFiles, INDEX_FILE } from './file-names.ts';
 import { readNnunetFolder, someNnunetCases } from './nnunet/folder.ts';
 import { readSidecarFile, type Sidecar } from './sidecar.ts';
-import { contentHash, parseIndex, readIndex, type StoredCase, type StoreIndex } from './store-index.ts';
+import { contentHash, indexChecksum, parseIndex, readIndex, type StoredCase, type StoreIndex } from './store-index.ts';
 
 /** Class locations kept in memory are bounded by this many bytes; they are read again where needed. */
 const LOCATIONS_CACHE_BYTES = 256 * 1024 * 1024;
@@ -141,20 +142,24 @@ function bytesOf(locations: Uint32Array[]): number {
  * ```
  */
 export async function openStore(dir: string): Promise<Store> {
+  checkPath('dir', dir);
   const path = join(dir, INDEX_FILE);
   const text = await readIndex(path);
   if (text === null) return new Store(await readNnunetFolder(dir, await someNnunetCases(dir)), await hasher());
   const index = parseIndex(path, text);
-  await Promise.all(index.cases.map((entry) => checkFiles(dir, entry, index.arrays)));
+  const checksum = await hasher();
+  if (indexChecksum(checksum, index) !== index.xxh64)
+    throw new StoreError(path, 'its contents do not match its checksum', 'Run `voxfeed preprocess` again; it writes the index anew');
+  await Promise.all(index.cases.map((entry) => checkFiles(dir, entry)));
   // Damaged plans are no concern of those who give patch and batch size themselves.
   const plans = index.plans === null ? null : await readPlans(join(dir, index.plans)).catch((error: Error) => error);
-  const readSidecar = (caseNumber: number): Sidecar => readSidecarFile(caseFiles(dir, index.cases[caseNumber].id).sidecar);
+  const readSidecar = (caseNumber: number): Sidecar => readSidecarFile(caseFiles(dir, index.cases[caseNumber].id).sidecar, checksum);
   const mend = 'Run `voxfeed preprocess` again; it replaces damaged files';
-  return new Store({ dir, aboutDir: dir, index, plans, sidecarDir: dir, readSidecar, mend }, await hasher());
+  return new Store({ dir, aboutDir: dir, index, plans, sidecarDir: dir, readSidecar, mend }, checksum);
 }
 
-async function checkFiles(dir: string, entry: StoredCase, arrays: ArrayFormat | undefined): Promise<void> {
-  const paths = caseFiles(dir, entry.id, arrays);
+async function checkFiles(dir: string, entry: StoredCase): Promise<void> {
+  const paths = caseFiles(dir, entry.id);
   const { data, segmentation } = entry.files;
   const expected: [string, number | null][] = [
     [paths.data, data.bytes],

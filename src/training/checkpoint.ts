@@ -1,11 +1,17 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as v from 'valibot';
 import { writeAtomic } from '../common/atomic-file.ts';
 import { CheckpointError, fileError } from '../common/errors.ts';
 import { makeFolders } from '../common/folders.ts';
 import { voxels } from '../common/geometry.ts';
+import { checkContents, parseJson } from '../common/json-file.ts';
+import { fileName } from '../common/names.ts';
+import { faultOf } from '../common/options.ts';
+import { flag, list, number, object, oneOf, positiveNumber, text, that, wholeNumber } from '../common/schemas.ts';
 import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.ts';
 import type { LoaderState } from '../loader/options/state.ts';
+import { NETWORK } from '../plans/network.ts';
 import type { Parameter } from './network/parameters.ts';
 import type { EpochReport, TrainingOptions } from './training-options.ts';
 
@@ -58,28 +64,54 @@ export async function writeCheckpoint(
   }
 }
 
+const TRAIN_AGAIN = 'Train again, with another folder for --out';
+const REFUSAL = { Failure: CheckpointError, action: TRAIN_AGAIN };
+
+const KIND = object({
+  format: that('that of a checkpoint', (format) => format === 'voxfeed-checkpoint'),
+  version: that('a version that is read here', (version) => version === 1),
+});
+const count = (least = 1) => wholeNumber(least, 2 ** 31);
+
+/** The batches are checked where they go on: see `applyState`. */
+const CHECKPOINT = object({
+  epoch: count(0),
+  options: object({
+    configuration: text('the name of a configuration'),
+    network: NETWORK,
+    patchSize: list(count()),
+    batch: count(),
+    channels: count(),
+    classes: count(),
+    ignore: v.nullable(wholeNumber(0, 32767)),
+    batchDice: flag(),
+    scales: count(),
+    storage: oneOf(['f32', 'f16']),
+    epochs: count(),
+    iterations: count(),
+    validationIterations: count(0),
+    learningRate: positiveNumber(),
+    seed: wholeNumber(0, Number.MAX_SAFE_INTEGER),
+  }),
+  batches: object({}),
+  history: list(object({ epoch: count(0), losses: list(v.nullable(number())) })),
+  files: object({ network: fileName(), momentum: fileName() }),
+});
+
 /** The checkpoint in a folder; null if there is none. @throws CheckpointError for one that cannot be used, FileError */
 export async function readCheckpoint(dir: string): Promise<Checkpoint | null> {
   const path = join(dir, CHECKPOINT_FILE);
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
+  const contents = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (['ENOENT', 'ENOTDIR'].includes(error.code ?? '')) return null;
     throw fileError(path, error);
-  }
-  let checkpoint: Checkpoint;
-  try {
-    checkpoint = JSON.parse(text);
-  } catch (error) {
-    throw new CheckpointError(path, `it is damaged (${(error as Error).message})`, TRAIN_AGAIN, { cause: error });
-  }
-  if (checkpoint?.format !== 'voxfeed-checkpoint' || checkpoint.version !== 1 || !checkpoint.files)
+  });
+  if (contents === null) return null;
+  const checkpoint = parseJson(path, contents, v.unknown(), REFUSAL);
+  if (faultOf(KIND, checkpoint) !== null)
     throw new CheckpointError(path, 'it is no checkpoint that this version of voxfeed reads', TRAIN_AGAIN);
-  return checkpoint;
+  checkContents(path, checkpoint, CHECKPOINT, REFUSAL);
+  return checkpoint as Checkpoint;
 }
-
-const TRAIN_AGAIN = 'Train again, with another folder for --out';
 
 /** The numbers that belong to a checkpoint, in the order of `list`. @throws CheckpointError if they do not fit the network */
 export async function readNumbers(dir: string, { files }: Checkpoint, list: readonly Parameter[], length: number): Promise<Numbers> {
@@ -95,6 +127,8 @@ export async function readNumbers(dir: string, { files }: Checkpoint, list: read
         const tensor = tensors.get(name);
         if (tensor === undefined) throw new RangeError(`${name} is missing`);
         if (tensor.shape.join() !== shape.join()) throw new RangeError(`${name} has shape ${tensor.shape}, the network wants ${shape}`);
+        const bad = tensor.data.findIndex((value) => !Number.isFinite(value));
+        if (bad >= 0) throw new RangeError(`${name} has the value ${tensor.data[bad]}: the training that wrote it went astray`);
         all.set(tensor.data, offset);
       }
     } catch (error) {

@@ -98,8 +98,8 @@ describe('voxfeed replay', () => {
     ],
     ['an unknown class', ['--sample', '1', '--exposure', 'liver=0.4'], 1, /--exposure.liver: the data set has no such class/],
     ['a missing state', ['--sample', '1', '--state', 'nowhere.json'], 1, /nowhere.json: no such file/],
-    ['a state that is null', ['--sample', '1', '--state', 'null.json'], 1, /--state: it is not the state of a loader/],
-    ['a state that is none', ['--sample', '1', '--state', 'plans.json'], 1, /--state: it is not the state of a loader/],
+    ['a state that is null', ['--sample', '1', '--state', 'null.json'], 1, /null.json: it is not the state of a loader/],
+    ['a state that is none', ['--sample', '1', '--state', 'plans.json'], 1, /plans.json: it is not the state of a loader/],
     ['an unknown preset', ['--sample', '1', '--augmentation', 'much'], 1, /there is no preset "much"/],
     [
       'a folder without a previous stage',

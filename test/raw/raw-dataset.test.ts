@@ -95,20 +95,20 @@ describe('dataset.json', () => {
     const dir = valid();
     for (const text of ['[]', 'null', '3', '"text"']) {
       writeFileSync(join(dir, 'dataset.json'), text);
-      await refused(dir, 'no JSON object');
+      await refused(dir, `${text} is no object`);
     }
   });
 
   it.each(['channel_names', 'labels', 'numTraining', 'file_ending'])('must have the key %s', async (key) => {
-    await refused(valid({ datasetJson: { [key]: undefined } }), `the key "${key}" is missing`);
+    await refused(valid({ datasetJson: { [key]: undefined } }), `${key}: it is missing`);
   });
 
   it.each(['.nrrd', '.png', 'nii.gz', '.NII.GZ', '', 3, null, ['.nii']])('may not have the file ending %j', async (ending) => {
-    await refused(valid({ datasetJson: { file_ending: ending } }), `"file_ending" is ${JSON.stringify(ending)}`);
+    await refused(valid({ datasetJson: { file_ending: ending } }), `file_ending: ${JSON.stringify(ending)} is not .nii.gz or .nii`);
   });
 
   it.each([0, -3, 1.5, '20', null])('may not have the number of training cases %j', async (numTraining) => {
-    await refused(valid({ datasetJson: { numTraining } }), `"numTraining" is ${JSON.stringify(numTraining)}`);
+    await refused(valid({ datasetJson: { numTraining } }), `numTraining: ${JSON.stringify(numTraining)} is not a whole number`);
   });
 
   it('may call its channels modalities, as data sets of the first nnU-Net do', async () => {
@@ -126,11 +126,11 @@ describe('dataset.json', () => {
 
   it('must name every channel', async () => {
     await refused(valid({ datasetJson: { channel_names: {} } }), 'is empty');
-    await refused(valid({ datasetJson: { channel_names: 'T1' } }), 'is not an object');
-    await refused(valid({ datasetJson: { channel_names: null } }), 'is not an object');
+    await refused(valid({ datasetJson: { channel_names: 'T1' } }), 'channel_names: "T1" is no object');
+    await refused(valid({ datasetJson: { channel_names: null } }), 'channel_names: null is no object');
     await refused(valid({ datasetJson: { channel_names: { 1: 'T1' } } }), 'no name for channel 0');
     await refused(valid({ datasetJson: { channel_names: { 0: 'T1', 2: 'T2' } } }), 'no name for channel 1');
-    await refused(valid({ datasetJson: { channel_names: { 0: 1 } } }), 'no name for channel 0');
+    await refused(valid({ datasetJson: { channel_names: { 0: 1 } } }), 'channel_names.0: 1 is not the name of a channel');
   });
 
   it('must have usable labels', async () => {
@@ -241,13 +241,28 @@ describe('a data set that lists its files in dataset.json', () => {
     ]);
   });
 
-  it.each([[], {}, 'a', { a: null }, { a: { images: 'a.nii.gz', label: 'a.nii.gz' } }, { a: { images: ['a.nii.gz'] } }])(
+  it.each([[[]], {}, 'a', { a: null }, { a: { images: 'a.nii.gz', label: 'a.nii.gz' } }, { a: { images: ['a.nii.gz'] } }])(
     'is refused where the list is %j',
     async (dataset) => {
       const dir = listing(dataset);
-      await expect(openRawDataset(dir)).rejects.toMatchObject(refusal('DatasetError', join(dir, 'dataset.json'), '"dataset"'));
+      await expect(openRawDataset(dir)).rejects.toMatchObject(refusal('DatasetError', join(dir, 'dataset.json'), /^dataset(\.\w+)*: /));
     },
   );
+
+  it.each(['../a', 'a/b', 'a\\b', 'a\nb', '..', '.a', 'x'.repeat(201)])('is refused where a case is called %j', async (id) => {
+    const dir = listing({ [id]: { images: ['imagesTr/a_0000.nii.gz'], label: 'labelsTr/a.nii.gz' } });
+    await expect(openRawDataset(dir)).rejects.toMatchObject(
+      refusal('DatasetError', join(dir, 'dataset.json'), `dataset.${id}: ${JSON.stringify(id).slice(0, 200)}`),
+    );
+  });
+
+  it('is refused where two cases would be one on some file systems', async () => {
+    const files = { images: ['imagesTr/a_0000.nii.gz'], label: 'labelsTr/a.nii.gz' };
+    const dir = listing({ Case: files, case: files });
+    await expect(openRawDataset(dir)).rejects.toMatchObject(
+      refusal('CaseError', join(dir, 'dataset.json'), 'cases Case and case differ in case or accents alone'),
+    );
+  });
 
   it('has every file named that is not there, and every case with too few', async () => {
     const dir = listing({ a: { images: ['gone.nii.gz'], label: 'labelsTr/a.nii.gz' }, b: { images: [], label: 'labelsTr/b.nii.gz' } });

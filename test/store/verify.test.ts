@@ -96,7 +96,7 @@ describe('a store in which one file', () => {
     await expect(verify()).rejects.toMatchObject({
       name: 'StoreError',
       where: path('voxfeed.json'),
-      what: expect.stringContaining('damaged'),
+      what: expect.stringContaining('not JSON'),
     });
     rmSync(path('voxfeed.json'));
     await expect(verify()).rejects.toMatchObject({ name: 'StoreError', where: dir, what: expect.stringContaining('no voxfeed.json') });

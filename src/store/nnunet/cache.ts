@@ -1,7 +1,8 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { writeAtomic } from '../../common/atomic-file.ts';
 import { FileError, fileError } from '../../common/errors.ts';
+import { makeFolders } from '../../common/folders.ts';
 import type { Checksum } from '../../common/hash.ts';
 import type { LargestBlock } from '../../formats/b2nd/head.ts';
 import { caseFiles } from '../file-names.ts';
@@ -80,7 +81,7 @@ export async function keepChecksums(cache: string, files: ReadonlyMap<string, st
 
 async function keep(cache: string, name: string, content: object | Buffer): Promise<boolean> {
   try {
-    await mkdir(cache, { recursive: true });
+    await makeFolders(cache);
     // Ranks of one training may all write it, the same.
     await writeAtomic(join(cache, name), [Buffer.isBuffer(content) ? content : Buffer.from(JSON.stringify(content))]);
     return true;

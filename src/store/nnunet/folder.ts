@@ -79,6 +79,13 @@ export async function someNnunetCases(dir: string): Promise<NnunetCases> {
   );
 }
 
+/** nnU-Net takes every file in a folder of its cases for one of them. @throws StoreError if this is one */
+export async function refuseNnunetFolder(dir: string): Promise<void> {
+  const names = await readdir(dir).catch(() => []);
+  if (names.some((name) => name.endsWith('.pkl')))
+    throw new StoreError(dir, 'nnU-Net preprocessed cases into it, and nothing else may lie there', 'Choose another folder');
+}
+
 /** Those of a folder's folders that nnU-Net preprocessed into. */
 async function foldersWithCases(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
@@ -131,7 +138,7 @@ export async function readNnunetFolder(given: string, { ids, format }: NnunetCas
     mend: `Remove ${cache}: it is made again`,
     readSidecar: (caseNumber) => {
       const { id } = cases[caseNumber];
-      return inMemory.get(id) ?? readSidecarFile(caseFiles(cache, id).sidecar);
+      return inMemory.get(id) ?? readSidecarFile(caseFiles(cache, id).sidecar, checksum);
     },
   };
 }
@@ -160,7 +167,10 @@ async function allSources(dir: string, ids: readonly string[], format: ArrayForm
 
 /** The plans in `aboutDir` that this folder was made by, and the first of their configurations that was no later stage. */
 async function findPlans(aboutDir: string, identifier: string): Promise<Pick<Common, 'plans' | 'configuration'>> {
-  const names = (await readdir(aboutDir)).filter((name) => name.endsWith('.json'));
+  const beside = await readdir(aboutDir).catch((error) => {
+    throw fileError(aboutDir, error);
+  });
+  const names = beside.filter((name) => name.endsWith('.json'));
   const read = await Promise.all(names.map((name) => readPlans(join(aboutDir, name)).catch(() => null)));
   const found = read.flatMap((plans) => (plans === null ? [] : configurationsOf(aboutDir, plans, identifier)));
   // Plans of other networks may share the folder: those it is named by go first.
