@@ -1,26 +1,24 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { PARTIAL, writeAtomic } from '../common/atomic-file.ts';
-import { DatasetError, fileError, PlansError, StoreError } from '../common/errors.ts';
+import { writeAtomic } from '../common/atomic-file.ts';
+import { DatasetError, FileError, fileError, PlansError } from '../common/errors.ts';
 import { makeFolder, openFolder } from '../common/folders.ts';
-import { xxh64 } from '../common/hash.ts';
 import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
 import { that } from '../common/schemas.ts';
 import { PLAN_OPTIONS } from '../planning/experiment.ts';
 import { summariseFingerprints } from '../planning/fingerprint.ts';
-import { type Configuration, plannedConfiguration } from '../plans/plans-file.ts';
+import { plannedConfiguration } from '../plans/plans-file.ts';
 import { openRawDataset, type RawDataset } from '../raw/raw-dataset.ts';
-import { caseFiles, DATASET_FILE, FINGERPRINT_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
+import { DATASET_FILE, FINGERPRINT_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
 import { READERS, type Reader } from '../store/nnunet/encode-properties.ts';
-import { propertiesPath } from '../store/nnunet/write-case.ts';
+import { refuseNnunetFolder } from '../store/nnunet/folder.ts';
 import { CasePool } from './case-pool.ts';
-import type { CaseTask } from './case-task.ts';
 import { type ChosenPlans, choosePlans, configurationFor } from './choose-plans.ts';
 import { fingerprintCases } from './fingerprint-dataset.ts';
+import { findFolder, writeFolders } from './nnunet-folders.ts';
 import { checkFolder, writeJson } from './output-folder.ts';
 import { copyDescription } from './plan-dataset.ts';
 import { PREPROCESS_OPTIONS } from './preprocess.ts';
-import { findWritten, type NnunetOptions } from './preprocess-nnunet-case.ts';
 import { type RunOptions, workersFor } from './run-options.ts';
 import { chooseSplits } from './splits.ts';
 
@@ -91,7 +89,8 @@ export async function preprocessForNnunet(
   if (!DATASET_NAME.test(folder))
     throw new DatasetError(rawDir, 'nnU-Net finds no data set of this name', 'Call its folder DatasetXXX_NAME, with three digits');
   await checkRegions(dataset);
-  const dir = basename(resolve(preprocessedDir)) === folder ? preprocessedDir : join(preprocessedDir, folder);
+  await refuseNnunetFolder(preprocessedDir);
+  const dir = folderOf(preprocessedDir, folder);
   await checkFolder(dir, dataset);
   await using _folder = await openFolder(dir);
   await using pool = new CasePool(workersFor(options, cases), options.maxMemoryBytes);
@@ -116,6 +115,13 @@ export async function preprocessForNnunet(
     })),
     notes: [...chosen.notes, ...notes],
   };
+}
+
+function folderOf(preprocessedDir: string, folder: string): string {
+  const name = basename(resolve(preprocessedDir));
+  if (name === folder) return preprocessedDir;
+  if (!DATASET_NAME.test(name)) return join(preprocessedDir, folder);
+  throw new FileError(preprocessedDir, `it is the folder of a data set, and not of ${folder}`, 'Give nnUNet_preprocessed');
 }
 
 /** nnU-Net says so after everything is preprocessed. */
@@ -155,67 +161,6 @@ function withFolder({ path, plans }: ChosenPlans, configs: readonly string[] = O
     if (!byFolder.has(dataIdentifier)) byFolder.set(dataIdentifier, name);
   }
   return [...byFolder.values()];
-}
-
-/** A configuration's folder, and what is to be written there. */
-interface Folder {
-  configuration: Configuration;
-  dir: string;
-  options: NnunetOptions;
-  optionsHash: string;
-  pending: RawDataset['cases'];
-}
-
-/** @throws StoreError where a file lies in it that this run would not write */
-async function findFolder(
-  { cases, labels, channels }: RawDataset,
-  datasetDir: string,
-  configuration: Configuration,
-  reader: Reader,
-  { path }: ChosenPlans,
-): Promise<Folder> {
-  const { normalisation, transpose, spacing, resampling, patchSize, dataIdentifier } = configuration;
-  if (dataIdentifier === null || !/^[\w.-]+$/.test(dataIdentifier))
-    throw new PlansError(path, `configuration ${configuration.name}: "data_identifier" names no folder`, 'Write the plans again');
-  const dir = join(datasetDir, dataIdentifier);
-  const voxels = { labels, channels, normalisation, transpose, spacing, resampling, reader };
-  const options: NnunetOptions = { ...voxels, patchSize };
-  // nnU-Net's planners have the same folder, and other patches: any way to divide a file will do for those.
-  const optionsHash = await xxh64(JSON.stringify(voxels));
-  const found = await Promise.all(cases.map((raw) => findWritten(raw, optionsHash, dir)));
-  const action = 'Remove that folder, or choose another one';
-  for (const [i, { id }] of cases.entries()) {
-    if (found[i] === 'another writer') throw new StoreError(dir, `its case ${id} was not written by voxfeed`, action);
-    if (found[i] === 'other options')
-      throw new StoreError(dir, `its case ${id} was written with other options (plans, channels or labels)`, action);
-  }
-  const own = new Set(cases.flatMap(({ id }) => Object.values({ ...caseFiles('', id, 'b2nd'), sidecar: propertiesPath('', id) })));
-  // nnU-Net would take every case that lies there.
-  const other = (await namesIn(dir)).find((name) => !own.has(name) && !name.endsWith(PARTIAL));
-  if (other !== undefined) throw new StoreError(join(dir, other), 'it belongs to no case of the raw data set', 'Remove it');
-  return { configuration, dir, options, optionsHash, pending: cases.filter((_, i) => found[i] !== 'finished') };
-}
-
-async function namesIn(dir: string): Promise<string[]> {
-  return readdir(dir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw fileError(dir, error);
-  });
-}
-
-async function writeFolders(
-  pool: CasePool,
-  { cases, dir: rawDir }: RawDataset,
-  folders: readonly Folder[],
-  onProgress: RunOptions['onProgress'],
-): Promise<void> {
-  for (const { dir } of folders) await makeFolder(dir);
-  const tasks = folders.flatMap(({ pending, options, optionsHash, dir }) =>
-    pending.map((raw): CaseTask => ({ kind: 'write-nnunet', raw, options, optionsHash, dir })),
-  );
-  const total = folders.length * cases.length;
-  const kept = total - tasks.length;
-  await pool.run<void>(rawDir, tasks, (done) => onProgress?.({ phase: 'preprocess', done: kept + done, total, kept }));
 }
 
 /** dataset.json, plans, and the fingerprint, which nnU-Net copies at the start of a training. */

@@ -283,6 +283,13 @@ describe('refused', () => {
     await refusal(preprocessForNnunet(raw, join(raw, '..'), options)).toThrow(/it belongs to the raw data set/);
   });
 
+  it('the folder of another data set, or of a configuration', async () => {
+    const { raw, dataset, options } = finished();
+    const other = join(temporaryFolder(), 'Dataset008_Other');
+    await refusal(preprocessForNnunet(raw, other, options)).toThrow(/it is the folder of a data set, and not of Dataset007_Test/);
+    await refusal(preprocessForNnunet(raw, join(dataset, FULLRES), options)).toThrow(/nothing else may lie there/);
+  });
+
   it('a configuration that the plans do not have', async () => {
     const { raw, out, options } = finished();
     await refusal(preprocessForNnunet(raw, out, { ...options, configs: ['3d_lowres'] })).toThrow(/there is no configuration "3d_lowres"/);
