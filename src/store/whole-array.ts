@@ -89,6 +89,14 @@ function readBytes(
   return { shape, dtype, bytes };
 }
 
+/** One of this thread's, for blocks up to its size: a memory is not given back before somebody collects garbage. */
+let kept: { blockBytes: number; reader: DenseReader } | undefined;
+
+function denseReader(blockBytes: number): DenseReader {
+  if (kept === undefined || kept.blockBytes < blockBytes) kept = { blockBytes, reader: new DenseReader(blockBytes) };
+  return kept.reader;
+}
+
 function exactly(path: string, bytes: Uint8Array, length: number): Uint8Array {
   if (bytes.length === length) return bytes;
   throw new StoreError(path, `it holds ${bytes.length} bytes of voxels instead of ${length}`, REMEDY);
