@@ -70,7 +70,7 @@ function readBytes(
       shape,
       dtype,
       block: blockOf(array.head),
-      bytes: new DenseReader(blockBytes).read(array, { lower: [0, 0, 0, 0], upper: array.grid.shape }),
+      bytes: denseReader(blockBytes).read(array, { lower: [0, 0, 0, 0], upper: array.grid.shape }),
     };
   }
   if (format === 'npz') {
