@@ -24,6 +24,7 @@ export const RUN_OPTIONS = {
     otherwise: "half of the machine's memory",
     flag: '--max-memory-gb N',
     read: readGigabytes,
+    typed: 'a size in GiB, above 0',
     help: 'cases that together need more main memory wait for one another',
   },
   /** Told whenever a case is done. */
