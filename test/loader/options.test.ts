@@ -35,7 +35,9 @@ describe('options', () => {
   it.each([null, [], '1', true, -1, 1.5])('with a state whose next batch is %j are refused', async (nextBatch) => {
     await using loader = await PatchLoader.create(options);
     const state = { ...loader.state(), nextBatch } as never;
-    await expect(PatchLoader.create({ store: options.store, state })).rejects.toThrow(/^state: nextBatch: .* is not a whole number from 0 on/);
+    await expect(PatchLoader.create({ store: options.store, state })).rejects.toThrow(
+      /^state: nextBatch: .* is not a whole number from 0 on/,
+    );
   });
 
   it.each(['patchSize', 'batchSize'])('must say the %s where the store has no plans', async (name) => {
