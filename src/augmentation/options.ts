@@ -17,7 +17,12 @@ export function resolveSteps(given: PresetName | readonly Step[], context: Prese
   return structuredClone([...given]);
 }
 
+/** The modules of custom steps. */
+export function customModules(steps: readonly Step[]): string[] {
+  return unfold(steps).flatMap((step) => (step.transform === 'custom' ? [(step as CustomStep).module] : []));
+}
+
 /** Imports the modules of custom steps into this thread. @throws OptionError */
 export async function loadCustomSteps(steps: readonly Step[]): Promise<void> {
-  for (const step of unfold(steps)) if (step.transform === 'custom') await loadCustom((step as CustomStep).module);
+  for (const module of customModules(steps)) await loadCustom(module);
 }

@@ -134,9 +134,16 @@ export interface PackedError {
 }
 
 export function pack(error: unknown): PackedError {
-  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const stack = stackOf(error);
   if (error instanceof VoxfeedError) return { code: error.code, where: error.where, what: error.what, action: error.action, stack };
   return { code: '', where: '', what: error instanceof Error ? error.message : String(error), action: '', stack };
+}
+
+/** With those of its causes: where a user's own code threw. */
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = error.stack ?? error.message;
+  return error.cause === undefined ? own : `${own}\nCaused by: ${stackOf(error.cause)}`;
 }
 
 export function unpack(packed: PackedError): Error {

@@ -1,4 +1,5 @@
 import { drawOperations, type Operation, type Pipeline, readingBox } from '../augmentation/pipeline.ts';
+import { SampleError, VoxfeedError } from '../common/errors.ts';
 import type { Box, Triple } from '../common/geometry.ts';
 import { boxAround, type PatchSizes, randomBox, startRange } from '../common/patch-box.ts';
 import { Draws, PURPOSE, type Purpose } from '../common/random.ts';
@@ -71,9 +72,24 @@ export function planSlot(data: Samplable, options: Sampling, sample: number): Sl
   const range = startRange(shape, patch);
   const voxel = classNumber === null ? null : data.location(caseNumber, classNumber, draws(PURPOSE.voxel).below(locations[classNumber]));
   const crop = voxel ? boxAround(voxel, range, patch.read) : randomBox(range, patch.read, draws(PURPOSE.box));
-  const operations = pipeline ? drawOperations(pipeline, seed, sample) : [];
+  const operations = pipeline ? drawn(pipeline, seed, sample) : [];
   const box = pipeline ? readingBox(pipeline, crop, operations) : crop;
   return { sample, caseNumber, forced, classNumber, voxel, crop, box, operations };
+}
+
+/** @throws SampleError where a transform of the user's own cannot be drawn */
+function drawn(pipeline: Pipeline, seed: number, sample: number): Operation[] {
+  try {
+    return drawOperations(pipeline, seed, sample);
+  } catch (error) {
+    if (!(error instanceof VoxfeedError)) throw error;
+    throw new SampleError(
+      `sample ${sample}`,
+      `its augmentation cannot be drawn: ${error.message.replace(/\.$/, '')}`,
+      'Mend what it names and continue from the last state',
+      { cause: error },
+    );
+  }
 }
 
 /** Plans a batch: this rank's part of it. */

@@ -11,7 +11,7 @@ import type { Network } from '../plans/network.ts';
 import type { PlannedConfiguration } from '../plans/plans-file.ts';
 import { foregroundOf, type Labels } from '../raw/labels.ts';
 import { DATASET_FILE } from '../store/file-names.ts';
-import { readFold } from '../store/splits.ts';
+import { foldOf } from '../store/splits.ts';
 import type { Store } from '../store/store.ts';
 import { storeConfiguration } from '../store/store-configuration.ts';
 import { CHECKPOINT_FILE, type Checkpoint, PLANS_COPY, readCheckpoint } from './checkpoint.ts';
@@ -42,12 +42,13 @@ export async function train(store: Store, options: TrainOptions): Promise<TrainR
   await using _folder = await openFolder(out);
   const before = await checkpointOf(options);
   const recipe = recipeOf(options, before);
-  const { configuration, network } = trainable(store, options.config);
+  const { configuration, network } = trainable(store, options.config ?? before?.options.configuration);
   await using loader = await PatchLoader.create(loaderOptions(store, options, recipe, before));
   const training = trainingOptions(loader, store, { ...configuration, network }, recipe, before);
   await using trainer = await Trainer.create(training, loader, before && { dir: out, checkpoint: before });
   const { gpu, software, bytes } = trainer;
-  const fold = await readFold(store, loader.state().fold);
+  const { fold, cases } = loader.state();
+  const chosen = await foldOf(store, fold, cases);
   onStart?.({
     gpu,
     software,
@@ -55,8 +56,8 @@ export async function train(store: Store, options: TrainOptions): Promise<TrainR
     configuration: training.configuration,
     patchSize: training.patchSize,
     batchSize: training.batch,
-    training: fold.training.length,
-    validation: fold.validation.length,
+    training: chosen?.training.length ?? store.cases.length,
+    validation: chosen?.validation.length ?? 0,
     epoch: trainer.epochs,
     epochs: training.epochs,
   });
@@ -116,21 +117,20 @@ function recipeOf({ epochs, iterations, validationIterations, learningRate, half
   return { ...DEFAULTS, ...saved, ...asked, ...given({ epochs }) };
 }
 
+/** A training that is continued is fed as it was: what its state says needs no repeating. */
 function loaderOptions(store: Store, options: TrainOptions, { iterations, validationIterations }: Recipe, before: Checkpoint | null) {
-  const asked = Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(FEED_OPTIONS, name)));
+  const asked = given(Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(FEED_OPTIONS, name))));
+  if (before) return { ...asked, store, state: before.batches } satisfies ResumeOptions;
   const validation = validationIterations > 0;
-  const beginning = {
-    fold: options.fold ?? 0,
-    epochs: { training: iterations, ...(validation && { validation: validationIterations }) },
-  };
   return {
     augmentation: 'default',
+    ...(options.cases === undefined && { fold: 0 }),
     ...asked,
     store,
     deepSupervision: true,
     validation,
-    ...(before ? { state: before.batches } : beginning),
-  } satisfies LoaderOptions | ResumeOptions;
+    epochs: { training: iterations, ...(validation && { validation: validationIterations }) },
+  } satisfies LoaderOptions;
 }
 
 function trainingOptions(

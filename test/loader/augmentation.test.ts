@@ -3,10 +3,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { PRESETS } from '../../src/augmentation/presets.ts';
+import type { PipelineStep } from '../../src/augmentation/transforms/index.ts';
 import { OptionError, StateError } from '../../src/common/errors.ts';
 import { Digest } from '../../src/common/hash.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
 import type { LoaderOptions } from '../../src/loader/options/options.ts';
+import { prepareOptions } from '../../src/loader/options/prepare.ts';
+import { type LoaderState, saveState } from '../../src/loader/options/state.ts';
 import { faultyLoader, forgetFaults } from '../fixtures/faulty-loader.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
 import { makeStore } from '../fixtures/store.ts';
@@ -176,6 +179,38 @@ describe('a transform of the user', () => {
     expect(batch.data).toEqual(before.data.map((value, i) => Math.fround(adds[Math.floor(i / 720)] - value)));
     expect(batch.target.every((label) => label === 2)).toBe(true);
     expect(batch.foreground.every(Boolean)).toBe(true);
+  });
+
+  it('that cannot be drawn ends the stream by the name of module, function and sample', async () => {
+    const module = join(dir, 'undrawable.mjs');
+    writeFileSync(module, "export default { draw() { throw new Error('no luck'); }, apply() {} };");
+    await using loader = await PatchLoader.create({ ...plain, augmentation: [{ transform: 'custom', module } as PipelineStep] });
+    await expect(loader.next()).rejects.toThrow(
+      /^sample 0: its augmentation cannot be drawn: custom transform .*undrawable\.mjs: `draw` threw Error: no luck\. Correct the module\. Mend/,
+    );
+  });
+
+  it('of a state is imported only where the options allow it or name it, too', async () => {
+    const module = join(dir, 'stranger.mjs');
+    writeFileSync(module, 'globalThis.strangers = (globalThis.strangers ?? 0) + 1; export default { apply() {} };');
+    const augmentation = [{ transform: 'oneOf', of: [{ transform: 'custom', module } as PipelineStep] }] as PipelineStep[];
+    const { streams } = await prepareOptions({ ...plain, augmentation: [{ transform: 'mirror' }] });
+    const innocent = saveState(streams, { training: 3, validation: 0 });
+    const { store } = plain;
+    const state = { ...innocent, augmentation } as unknown as LoaderState;
+    for (const given of [
+      { store, state },
+      { store, state, allowModules: false },
+      { store, state, seed: innocent.seed },
+    ])
+      await expect(prepareOptions(given)).rejects.toThrow(
+        /^allowModules: the state runs code: its augmentation names the module .*stranger\.mjs/,
+      );
+    const foreign = JSON.parse(JSON.stringify(state).replace(JSON.stringify(module), '"data:text/javascript,globalThis.strangers=9"'));
+    await expect(prepareOptions({ store, state: foreign, allowModules: true })).rejects.toThrow(/is not the path of a module/);
+    expect(globalThis).not.toHaveProperty('strangers');
+    for (const given of [{ allowModules: true }, { augmentation }]) await prepareOptions({ store, state, ...given });
+    expect(globalThis).toHaveProperty('strangers', 1);
   });
 });
 

@@ -23,24 +23,32 @@ describe('cases', () => {
     }
   });
 
-  it('are given again to continue', async () => {
+  it('are in the state: they need not be given again, and cannot be others', async () => {
     await using loader = await PatchLoader.create({ ...options, cases });
     (await loader.next()).dispose();
     const state = loader.state();
-    expect(state).toMatchObject({ nextBatch: 1, foldHash: expect.any(String) });
+    expect(state).toMatchObject({ nextBatch: 1, cases, foldHash: expect.any(String) });
     expect(state.fold).toBeUndefined();
     using expected = await loader.next();
-    await using again = await PatchLoader.create({ store, state, cases, workers: 1 });
-    using batch = await again.next();
-    expect(batch.data).toEqual(expected.data);
-    await expect(PatchLoader.create({ store, state })).rejects.toThrow(/saved with `cases` that are others now, or are not given/);
-    await expect(PatchLoader.create({ store, state, cases: { training: [b] } })).rejects.toThrow(/Give the same `cases`/);
+    for (const given of [{}, { cases }]) {
+      await using again = await PatchLoader.create({ store, state, workers: 1, ...given });
+      using batch = await again.next();
+      expect(batch.data).toEqual(expected.data);
+    }
+    await expect(PatchLoader.create({ store, state, cases: { training: [b] } })).rejects.toThrow(
+      /saved with other `cases`\. Leave `cases` out to continue/,
+    );
+    // States of before have their hash alone.
+    const { cases: _, ...older } = state;
+    await expect(PatchLoader.create({ store, state: older })).rejects.toThrow(/saved with other `cases`\. Give the same `cases` as then/);
+    await expect(PatchLoader.create({ store, state: older, cases, workers: 1 }).then((loader) => loader.close())).resolves.toBeUndefined();
   });
 
   it.each([
     [{ cases: { training: [a, 'nobody'] } }, /cases\.training: the store has no case "nobody"/],
     [{ cases: { training: [] } }, /cases\.training: it names no case/],
     [{ cases: { training: a } }, /cases\.training: it is no list of case ids/],
+    [{ cases: { training: [a], valdation: [b] } }, /cases\.valdation: there is no such option/],
     [{ cases: { training: [a] }, fold: 0 }, /cases: they are given beside `fold`/],
     [{ cases: { training: [a] }, validation: true }, /cases\.validation: it names no case/],
   ])('refuses %j', async (others, message) => {

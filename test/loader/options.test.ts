@@ -36,7 +36,7 @@ describe('options', () => {
     await using loader = await PatchLoader.create(options);
     const state = { ...loader.state(), nextBatch } as never;
     await expect(PatchLoader.create({ store: options.store, state })).rejects.toThrow(
-      /^state: nextBatch: .* is not a whole number from 0 on/,
+      /^state\.nextBatch: .* is not a whole number from 0 on/,
     );
   });
 

@@ -1,19 +1,25 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { OptionError } from '../../common/errors.ts';
+import { OptionError, VoxfeedError } from '../../common/errors.ts';
 import type { Axis } from '../../common/geometry.ts';
 import { type Triple, voxels } from '../../common/geometry.ts';
 import type { OptionTable } from '../../common/options.ts';
 import type { Draws } from '../../common/random.ts';
-import { text, that } from '../../common/schemas.ts';
+import { that } from '../../common/schemas.ts';
 import type { PatchContext, StepOf, Transform } from '../transform.ts';
 
+/** Of a URL. One letter and a colon are a drive of Windows. */
+const SCHEME = /^[a-z][a-z\d+.-]+:/i;
+
+const isPath = (value: unknown): boolean =>
+  typeof value === 'string' && value !== '' && !value.includes('\0') && (value.startsWith('file:') || !SCHEME.test(value));
+
 const OPTIONS = {
-  /** A path, relative to the current folder, or a URL of a module whose default export is a `CustomTransform`. */
+  /** A path, relative to the current folder, or a file: URL, of a module whose default export is a `CustomTransform`. */
   module: {
-    schema: text('the path or URL of a module'),
+    schema: that<string>('the path of a module', isPath, 'Give the path of a file, or a file: URL: code comes from nowhere else'),
     required: true,
-    help: 'path or URL of a module that exports a transform by default',
+    help: 'path of a module that exports a transform by default',
   },
   /** Plain data for the module. Default {}. */
   options: {
@@ -47,7 +53,10 @@ export interface CustomTransform<P = unknown, O = unknown> {
    * from `draws`, or batches cannot be made again. Without it the parameters are {}.
    */
   draw?(draws: Draws, context: PatchContext, options: O): P | null;
-  /** Changes the sample, in a worker. The same parameters must give the same voxels. Not asynchronous. */
+  /**
+   * Changes the sample, in a worker. The same parameters must give the same voxels, and none that is NaN or infinite: a network would
+   * learn nothing from then on. Not asynchronous.
+   */
   apply(sample: CustomSample, parameters: P, options: O): void;
 }
 
@@ -59,7 +68,7 @@ const loaded = new Map<string, CustomTransform>();
  */
 export async function loadCustom(module: string): Promise<void> {
   if (loaded.has(module)) return;
-  const url = /^(file|data|node):/.test(module) ? module : pathToFileURL(resolve(module)).href;
+  const url = module.startsWith('file:') ? module : pathToFileURL(resolve(module)).href;
   let transform: Partial<CustomTransform> | undefined;
   try {
     transform = (await import(/* @vite-ignore */ url)).default;
@@ -83,7 +92,7 @@ export const custom: Transform<typeof OPTIONS, { drawn: unknown }> = {
   draw({ module, options }, context, draws) {
     const transform = use(module);
     if (!transform.draw) return { drawn: {} };
-    const drawn = transform.draw(draws, context, options);
+    const drawn = called(module, 'draw', () => transform.draw?.(draws, context, options));
     if (drawn === null) return null;
     if (!isPlain(drawn))
       throw new OptionError(
@@ -100,15 +109,40 @@ export const custom: Transform<typeof OPTIONS, { drawn: unknown }> = {
     const count = voxels(shape);
     const image = Array.from({ length: sample.channels }, (_, c) => new Float32Array(buffer, sample.data + c * count * 4, count));
     const target = new Int16Array(buffer, sample.target, count);
-    const result: unknown = use(module).apply({ image, target, shape, axes, mirrored }, drawn, options);
+    const result: unknown = called(module, 'apply', () => use(module).apply({ image, target, shape, axes, mirrored }, drawn, options));
     if (result instanceof Promise)
       throw new OptionError(name(module), '`apply` is asynchronous', 'Do the work before it returns: nobody waits for a promise');
+    const spoilt = image.findIndex((channel) => !hasFiniteVoxels(channel));
+    if (spoilt >= 0)
+      throw new OptionError(
+        name(module),
+        `\`apply\` left NaN or infinity in channel ${spoilt}`,
+        'Look for a division by 0 or a root of a negative number',
+      );
     sample.hasOutside ||= target.includes(-1);
   },
 };
 
 function name(module: string): string {
   return `custom transform ${module}`;
+}
+
+/** What a function of the user's returns; what it throws says whose it is. */
+function called<T>(module: string, which: 'draw' | 'apply', call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof VoxfeedError) throw error;
+    const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    throw new OptionError(name(module), `\`${which}\` threw ${why}`, 'Correct the module', { cause: error });
+  }
+}
+
+/** Whether all voxels are finite: 0 times any other is NaN, and stays in the sum. */
+function hasFiniteVoxels(voxels: Float32Array): boolean {
+  let sum = 0;
+  for (let i = 0; i < voxels.length; i++) sum += voxels[i] * 0;
+  return sum === 0;
 }
 
 function use(module: string): CustomTransform {

@@ -1,14 +1,15 @@
 import { completeSteps } from '../../augmentation/steps.ts';
 import type { Step } from '../../augmentation/transform.ts';
-import { OptionError, StateError } from '../../common/errors.ts';
+import { StateError } from '../../common/errors.ts';
 import type { Weight } from '../../sampling/mix.ts';
 import type { StreamOption } from '../../sampling/table.ts';
 import { SPLITS_FILE } from '../../store/file-names.ts';
+import type { CaseChoice } from '../../store/splits.ts';
 import type { Store } from '../../store/store.ts';
 import { storeConfiguration } from '../../store/store-configuration.ts';
 import { CONFIGURATION_OPTIONS } from './configuration-table.ts';
 import type { LoaderOptions, ResolvedOptions } from './options.ts';
-import { checkLoaderState } from './state-file.ts';
+import { checkFields } from './state-fields.ts';
 import type { EpochLengths, ResolvedConfiguration, ResolvedStreams, SavedConfiguration } from './streams.ts';
 import { CONFIG_NAMES, type ConfigName, SHAPING_NAMES } from './table.ts';
 
@@ -55,7 +56,8 @@ export interface LoaderState extends Shaping {
   /** All configurations of a mixed stream. */
   configs?: ConfigState[];
   fold?: number | 'all';
-  /** Of the fold's cases, or of those of `cases`, which is to be given again. */
+  cases?: CaseChoice;
+  /** Of the cases that `fold` or `cases` choose. */
   foldHash?: string;
   /** The validation stream, if there is one. */
   validation?: { nextBatch: number; augmentation: Shaping['augmentation'][]; exposure: Shaping['exposure'][] };
@@ -68,7 +70,7 @@ export interface ResumeOptions extends Partial<LoaderOptions> {
 }
 
 export function saveState(streams: ResolvedStreams, next: Positions): LoaderState {
-  const { common, training, validation, fold, mixed, epochs } = streams;
+  const { common, training, validation, fold, cases, mixed, epochs } = streams;
   return structuredClone({
     format: 'voxfeed-state',
     version: 1,
@@ -79,6 +81,7 @@ export function saveState(streams: ResolvedStreams, next: Positions): LoaderStat
     epoch: epochOf(next, epochs, validation !== null),
     epochs,
     ...(mixed && { configs: training.configurations.map(configState) }),
+    ...(cases && { cases }),
     ...(fold && { ...(fold.fold !== null && { fold: fold.fold }), foldHash: fold.hash }),
     ...(validation && {
       validation: {
@@ -118,10 +121,8 @@ export function applyState(options: LoaderOptions | ResumeOptions): AppliedState
   if (!('state' in options) || options.state === undefined)
     return { options: options as LoaderOptions, next: { training: 0, validation: 0 }, saved: [] };
   const { state, ...given } = options;
-  checkLoaderState(state);
+  checkFields(state);
   const next = { training: state.nextBatch, validation: state.validation?.nextBatch ?? 0 };
-  if (!Object.values(next).every((batch) => Number.isSafeInteger(batch * state.batchSize)))
-    throw new OptionError('state', 'it is not the state of a loader', 'Pass what `loader.state()` returned, as an object');
   if (given.store?.hash !== state.storeHash) {
     throw new StateError(
       'state',
@@ -136,10 +137,12 @@ export function applyState(options: LoaderOptions | ResumeOptions): AppliedState
   const streams = {
     ...(state.epochs && { epochs: state.epochs }),
     ...(state.fold !== undefined && { fold: state.fold }),
+    ...(state.cases !== undefined && { cases: state.cases }),
     ...(state.validation && { validation: true }),
   };
   const { seed, worldSize } = complete(state);
-  const completed = state.configs ? mixed(state.configs, { seed, worldSize, ...asked }) : single(state, asked);
+  const names = Object.keys(given.store.plans?.configurations ?? {});
+  const completed = state.configs ? mixed(state.configs, names, { seed, worldSize, ...asked }) : single(state, names, asked);
   const saved = (state.configs ?? [state]).map(({ config }, i) => ({
     config,
     validation: { augmentation: state.validation?.augmentation[i], exposure: state.validation?.exposure?.[i] },
@@ -147,18 +150,27 @@ export function applyState(options: LoaderOptions | ResumeOptions): AppliedState
   return { options: { ...streams, ...completed } as LoaderOptions, next, saved };
 }
 
-function single(state: LoaderState, { config, ...given }: Partial<LoaderOptions>): Partial<LoaderOptions> {
+/** @param planned the names of the plans' configurations */
+function single(state: LoaderState, planned: string[], { config, ...given }: Partial<LoaderOptions>): Partial<LoaderOptions> {
   if (given.configs !== undefined) refuse('configs', undefined, given.configs);
+  const before = plannedOf(state, planned);
+  if (config !== undefined && before.config !== undefined && config !== before.config) refuse('config', before.config, config);
   if (config !== undefined) {
-    const planned = storeConfiguration(given.store as Store, config);
-    given.patchSize ??= planned.patchSize;
-    given.batchSize ??= planned.batchSize;
+    const { patchSize, batchSize } = storeConfiguration(given.store as Store, config);
+    given.patchSize ??= patchSize;
+    given.batchSize ??= batchSize;
   }
   const saved = shaping(complete(state));
   // What these mean depends on the patch and the data set, which must be the same to begin with.
   const { augmentation, deepSupervision, regions, caseWeights, classWeights, exposure, ...plain } = given;
   compare(saved, plain);
-  return { ...asOptions(without(saved, ['previousHash'])), ...given } as Partial<LoaderOptions>;
+  const named = config === undefined ? before : { config };
+  return { ...asOptions(without(saved, ['previousHash'])), ...named, ...given } as Partial<LoaderOptions>;
+}
+
+/** The configuration that a stream was made from, where the plans know it: a batch's tag may also be a patch size. */
+function plannedOf({ config }: { config: string }, planned: readonly string[]): { config?: string } {
+  return planned.includes(config) ? { config } : {};
 }
 
 /** What is saved of a configuration, as it can be asked for. */
@@ -168,11 +180,12 @@ function asOptions(saved: Omit<Shaping, Common>): Partial<LoaderOptions> {
 }
 
 /** The saved configurations; what is asked of all of them must be what they have. */
-function mixed(configs: ConfigState[], given: Partial<LoaderOptions>): Partial<LoaderOptions> {
+function mixed(configs: ConfigState[], planned: readonly string[], given: Partial<LoaderOptions>): Partial<LoaderOptions> {
   const common = Object.fromEntries(CONFIG_NAMES.filter((name) => given[name] !== undefined).map((name) => [name, given[name]]));
   return {
     ...given,
-    configs: given.configs ?? configs.map(({ config: _, ...entry }) => ({ ...asOptions(entry), ...common })),
+    configs:
+      given.configs ?? configs.map(({ config, ...entry }) => ({ ...plannedOf({ config }, planned), ...asOptions(entry), ...common })),
   } as Partial<LoaderOptions>;
 }
 
@@ -200,8 +213,10 @@ export function checkState({ common, training, validation, fold, mixed }: Resolv
   if (state.foldHash !== fold?.hash && state.fold === undefined)
     throw new StateError(
       'state',
-      state.foldHash === undefined ? 'it was saved without `cases`' : 'it was saved with `cases` that are others now, or are not given',
-      'Give the same `cases` as then, or leave `state` out to begin anew',
+      state.foldHash === undefined ? 'it was saved without `cases`' : 'it was saved with other `cases`',
+      state.foldHash === undefined || state.cases !== undefined
+        ? 'Leave `cases` out to continue, or leave `state` out to begin anew'
+        : 'Give the same `cases` as then, or leave `state` out to begin anew',
     );
   if (state.foldHash !== fold?.hash)
     throw new StateError(

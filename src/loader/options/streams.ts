@@ -1,11 +1,11 @@
 import type { Pipeline } from '../../augmentation/pipeline.ts';
 import { OptionError } from '../../common/errors.ts';
-import { type Checked, checkOptions, given } from '../../common/options.ts';
+import { type Checked, checkOptions, given, refuseUnknown } from '../../common/options.ts';
 import { Mix, type Weight } from '../../sampling/mix.ts';
 import { samplingFor } from '../../sampling/options.ts';
 import type { Sampling } from '../../sampling/slot-plan.ts';
 import type { PreviousStage } from '../../store/previous-stage.ts';
-import { type FoldCases, foldOf } from '../../store/splits.ts';
+import { type CaseChoice, type FoldCases, foldOf } from '../../store/splits.ts';
 import { checkStore, type LoaderOptions, type Opened, type ResolvedOptions, resolveOptions } from './options.ts';
 import {
   CONFIG_TABLE,
@@ -44,6 +44,8 @@ export interface ResolvedStreams {
   training: ResolvedStream;
   validation: ResolvedStream | null;
   fold: FoldCases | null;
+  /** As they were given. */
+  cases: CaseChoice | null;
   /** Whether `configs` were given, even if it was only one. */
   mixed: boolean;
   epochs: EpochLengths;
@@ -79,7 +81,8 @@ export async function resolveStreams(
 ): Promise<ResolvedStreams> {
   checkStore(options.store);
   checkOptions(LOADER_OPTIONS, options, { besides: ['store'] });
-  const { configs, fold: wanted, cases, validation: asked = false, epochs = {}, ...base } = options;
+  const { configs, fold: wanted, cases, validation: asked = false, epochs = {}, allowModules: _, ...base } = options;
+  if (cases !== undefined) refuseUnknown(cases, ['training', 'validation'], 'cases.');
   const fold = await foldOf(base.store, wanted, cases);
   const opened = { previous, cases: casesOf(fold, 'training') };
   const training = configs === undefined ? [configuration(base, {}, opened, 0)] : mixedConfigurations(base, configs, opened);
@@ -109,6 +112,7 @@ export async function resolveStreams(
       ring: validation.ring ?? null,
     },
     fold,
+    cases: cases ?? null,
     mixed: configs !== undefined,
     epochs: checkOptions(EPOCH_OPTIONS, epochs, { path: 'epochs.' }),
   };

@@ -1,6 +1,6 @@
 import { readNumber } from '../../common/flag-readers.ts';
 import { type Given, isPlainObject } from '../../common/options.ts';
-import { that, wholeNumber } from '../../common/schemas.ts';
+import { flag, that, wholeNumber } from '../../common/schemas.ts';
 import type { Weight } from '../../sampling/mix.ts';
 import type { Exposure, StreamOption } from '../../sampling/table.ts';
 import type { CaseChoice } from '../../store/splits.ts';
@@ -133,5 +133,15 @@ export const LOADER_OPTIONS = {
     schema: that<{ training?: number; validation?: number }>('lengths of epochs', isPlainObject, 'Give { training: 250, validation: 50 }'),
     otherwise: '250 batches of training and 50 of validation, as in nnU-Net',
     help: 'how many batches make an epoch of each stream',
+  },
+  /**
+   * Import the modules of custom transforms that a state or checkpoint names, which runs their code. Default false: they are refused unless
+   * the options name them, too.
+   */
+  allowModules: {
+    schema: flag(),
+    default: false,
+    flag: '--allow-modules',
+    help: 'run the modules of custom transforms that a saved state or checkpoint names',
   },
 } as const satisfies Record<string, StreamOption>;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { custom, loadCustom } from '../../../src/augmentation/transforms/custom.ts';
+import { pack } from '../../../src/common/errors.ts';
 import { complete } from '../../fixtures/complete-step.ts';
 import { applyTo, contextOf, drawMany } from './apply-to.ts';
 
@@ -63,6 +64,52 @@ describe('custom', () => {
   ])('refuses %s', async (name, source, message) => {
     const module = source === null ? join(folder, name) : written(name, source);
     await expect(loadCustom(module)).rejects.toThrow(message);
+  });
+
+  it.each([
+    ['data:text/javascript,globalThis.ran=1;export default{apply(){}}'],
+    ['http://localhost/spikes.mjs'],
+    ['HTTPS://localhost/spikes.mjs'],
+    ['node:fs'],
+    ['blob:nodedata:1'],
+    ['a\0b'],
+    [''],
+  ])('refuses code from elsewhere than a file: %j', (module) => {
+    expect(() => complete(custom, step(module))).toThrow(/module: ".*" is not the path of a module\. Give the path of a file/);
+  });
+
+  it.each(['./spikes.ts', 'C:\\mine\\spikes.ts', 'file:///mine/spikes.ts', 'a:b/spikes.ts'])('takes the path %j', (module) => {
+    expect(complete(custom, step(module))).toMatchObject({ module });
+  });
+
+  it('says whose error it is that a function of the module throws', async () => {
+    const module = written(
+      'throws.mjs',
+      "export default { draw: () => { throw new TypeError('no luck'); }, apply: () => { throw 'a text'; } };",
+    );
+    await loadCustom(module);
+    const thrown = (call: () => unknown): Error => {
+      try {
+        call();
+      } catch (error) {
+        return error as Error;
+      }
+      throw new Error('it threw nothing');
+    };
+    const draw = thrown(() => drawMany(custom, step(module), contextOf([1, 2]), 1));
+    expect(draw.message).toMatch(/^custom transform .*throws\.mjs: `draw` threw TypeError: no luck\. Correct the module$/);
+    // Where in the module it was: the stack travels with the error.
+    expect(pack(draw).stack).toMatch(/Caused by: TypeError: no luck\n.*throws\.mjs:1/);
+    const apply = thrown(() => applyTo(custom, step(module), { drawn: {} }, { shape: [1, 2], image: [1, 2] }));
+    expect(apply.message).toMatch(/throws\.mjs: `apply` threw a text\. Correct the module$/);
+  });
+
+  it.each(['NaN', 'Infinity', '-Infinity'])('refuses an image with %s', async (value) => {
+    const module = written(`spoils${value}.mjs`, `export default { apply({ image }) { image[1][2] = ${value}; } };`);
+    await loadCustom(module);
+    expect(() => applyTo(custom, step(module), { drawn: {} }, { shape: [1, 3], image: [1, 2, 3, 4, 5, 6] })).toThrow(
+      /spoils.*: `apply` left NaN or infinity in channel 1\. Look for/,
+    );
   });
 
   it.each(['undefined', '{ x: NaN }', '[undefined]', 'new Float32Array(2)', 'new Date()', '{ f() {} }', 'Promise.resolve({})', '1n'])(
