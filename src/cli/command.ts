@@ -1,6 +1,6 @@
 import { Command, Option as Flag } from 'commander';
-import { OptionError, type VoxfeedError } from '../common/errors.ts';
-import { type Checked, checkOptions, type Given, type Option, type OptionTable } from '../common/options.ts';
+import { MemoryError, OptionError, StateError, type VoxfeedError } from '../common/errors.ts';
+import { type Checked, checkOptions, faultOf, type Given, type Option, type OptionTable, shown } from '../common/options.ts';
 
 /** The command line itself is wrong: it is answered with how the command is used, and status 2. */
 export class UsageError extends Error {}
@@ -33,7 +33,10 @@ export class TableCommand extends Command {
     for (const [name, option] of Object.entries<Option>(table)) {
       if (option.flag === undefined) continue;
       const raw: unknown = this.getOptionValue(new Flag(taking(option.flag)).attributeName());
-      if (raw !== undefined) values[name] = typeof raw === 'string' && option.read ? await this.#read(option.read, raw) : raw;
+      if (raw === undefined) continue;
+      values[name] = typeof raw === 'string' && option.read ? await this.#read(option.read, raw) : raw;
+      if (option.typed !== undefined && faultOf(option.schema, values[name]) !== null)
+        throw new UsageError(`${this.#flagOf(name)}: ${shown(raw)} is not ${option.typed}`);
     }
     this.#checked(table, values);
     return values as Given<T>;
@@ -61,8 +64,10 @@ export class TableCommand extends Command {
   }
 
   /** An error's message as whoever typed the command should read it: with flags in the place of options. */
-  inFlags({ where, message }: VoxfeedError): string {
-    const [, name, within] = /^(\w+)(.*)$/s.exec(where) ?? [];
+  inFlags({ name: kind, where, message }: VoxfeedError): string {
+    // What another error is about may be called like an option, and be a file.
+    const isOption = kind === OptionError.name || kind === MemoryError.name || kind === StateError.name;
+    const [, name, within] = (isOption ? /^(\w+)(.*)$/s.exec(where) : null) ?? [];
     const flag = name === undefined ? undefined : this.#flagOf(name);
     const rest = message.slice(where.length).replace(/`(\w+)`/g, (quoted, option) => this.#flagOf(option) ?? quoted);
     return flag === undefined ? where + rest : flag + within + rest;

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { fileError, MemoryError, OptionError, VoxfeedError } from '../common/errors.ts';
+import { fileError, VoxfeedError } from '../common/errors.ts';
 import { describeSystemError } from '../common/system-errors.ts';
 import { version } from '../measuring/environment.ts';
 import { bench } from './bench.ts';
@@ -62,7 +62,7 @@ function complain(error: unknown, program: Command, running: TableCommand | null
     }
     return 2;
   }
-  if ((error instanceof OptionError || error instanceof MemoryError) && running !== null) say(running.inFlags(error));
+  if (error instanceof VoxfeedError && running !== null) say(running.inFlags(error));
   else if (error instanceof VoxfeedError) say(error.message);
   else {
     // A fault of ours, unless the system is to blame.

@@ -1,8 +1,9 @@
 import { totalmem } from 'node:os';
+import { grantedMemory } from './granted.ts';
 
-/** What this process may use, in bytes: in a container, less than the machine has. */
+/** What this process may use, in bytes: in a container or a job, less than the machine has. */
 export function machineMemory(): number {
-  return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY, grantedMemory());
 }
 
 /** "1.5 GiB", for messages. */

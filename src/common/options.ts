@@ -18,6 +18,8 @@ export interface Option {
   readonly flag?: string;
   /** Makes a value out of the flag's text. What it cannot read it returns as it is: the schema refuses it. Default: the text. */
   readonly read?: (text: string) => unknown;
+  /** What the flag's text may be, in words, where `read` makes something else of it: "a size in GiB, 0 or more". */
+  readonly typed?: string;
   /** It cannot be left out. */
   readonly required?: true;
 }

@@ -10,6 +10,7 @@ import type { PatchTask, PatchWorkerData } from '../scheduling/patch-task.ts';
 import { WorkerPool } from '../scheduling/worker-pool.ts';
 import { allocate, allocateOnto } from '../shared-memory/allocate.ts';
 import { type Layout, type MemoryReport, reportMemory } from '../shared-memory/layout.ts';
+import { letGoOf } from '../shared-memory/reuse.ts';
 import { Ring } from '../shared-memory/ring.ts';
 import type { Batch, BatchStream, BatchTicket } from './batch.ts';
 import { type Epoch, epochs } from './epochs.ts';
@@ -28,7 +29,7 @@ import { noValidation, RingStream } from './stream.ts';
  */
 export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   readonly #options: ResolvedStreams;
-  readonly #buffer: SharedArrayBuffer;
+  readonly #shared: WebAssembly.Memory;
   readonly #layout: Layout;
   readonly #memory: MemoryReport;
   readonly #notMapped: string | null;
@@ -94,7 +95,8 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
         ? { memory: allocate(this.#layout, this.#memory), notMapped: 'no file was given' }
         : allocateOnto(ringFile, this.#layout, this.#memory);
     this.#notMapped = notMapped;
-    this.#buffer = memory.buffer as SharedArrayBuffer;
+    this.#shared = memory;
+    const buffer = memory.buffer as SharedArrayBuffer;
     const arrays = arraysOf(options.common);
     const workerData: PatchWorkerData = {
       memory,
@@ -103,7 +105,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       recipes,
       openCases: arrays.format === 'npz' ? 1 : openCasesPerWorker(workers, previous ? 3 : 2),
     };
-    const ring = new Ring(this.#buffer, this.#layout);
+    const ring = new Ring(buffer, this.#layout);
     const beats = ({ scratch }: PatchTask): number => Atomics.load(ring.progress(scratch), PROGRESS.beats);
     this.#pool = new WorkerPool(workerModule, workers, workerData, { stallSeconds, beats });
     const caseIds = store.cases.map(({ id }) => id);
@@ -112,7 +114,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     const open = (stream: ResolvedStream, planner: BatchPlanner, number: 0 | 1, nextBatch: number): RingStream =>
       new RingStream({
         name: number === 0 ? '' : 'validation ',
-        ring: new Ring(this.#buffer, this.#layout, number),
+        ring: new Ring(buffer, this.#layout, number),
         dispatcher: this.#dispatcher,
         planner,
         exposure: new ExposureCount(
@@ -200,23 +202,39 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
    * the file that was given for them; null: they do.
    */
   shared(): { buffer: SharedArrayBuffer; layout: Layout; notMapped: string | null } {
-    return { buffer: this.#buffer, layout: this.#layout, notMapped: this.#notMapped };
+    return { buffer: this.#shared.buffer as SharedArrayBuffer, layout: this.#layout, notMapped: this.#notMapped };
   }
 
-  /** Ends the workers and everybody's waiting; resolves when their threads are gone. Batches still held stay readable. */
+  /**
+   * Ends the workers and everybody's waiting; resolves when their threads are gone, or within seconds if one hangs in a system call. Batches
+   * still held stay readable. The memory is for the next loader, or for V8 to free.
+   */
   close(): Promise<void> {
     if (this.#closed === null) {
-      this.#closed = this.#dispatcher.close().then(() => {});
+      this.#closed = this.#dispatcher.close().then((gone) => {
+        // Whatever lies in a file is somebody else's, too.
+        if (gone && this.#notMapped !== null) letGo(this.#shared, this.#layout);
+      });
       const reason = new ClosedError('loader', 'it is closed', 'Create a new one; `state()` says where to continue');
       for (const stream of this.#streams()) stream.end(reason);
     }
     return this.#closed;
   }
 
+  /** Whether `close` was called. */
+  get closed(): boolean {
+    return this.#closed !== null;
+  }
+
   /** `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** Apart, so that nothing refers to the loader any more. */
+function letGo(memory: WebAssembly.Memory, layout: Layout): void {
+  letGoOf(memory, (buffer) => layout.rings.some((_, stream) => new Ring(buffer, layout, stream).heldEntries() > 0));
 }
 
 /**

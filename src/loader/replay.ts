@@ -13,6 +13,7 @@ import { PatchReader } from '../reading/read-patch.ts';
 import { planSlot, type SlotPlan } from '../sampling/slot-plan.ts';
 import { allocate } from '../shared-memory/allocate.ts';
 import { computeLayout, reportMemory, WASM_PAGE } from '../shared-memory/layout.ts';
+import { letGoOf, takeMemory } from '../shared-memory/reuse.ts';
 import { Ring } from '../shared-memory/ring.ts';
 import type { TargetArray } from '../shared-memory/target-array.ts';
 import { arraysOf, entryOf } from './memory-plan.ts';
@@ -141,13 +142,17 @@ function makePatch(
   const ring = new Ring(memory.buffer, layout);
   const pointers = targets.shapes.map((_, target) => ring.targetPointer(0, 0, 0, target));
   const place = { data: ring.dataPointer(0, 0, 0), targets: pointers, scratch: ring.scratchPointer(0) };
-  new PatchMaker(memory, recipe).make(source, shape, plan, place);
-  return {
-    box: shifted(centred(boxShape(plan.crop), options.patch), plan.crop.lower),
-    data: ring.data(0, 0).slice(),
-    targets: pointers.map((_, target) => ring.target(0, 0, target).slice()),
-    targetChannels: entry.targetChannels,
-  };
+  try {
+    new PatchMaker(memory, recipe).make(source, shape, plan, place);
+    return {
+      box: shifted(centred(boxShape(plan.crop), options.patch), plan.crop.lower),
+      data: ring.data(0, 0).slice(),
+      targets: pointers.map((_, target) => ring.target(0, 0, target).slice()),
+      targetChannels: entry.targetChannels,
+    };
+  } finally {
+    letGoOf(memory);
+  }
 }
 
 function readCrop(source: OpenCase, shape: Triple, { pipeline, scratch, padMode }: PatchRecipe, { crop }: SlotPlan): Replayed['before'] {
@@ -157,13 +162,17 @@ function readCrop(source: OpenCase, shape: Triple, { pipeline, scratch, padMode 
   const before = target + 2 * count;
   const slab = Math.ceil((before + 2 * count) / WASM_PAGE) * WASM_PAGE;
   const pages = Math.ceil((slab + scratch.slabBytes) / WASM_PAGE);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const memory = takeMemory(pages, KERNEL_BYTES);
   const place = { data: KERNEL_BYTES, target, previous: source.previous ? before : undefined, scratch: slab };
-  new PatchReader(memory, new BoxReader(memory, scratch.slabBytes), channels, padMode).read(source, shape, crop, place);
-  return {
-    box: crop,
-    image: new Float32Array(memory.buffer, KERNEL_BYTES, channels * count).slice(),
-    labels: new Int16Array(memory.buffer, target, count).slice(),
-    previous: source.previous ? new Int16Array(memory.buffer, before, count).slice() : null,
-  };
+  try {
+    new PatchReader(memory, new BoxReader(memory, scratch.slabBytes), channels, padMode).read(source, shape, crop, place);
+    return {
+      box: crop,
+      image: new Float32Array(memory.buffer, KERNEL_BYTES, channels * count).slice(),
+      labels: new Int16Array(memory.buffer, target, count).slice(),
+      previous: source.previous ? new Int16Array(memory.buffer, before, count).slice() : null,
+    };
+  } finally {
+    letGoOf(memory);
+  }
 }

@@ -61,6 +61,8 @@ export function share(loader: PatchLoader): MessagePort {
   port1.unref();
   port1.on('close', () => {
     gone.abort(new ClosedError('shared loader', 'the other thread has gone', 'Share the loader again'));
+    // The memory of a closed loader may be another's by now.
+    if (loader.closed) return;
     for (const [stream, batches] of given.entries()) for (const [entry, batch] of batches) rings[stream].release(entry, batch);
   });
   return port2;

@@ -164,6 +164,8 @@ export class RingStream implements BatchStream {
   end(reason: Error): void {
     if (this.#end !== null) return;
     this.#end = reason;
+    // Their memory may soon be another loader's.
+    this.#prepared.splice(0);
     for (const waiter of this.#waiters.splice(0)) waiter.reject(reason);
     this.#ring.wake();
     this.#parts.onEnd();

@@ -70,7 +70,7 @@ export class CasePool implements AsyncDisposable {
       throw new MemoryError(
         task.raw.images[0],
         `case ${task.raw.id} takes up to ${showBytes(bytes)}, ${showBytes(this.#budget)} may be taken`,
-        'Allow more (maxMemoryBytes, --max-memory-gb), or use a machine with more memory',
+        'Allow more with `maxMemoryBytes`, or use a machine with more memory',
       );
     }
     while (this.#taken > 0 && this.#taken + bytes > this.#budget) await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -1,5 +1,6 @@
 import { openFolder } from '../common/folders.ts';
 import { patchOf } from '../common/geometry.ts';
+import { checkPath } from '../common/names.ts';
 import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
 import { text } from '../common/schemas.ts';
 import { adviseOversampling, type OversamplingAdvice } from '../planning/oversampling-advice.ts';
@@ -69,6 +70,7 @@ export interface PreprocessReport {
  */
 export async function preprocess(rawDir: string, outDir: string, options: PreprocessOptions = {}): Promise<PreprocessReport> {
   checkOptions(PREPROCESS_OPTIONS, options);
+  checkPath('outDir', outDir);
   const dataset = await openRawDataset(rawDir);
   await checkFolder(outDir, dataset);
   await using _folder = await openFolder(outDir);

@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os';
 import { readGigabytes, readNumber } from '../common/flag-readers.ts';
+import { availableCores } from '../common/granted.ts';
 import type { Given, OptionTable } from '../common/options.ts';
 import { callback, wholeNumber } from '../common/schemas.ts';
 
@@ -24,6 +24,7 @@ export const RUN_OPTIONS = {
     otherwise: "half of the machine's memory",
     flag: '--max-memory-gb N',
     read: readGigabytes,
+    typed: 'a size in GiB, above 0',
     help: 'cases that together need more main memory wait for one another',
   },
   /** Told whenever a case is done. */
@@ -33,6 +34,6 @@ export const RUN_OPTIONS = {
 export interface RunOptions extends Given<typeof RUN_OPTIONS> {}
 
 /** Of `workers`; more than there are cases would have nothing to do. */
-export function workersFor({ workers = availableParallelism() }: RunOptions, cases: readonly unknown[]): number {
+export function workersFor({ workers = availableCores() }: RunOptions, cases: readonly unknown[]): number {
   return Math.min(workers, cases.length);
 }

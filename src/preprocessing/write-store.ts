@@ -4,6 +4,7 @@ import { fileError, OptionError, StoreError } from '../common/errors.ts';
 import { openFolder } from '../common/folders.ts';
 import type { Triple } from '../common/geometry.ts';
 import { hasher } from '../common/hash.ts';
+import { checkPath } from '../common/names.ts';
 import { refuseUnknown } from '../common/options.ts';
 import { measureCoverage } from '../planning/coverage.ts';
 import type { Normalisation } from '../plans/normalisation.ts';
@@ -59,6 +60,7 @@ export interface StoreContent {
  * @throws OptionError, DatasetError (labels, splits), CaseError naming the case, PlansError, StoreError, FileError
  */
 export async function writeStore(dir: string, content: StoreContent): Promise<Store> {
+  checkPath('dir', dir);
   refuseUnknown(content, ['name', 'channels', 'labels', 'cases', 'normalisation', 'splits', 'plans', 'config']);
   const labels = readLabels('labels', content.labels);
   const channels = checkChannels(content.channels);

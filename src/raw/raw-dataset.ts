@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CaseError, CasesError, DatasetError, fileError, type VoxfeedError } from '../common/errors.ts';
-import { foldedName, nameFault } from '../common/names.ts';
+import { checkPath, foldedName, nameFault } from '../common/names.ts';
 import { shown } from '../common/options.ts';
 import { type DatasetDescription, readDatasetJson } from './dataset-json.ts';
 
@@ -27,6 +27,7 @@ export interface RawDataset extends DatasetDescription {
  * @throws DatasetError or CasesError naming the file that is missing or wrong.
  */
 export async function openRawDataset(dir: string): Promise<RawDataset> {
+  checkPath('rawDir', dir);
   const path = join(dir, 'dataset.json');
   const description = await readDatasetJson(path);
   const { channels, ending, listed } = description;

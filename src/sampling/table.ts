@@ -59,6 +59,7 @@ export const SAMPLING_OPTIONS = {
     otherwise: '0.33, as in nnU-Net',
     flag: '--oversample F',
     read: (text: string): unknown => (text.includes(':') ? readPairs(text) : readNumber(text)),
+    typed: 'a fraction from 0 to 1, auto, or such fractions by batch, ascending: 0:0.5,10000:0.33; nnU-Net uses 0.33',
     help: 'part of each batch that is forced to hold foreground; auto: what preprocessing found that the data need; 0:0.5,10000:0.33: half of batch 0, linear to a third of batch 10000 and of all after it',
   },
   /**
@@ -89,6 +90,7 @@ export const SAMPLING_OPTIONS = {
     shapes: true,
     flag: '--case-weights ID=W,…',
     read: readByName,
+    typed: 'numbers by name, such as NAME=0.4,OTHER=1',
     help: 'how often case ID is drawn beside the others; 1 where it is not named',
   },
   /** How often a forced sample is centred on each class of its case beside the others, by name; 1 where it is not named. */
@@ -99,6 +101,7 @@ export const SAMPLING_OPTIONS = {
     shapes: true,
     flag: '--class-weights C=W,…',
     read: readByName,
+    typed: 'numbers by name, such as NAME=0.4,OTHER=1',
     help: 'how often forced samples are centred on class C beside the others; 1 where it is not named',
   },
   /**
@@ -112,6 +115,7 @@ export const SAMPLING_OPTIONS = {
     shapes: true,
     flag: '--exposure C=F,…',
     read: readByName,
+    typed: 'numbers by name, such as NAME=0.4,OTHER=1',
     help: 'the part of all patches that is to hold class C, in the place of --oversample',
   },
   /** Which of the processes of a data-parallel training this is, from 0. Needed with a `worldSize` above 1. */

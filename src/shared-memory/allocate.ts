@@ -2,8 +2,12 @@ import { showBytes } from '../common/bytes.ts';
 import { MemoryError } from '../common/errors.ts';
 import { ADDRESSABLE, type Layout, type MemoryReport, WASM_PAGE } from './layout.ts';
 import { mapRings } from './mapped-ring.ts';
+import { takeMemory } from './reuse.ts';
 
-/** @throws MemoryError with the table of what was asked for. */
+/**
+ * A memory for a layout, with nothing held in it. Its header is 0; elsewhere it may have what an earlier owner left, see `letGoOf`.
+ * @throws MemoryError with the table of what was asked for.
+ */
 export function allocate(layout: Layout, report: MemoryReport): WebAssembly.Memory {
   const table = report.parts.map(({ name, bytes, meaning }) => `${name} ${showBytes(bytes)} (${meaning})`).join(', ');
   const smaller = 'Use a smaller patch or batch, fewer workers, a smaller `ring` or less `cacheBytes`';
@@ -23,8 +27,7 @@ export function allocate(layout: Layout, report: MemoryReport): WebAssembly.Memo
   }
   const pages = layout.totalBytes / WASM_PAGE;
   try {
-    // Fixed in size: views on a memory that may grow are many times slower.
-    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    return takeMemory(pages, layout.scratchOffset);
   } catch (error) {
     throw new MemoryError('ring', `the system refused ${showBytes(layout.totalBytes)} (${table})`, smaller, { cause: error });
   }

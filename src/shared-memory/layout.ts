@@ -98,6 +98,7 @@ const CACHE_LINE = 64;
 export const WASM_PAGE = 64 * 1024;
 /** A WebAssembly memory with 32-bit addresses ends here. */
 export const ADDRESSABLE = 4 * 1024 ** 3;
+export const MOST_PAGES = ADDRESSABLE / WASM_PAGE;
 
 const align = (bytes: number, to: number): number => Math.ceil(bytes / to) * to;
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

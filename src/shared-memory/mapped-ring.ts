@@ -76,7 +76,7 @@ function selfTest(memory: WebAssembly.Memory, layout: Layout, fd: number): boole
 /** Fills bytes from each place on with its value, in another thread, and waits for it. */
 function writeInThread(buffer: SharedArrayBuffer, values: Record<number, number>): void {
   const done = new Int32Array(new SharedArrayBuffer(4));
-  const code = `const { buffer, values, done } = require('node:worker_threads').workerData;
+  const code = `const { buffer, values, done } = process.getBuiltinModule('node:worker_threads').workerData;
     for (const [at, value] of Object.entries(values)) new Uint8Array(buffer, Number(at), ${WIDTH}).fill(value);
     Atomics.store(done, 0, 1);
     Atomics.notify(done, 0);`;

@@ -113,11 +113,20 @@ export class Ring {
 
   /** Batches that nobody fills or holds. */
   freeEntries(): number {
-    let free = 0;
+    return this.#count(ENTRY_STATE.free);
+  }
+
+  /** Batches that somebody holds. */
+  heldEntries(): number {
+    return this.#count(ENTRY_STATE.leased);
+  }
+
+  #count(state: number): number {
+    let count = 0;
     for (let entry = this.#first; entry < this.#first + this.size; entry++) {
-      if (stateOf(Atomics.load(this.#words, this.#entryWord(entry) + ENTRY.lease)) === ENTRY_STATE.free) free++;
+      if (stateOf(Atomics.load(this.#words, this.#entryWord(entry) + ENTRY.lease)) === state) count++;
     }
-    return free;
+    return count;
   }
 
   /** Images of a batch of a configuration, [B, C, z, y, x] laid end to end. */

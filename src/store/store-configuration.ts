@@ -27,7 +27,7 @@ export function storeConfiguration(store: Store, name: string | null = store.ind
   // As they were written, whatever the plans say by now.
   const written = index.options as Written;
   if (written.dataIdentifier !== undefined && written.dataIdentifier === wanted.dataIdentifier) return wanted;
-  const action = `Preprocess with --config ${name} into another folder`;
+  const action = `Preprocess with \`config\` ${name} into another folder`;
   if (!hasVoxels(written))
     throw new StoreError(dir, `its cases were written for ${index.configuration}, ${name} has cases of its own`, action);
   const resolved = resolveConfiguration(path, plans, name);

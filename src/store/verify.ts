@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Checksum, hasher } from '../common/hash.ts';
+import { checkPath } from '../common/names.ts';
 import { type Damage, unreadable, type VerifyReport } from './damage.ts';
 import { digestFile } from './digest-file.ts';
 import { caseFiles, INDEX_FILE } from './file-names.ts';
@@ -16,6 +17,7 @@ import { indexChecksum, parseIndex, readIndex, type StoredCase } from './store-i
  * @throws StoreError if there is nothing that says what should be there
  */
 export async function verifyStore(dir: string, onProgress: (done: number, total: number) => void = () => {}): Promise<VerifyReport> {
+  checkPath('dir', dir);
   const path = join(dir, INDEX_FILE);
   const text = await readIndex(path);
   if (text === null) return verifyNnunetFolder(dir, await someNnunetCases(dir), onProgress);

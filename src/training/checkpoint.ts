@@ -6,7 +6,7 @@ import { CheckpointError, fileError } from '../common/errors.ts';
 import { makeFolders } from '../common/folders.ts';
 import { voxels } from '../common/geometry.ts';
 import { checkContents, parseJson } from '../common/json-file.ts';
-import { fileName } from '../common/names.ts';
+import { checkPath, fileName } from '../common/names.ts';
 import { faultOf } from '../common/options.ts';
 import { flag, list, number, object, oneOf, positiveNumber, text, that, wholeNumber } from '../common/schemas.ts';
 import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.ts';
@@ -64,7 +64,7 @@ export async function writeCheckpoint(
   }
 }
 
-const TRAIN_AGAIN = 'Train again, with another folder for --out';
+const TRAIN_AGAIN = 'Train again, with another folder for `out`';
 const REFUSAL = { Failure: CheckpointError, action: TRAIN_AGAIN };
 
 const KIND = object({
@@ -100,6 +100,7 @@ const CHECKPOINT = object({
 
 /** The checkpoint in a folder; null if there is none. @throws CheckpointError for one that cannot be used, FileError */
 export async function readCheckpoint(dir: string): Promise<Checkpoint | null> {
+  checkPath('dir', dir);
   const path = join(dir, CHECKPOINT_FILE);
   const contents = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (['ENOENT', 'ENOTDIR'].includes(error.code ?? '')) return null;

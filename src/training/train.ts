@@ -78,13 +78,9 @@ export async function train(store: Store, options: TrainOptions): Promise<TrainR
 async function checkpointOf({ out, continue: goOn = false }: TrainOptions): Promise<Checkpoint | null> {
   const before = await readCheckpoint(out);
   if (goOn && before === null)
-    throw new CheckpointError(out, `there is no ${CHECKPOINT_FILE} to continue from`, 'Leave --continue (`continue`) out to begin');
+    throw new CheckpointError(out, `there is no ${CHECKPOINT_FILE} to continue from`, 'Leave `continue` out to begin');
   if (!goOn && before !== null)
-    throw new CheckpointError(
-      out,
-      `it holds a training of ${before.epoch} epochs`,
-      'Go on with --continue (`continue: true`), or choose another folder',
-    );
+    throw new CheckpointError(out, `it holds a training of ${before.epoch} epochs`, 'Go on with `continue`, or choose another folder');
   return before;
 }
 

@@ -137,5 +137,5 @@ function mean(numbers: readonly number[]): number {
 }
 
 function noHalf(gpu: Gpu): Error {
-  return new GpuError(gpu.name, 'it has no float16 (shader-f16)', 'Leave --half out');
+  return new GpuError(gpu.name, 'it has no float16 (shader-f16)', 'Leave `half` out');
 }

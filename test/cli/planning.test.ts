@@ -128,7 +128,7 @@ describe('preprocess', () => {
   it.each([
     [['--config', 'nope'], /error: .*nnUNetPlans\.json: there is no configuration "nope"\. Choose one of 2d, 3d_fullres/],
     [['--plans', 'nowhere.json'], /error: nowhere\.json: .*ENOENT/],
-    [['--plans', join(EXAMPLES, 'dataset.json')], /error: .*dataset\.json: "configurations" is missing/],
+    [['--plans', join(EXAMPLES, 'dataset.json')], /error: .*dataset\.json: configurations: it is missing/],
     [['--max-memory-gb', '0.00001'], /error: .*20 cases cannot be used/],
   ])('with %j ends with status 1 and says why', async (words, message) => {
     const found = await voxfeed('preprocess', EXAMPLES, 'unused', ...(words[0] === '--plans' ? [] : ['--plans', EXAMPLE_PLANS]), ...words);

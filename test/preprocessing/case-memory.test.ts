@@ -81,7 +81,7 @@ describe('a case that does not fit into memory', () => {
     name: 'MemoryError',
     where: imagePath(raw, id, 0, '.nii'),
     what: expect.stringMatching(new RegExp(`^case ${id} takes up to .* [KM]iB, .* may be taken$`)),
-    action: expect.stringContaining('--max-memory-gb'),
+    action: expect.stringContaining('`maxMemoryBytes`'),
   });
 
   it('is refused with its file, and the others are finished', async () => {

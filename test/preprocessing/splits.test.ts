@@ -68,12 +68,12 @@ describe('the splits that come with a data set', () => {
 
   it.each<[string, string]>([
     ['it is not JSON', '[{"train": '],
-    ['it is not a list of', '{"train": [], "val": []}'],
-    ['it is not a list of', '[{"train": []}]'],
-    ['it is not a list of', '[{"train": "all", "val": []}]'],
-    ['it is not a list of', '[{"train": [1], "val": [2]}]'],
-    ['it is not a list of', '[null]'],
-    ['it is not a list of', 'null'],
+    ['{"train":[],"val":[]} is no list', '{"train": [], "val": []}'],
+    ['[0].val: it is missing', '[{"train": []}]'],
+    ['[0].train: "all" is no list', '[{"train": "all", "val": []}]'],
+    ['[0].train[0]: 1 is not the id of a case', '[{"train": [1], "val": [2]}]'],
+    ['[0]: null is no object', '[null]'],
+    ['null is no list', 'null'],
     ['', '[]'],
     ['it names a case "case_9" that is not there', '[{"train": ["case_000"], "val": ["case_9"]}]'],
   ])('are refused where %s: %s', async (what, text) => {

@@ -40,6 +40,7 @@ export const CONFIGURATION_OPTIONS = {
     otherwise: 'as planned',
     flag: '--patch Z,Y,X',
     read: readSizes,
+    typed: 'three sizes in voxels above 0, such as 40,56,40 (z, y, x), or two (y, x) for 2D patches',
     help: 'another patch size in voxels (Y,X for 2D patches)',
   },
   /** Samples a batch, of all ranks together. Default: as planned. */
@@ -164,6 +165,7 @@ export const CONFIGURATION_OPTIONS = {
     otherwise: '1 GiB, less where memory is short',
     flag: '--cache-gb N',
     read: readGigabytes,
+    typed: 'a size in GiB, 0 or more',
     help: 'keep cases in memory, up to this; 0 reads files only',
   },
   /** Refuse to take more memory than this. Default: half of what the machine has, shared by the ranks on it. */
@@ -172,6 +174,7 @@ export const CONFIGURATION_OPTIONS = {
     otherwise: "half of the machine's memory",
     flag: '--max-memory-gb N',
     read: readGigabytes,
+    typed: 'a size in GiB, 0 or more',
     help: 'refuse to take more',
   },
   /**

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { withPrevious } from '../../augmentation/cascade.ts';
 import { resolveSteps } from '../../augmentation/options.ts';
 import { scalesOf, targetShapes } from '../../augmentation/targets.ts';
@@ -6,6 +5,7 @@ import type { Step } from '../../augmentation/transform.ts';
 import { machineMemory } from '../../common/bytes.ts';
 import { OptionError } from '../../common/errors.ts';
 import { patchOf, type Triple } from '../../common/geometry.ts';
+import { availableCores } from '../../common/granted.ts';
 import { type Checked, checkOptions, type Given, given } from '../../common/options.ts';
 import type { Normalisation } from '../../plans/normalisation.ts';
 import { foregroundOf } from '../../raw/labels.ts';
@@ -78,7 +78,7 @@ export function resolveOptions(options: LoaderOptions, { previous = null, cases 
     patch,
     batchSize,
     ...sampling,
-    workers: checked.workers ?? Math.max(1, Math.min(ENOUGH_WORKERS, Math.floor(availableParallelism() / ranks))),
+    workers: checked.workers ?? Math.max(1, Math.min(ENOUGH_WORKERS, Math.floor(availableCores() / ranks))),
     augmentation: withPrevious(
       resolveSteps(augmentation, { patchSize, maskedChannels: masked(store), previousLabels, nnunetCompat }),
       previous && previousLabels,

@@ -93,6 +93,7 @@ export const LOADER_OPTIONS = {
     otherwise: 'one configuration',
     flag: '--configs A:3,B:1',
     read: readConfigs,
+    typed: `a list of 1 to ${MOST_CONFIGS} configurations with whole weights, such as 3d_fullres:3,2d:1`,
     help: 'mix configurations in one stream: so many batches of each in every round',
   },
   /** Train on the cases of a fold of the store's splits_final.json, or on all as nnU-Net's fold 'all' does. Default: all. */

@@ -216,7 +216,7 @@ function checkNetwork({ kind, strides, features }: Network, patch: readonly numb
     throw new PlansError(
       'the plans',
       'they want a residual encoder, and this trainer builds plain U-Nets (PlainConvUNet) only',
-      'Plan with --planner default, or train in nnU-Net',
+      'Plan with the planner default, or train in nnU-Net',
     );
   if (features.length < 2) throw new PlansError('the plans', 'the network has one stage', 'A U-Net needs two or more');
   if (strides[0].length !== patch.length)

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { CaseError, CheckpointError } from '../../common/errors.ts';
 import { patchOf, voxels } from '../../common/geometry.ts';
-import { checkOptions, type Given, type OptionTable } from '../../common/options.ts';
-import { callback, flag } from '../../common/schemas.ts';
+import { checkOptions, checkValue, type Given, type OptionTable } from '../../common/options.ts';
+import { callback, flag, list, text } from '../../common/schemas.ts';
 import { type Configuration, readPlans, resolveConfiguration } from '../../plans/plans-file.ts';
 import { normalise } from '../../preprocessing/normalise.ts';
 import { resampleCase, transposeCase } from '../../preprocessing/resample-case.ts';
@@ -96,6 +96,7 @@ export class Predictor implements Disposable {
 
   /** What preprocessing does to a case of the store. */
   async #prepare(paths: readonly string[]): Promise<{ volumes: CroppedCase; origin: Origin }> {
+    checkValue(list(text('a path')), paths, 'paths');
     const { channels: names } = this.description;
     if (paths.length !== names.length)
       throw new CaseError(
