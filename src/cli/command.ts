@@ -1,5 +1,5 @@
 import { Command, Option as Flag } from 'commander';
-import { MemoryError, OptionError, StateError, type VoxfeedError } from '../common/errors.ts';
+import { MemoryError, OptionError, StateError, type VoxfeedError, WorkerError } from '../common/errors.ts';
 import { type Checked, checkOptions, faultOf, type Given, type Option, type OptionTable, shown } from '../common/options.ts';
 
 /** The command line itself is wrong: it is answered with how the command is used, and status 2. */
@@ -66,7 +66,7 @@ export class TableCommand extends Command {
   /** An error's message as whoever typed the command should read it: with flags in the place of options. */
   inFlags({ name: kind, where, message }: VoxfeedError): string {
     // What another error is about may be called like an option, and be a file.
-    const isOption = kind === OptionError.name || kind === MemoryError.name || kind === StateError.name;
+    const isOption = [OptionError, MemoryError, StateError, WorkerError].some(({ name }) => name === kind);
     const [, name, within] = (isOption ? /^(\w+)(.*)$/s.exec(where) : null) ?? [];
     const flag = name === undefined ? undefined : this.#flagOf(name);
     const rest = message.slice(where.length).replace(/`(\w+)`/g, (quoted, option) => this.#flagOf(option) ?? quoted);

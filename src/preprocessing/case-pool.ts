@@ -1,13 +1,14 @@
-import { Piscina } from 'piscina';
 import { machineMemory, showBytes } from '../common/bytes.ts';
 import { CasesError, FileError, MemoryError, OptionError, unpack, VoxfeedError, WorkerError } from '../common/errors.ts';
 import { keepReplacedCode, workerFile } from '../common/worker-file.ts';
+import { WorkerThread } from '../scheduling/worker-thread.ts';
 import { caseBytes } from './case-memory.ts';
 import type { CaseAnswer, CaseTask } from './case-task.ts';
 
 /** Worker threads that read and write cases, as many at once as fit into memory. */
 export class CasePool implements AsyncDisposable {
-  #pool: Piscina<CaseTask, CaseAnswer<unknown>> | null = null;
+  /** One a lane, started when it is needed first. */
+  readonly #threads = new Map<number, WorkerThread<CaseTask>>();
   readonly #workers: number;
   readonly #budget: number;
   #taken = 0;
@@ -37,12 +38,12 @@ export class CasePool implements AsyncDisposable {
     let fatal: Error | null = null;
     let next = 0;
     let done = 0;
-    const lane = async (): Promise<void> => {
+    const work = async (_: unknown, lane: number): Promise<void> => {
       while (next < tasks.length && fatal === null) {
         const position = next++;
         const task = tasks[position];
         try {
-          const answer = (await this.#runWithin(task)) as CaseAnswer<T>;
+          const answer = (await this.#runWithin(lane, task)) as CaseAnswer<T>;
           if (answer.error) throw unpack(answer.error);
           results[position] = answer.result as T;
         } catch (error) {
@@ -53,7 +54,7 @@ export class CasePool implements AsyncDisposable {
       }
     };
     onDone(0);
-    await Promise.all(Array.from({ length: Math.min(this.#workers, tasks.length) }, lane));
+    await Promise.all(Array.from({ length: Math.min(this.#workers, tasks.length) }, work));
     if (fatal) throw fatal;
     if (bad.length === 1) throw bad[0];
     if (bad.length > 1)
@@ -64,7 +65,7 @@ export class CasePool implements AsyncDisposable {
     return results;
   }
 
-  async #runWithin(task: CaseTask): Promise<CaseAnswer<unknown>> {
+  async #runWithin(lane: number, task: CaseTask): Promise<CaseAnswer<unknown>> {
     const bytes = await caseBytes(task);
     if (bytes > this.#budget) {
       throw new MemoryError(
@@ -76,14 +77,9 @@ export class CasePool implements AsyncDisposable {
     while (this.#taken > 0 && this.#taken + bytes > this.#budget) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#taken += bytes;
     try {
-      return await this.#threads().run(task);
+      return await this.#thread(lane).run(task);
     } catch (error) {
-      throw new WorkerError(
-        `case ${task.raw.id}`,
-        `the worker died while it preprocessed this case (${(error as Error).message})`,
-        'If memory ran out, use fewer workers; then run again: finished cases are kept',
-        { cause: error },
-      );
+      throw refusesThreads(error) ? cannotStart(error as Error) : died(task, error as Error);
     } finally {
       this.#taken -= bytes;
       for (const wake of this.#waiting.splice(0)) wake();
@@ -91,20 +87,42 @@ export class CasePool implements AsyncDisposable {
   }
 
   /** Threads are started for tasks, and only then: ending them while they start is what Node does not like. */
-  #threads(): Piscina<CaseTask, CaseAnswer<unknown>> {
+  #thread(lane: number): WorkerThread<CaseTask> {
+    const running = this.#threads.get(lane);
+    if (running) return running;
     keepReplacedCode();
-    this.#pool ??= new Piscina({
-      filename: workerFile('preprocess-worker'),
-      maxThreads: this.#workers,
-      minThreads: 0,
-      idleTimeout: Number.POSITIVE_INFINITY,
-    });
-    return this.#pool;
+    const thread = new WorkerThread<CaseTask>(workerFile('preprocess-worker'), null, () => this.#threads.delete(lane));
+    this.#threads.set(lane, thread);
+    return thread;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pool?.destroy();
+    await Promise.all([...this.#threads.values()].map((thread) => thread.end(new Error('the pool is closed'))));
   }
+}
+
+/** Whether the system gives no more threads, or not what a thread needs: processes, descriptors. */
+function refusesThreads(error: unknown): boolean {
+  return ['ERR_WORKER_INIT_FAILED', 'EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
+function cannotStart(error: Error): WorkerError {
+  const why = error.message.replace(/^Worker initialization failure: /, '');
+  return new WorkerError(
+    'workers',
+    `the system starts no more threads (${why})`,
+    'Use fewer `workers`, or raise its limits: `ulimit -u`, `ulimit -n`, or the pids of its control group',
+    { cause: error },
+  );
+}
+
+function died(task: CaseTask, error: Error): WorkerError {
+  return new WorkerError(
+    `case ${task.raw.id}`,
+    `the worker died while it preprocessed this case (${error.message})`,
+    'If memory ran out, use fewer workers; then run again: finished cases are kept',
+    { cause: error },
+  );
 }
 
 /** Whether another case may do better. Not where a disk is full, and a dead worker says nothing about a file. */

@@ -32,8 +32,8 @@ interface Queued {
  * Worker threads, kept alive: one that dies is replaced, also if it dies while it starts, and so is one that stands still. A task whose
  * worker died rejects; what to do about it is the dispatcher's business.
  *
- * Not Piscina, which preprocessing uses: there an error where a dead worker is to be replaced cannot be caught, and a thread that
- * hangs in a system call is waited for.
+ * Not Piscina: there an error where a dead worker is to be replaced cannot be caught, and a thread that hangs in a system call is waited
+ * for.
  */
 export class WorkerPool {
   readonly size: number;

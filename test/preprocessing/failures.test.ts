@@ -189,6 +189,23 @@ describe('a disk that is full', () => {
   });
 });
 
+describe('threads that the system does not give', () => {
+  it('are one error that names the limits, and the folder leaves', () => {
+    const dir = temporaryFolder();
+    const cases = Array.from({ length: 8 }, (_, i) => randomCase(`case${i}`, [6, 6, 6], { seed: i, sparse: true }));
+    const raw = makeRawDataset(join(dir, 'raw'), { cases });
+    const out = join(dir, 'store');
+    const command = `ulimit -n 40; exec "${process.execPath}" "${MAIN}" preprocess "${raw}" "${out}" --workers 8`;
+    const { status, stderr } = spawnSync('sh', ['-c', command], { encoding: 'utf8' });
+    expect(stderr).toMatch(
+      /^error: --workers: the system starts no more threads \(EMFILE\)\. Use fewer --workers, or raise its limits: `ulimit -u`/m,
+    );
+    expect(stderr).not.toMatch(/\n {4}at /);
+    expect(status).toBe(1);
+    expect(existsSync(out)).toBe(false);
+  });
+});
+
 describe('a folder that belongs to the raw data set', () => {
   it.each(['.', 'imagesTr', 'labelsTr'])('is refused for what is made from it: %s', async (name) => {
     const { raw } = prepare({ cases: [holding('a', 1)] });
