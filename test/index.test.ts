@@ -35,7 +35,7 @@ describe('the public surface', () => {
       'planDataset',
       'planExperiment',
       'preprocess',
-  'preprocessForNnunet',
+      'preprocessForNnunet',
       'presetSteps',
       'readCheckpoint',
       'readDatasetJson',
