@@ -14,6 +14,8 @@ if (major < 24) {
       throw error;
     });
   }
+  // Commands are finished programs: what finds mistakes in programs under development, at a price, stays off (`poison`).
+  process.env.NODE_ENV ??= 'production';
   const { run } = await import('./run.ts');
   process.exitCode = await run(process.argv.slice(2));
 }
