@@ -2,6 +2,7 @@ import { extname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { WorkerError } from './errors.ts';
 
 /** The path of a module in `workers/`, as TypeScript when run from the sources and as JavaScript when run from `dist/`. */
 export function workerFile(name: string): string {
@@ -11,10 +12,25 @@ export function workerFile(name: string): string {
 /**
  * Starts a thread that runs a module of `workers/`. The module is imported, as threads inherit flags of the process, and with
  * `--input-type` among them (`node --input-type=module --eval …`) a file can be no thread's main module.
- * @throws Error if the system gives no more threads
+ * @throws WorkerError if the system gives no more threads
  */
 export function startThread(name: string, options: WorkerOptions): Worker {
-  return new Worker(`import(${JSON.stringify(pathToFileURL(workerFile(name)).href)})`, { ...options, eval: true });
+  try {
+    return new Worker(`import(${JSON.stringify(pathToFileURL(workerFile(name)).href)})`, { ...options, eval: true });
+  } catch (error) {
+    throw noThreads(error as Error);
+  }
+}
+
+/** What a thread fails with that the system does not give; another error as it is. It may also come as the thread's 'error' event. */
+export function noThreads(error: Error): Error {
+  if ((error as NodeJS.ErrnoException).code !== 'ERR_WORKER_INIT_FAILED') return error;
+  return new WorkerError(
+    'workers',
+    `the system starts no more threads (${error.message})`,
+    'Use fewer `workers`, or raise the limit of threads (`ulimit -u`, pids of the container) or of open files (`ulimit -n`)',
+    { cause: error },
+  );
 }
 
 /**

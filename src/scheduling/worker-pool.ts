@@ -1,5 +1,5 @@
 import { WorkerError } from '../common/errors.ts';
-import { keepReplacedCode } from '../common/worker-file.ts';
+import { keepReplacedCode, noThreads } from '../common/worker-file.ts';
 import { DeathToll } from './death-toll.ts';
 import type { PatchAnswer, PatchTask, PatchWorkerData } from './patch-task.ts';
 import { Watchdog } from './watchdog.ts';
@@ -106,7 +106,8 @@ export class WorkerPool {
       try {
         this.#add(this.#start());
       } catch (error) {
-        this.#refuse(error as Error);
+        if (!(error instanceof WorkerError)) throw error;
+        this.#refuse(error);
         return;
       }
     }
@@ -132,16 +133,14 @@ export class WorkerPool {
   }
 
   /** While others live, the loader goes on with them, and this is tried again. */
-  #refuse(error: Error): void {
-    const what = `the system starts no more threads (${error.message})`;
-    const action = 'Use fewer `workers`, or raise the limit of threads (`ulimit -u`, pids of the container) or of open files (`ulimit -n`)';
+  #refuse(error: WorkerError): void {
     const alone = ![...this.#threads].some(({ ready }) => ready);
     this.#refused++;
     if (!this.#up || (alone && this.#refused >= TRIES)) {
-      this.#giveUp(new WorkerError('workers', what, action), error);
+      this.#giveUp(error, error);
       return;
     }
-    if (this.#refused === 1) process.emitWarning(`A worker died and ${what}. ${action}.`, 'VoxfeedWarning');
+    if (this.#refused === 1) process.emitWarning(`A worker died and ${error.what}. ${error.action}.`, 'VoxfeedWarning');
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.#fill(), RETRY_MS);
     if (!alone) this.#retry.unref();
@@ -150,8 +149,9 @@ export class WorkerPool {
   #replace(thread: WorkerThread<PatchTask | null>, cause: Error): void {
     this.#threads.delete(thread);
     if (this.#closed !== null) return;
-    if ((cause as NodeJS.ErrnoException).code === 'ERR_WORKER_INIT_FAILED') {
-      this.#refuse(cause);
+    const refusal = noThreads(cause);
+    if (refusal instanceof WorkerError) {
+      this.#refuse(refusal);
       return;
     }
     const verdict = cause instanceof LoadError && !this.#up ? cannotStart(cause, REINSTALL) : this.#toll.died(cause, this.#up);
