@@ -22,6 +22,14 @@ export function startThread(name: string, options: WorkerOptions): Worker {
   }
 }
 
+/**
+ * The flags for threads whose main module is a file, where they must be others than those of this process: none, where it was started with
+ * `--input-type`, which a file does not go with.
+ */
+export function inheritedFlags(): string[] | undefined {
+  return process.execArgv.some((flag) => flag.startsWith('--input-type')) ? [] : undefined;
+}
+
 /** What a thread fails with that the system does not give; another error as it is. It may also come as the thread's 'error' event. */
 export function noThreads(error: Error): Error {
   if ((error as NodeJS.ErrnoException).code !== 'ERR_WORKER_INIT_FAILED') return error;

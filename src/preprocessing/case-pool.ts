@@ -91,7 +91,7 @@ export class CasePool implements AsyncDisposable {
     const running = this.#threads.get(lane);
     if (running) return running;
     keepReplacedCode();
-    const thread = new WorkerThread<CaseTask>(workerFile('preprocess-worker'), null, () => this.#threads.delete(lane));
+    const thread = new WorkerThread<CaseTask>(workerFile('preprocess-worker'), null, 1, () => this.#threads.delete(lane));
     this.#threads.set(lane, thread);
     return thread;
   }
