@@ -2,6 +2,7 @@ import { extname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { addressSpaceLeft } from './granted.ts';
 
 /** The path of a module in `workers/`, as TypeScript when run from the sources and as JavaScript when run from `dist/`. */
 export function workerFile(name: string): string {
@@ -14,7 +15,23 @@ export function workerFile(name: string): string {
  * @throws Error if the system gives no more threads
  */
 export function startThread(name: string, options: WorkerOptions): Worker {
-  return new Worker(`import(${JSON.stringify(pathToFileURL(workerFile(name)).href)})`, { ...options, eval: true });
+  refuseWithoutRoom();
+  const worker = new Worker(`import(${JSON.stringify(pathToFileURL(workerFile(name)).href)})`, { ...options, eval: true });
+  starting.add(worker);
+  for (const event of ['online', 'error', 'exit']) worker.once(event, () => starting.delete(worker));
+  return worker;
+}
+
+/** What V8 reserves for a thread, measured, and what the thread then needs. Without, it does not fail but ends the process. */
+const THREAD_ADDRESS_SPACE = 800 * 1024 ** 2;
+
+/** Threads that have not taken theirs yet. */
+const starting = new Set<Worker>();
+
+function refuseWithoutRoom(): void {
+  if (addressSpaceLeft() >= (starting.size + 1) * THREAD_ADDRESS_SPACE) return;
+  const message = 'ENOMEM: a thread takes 800 MiB of address space, and `ulimit -v` leaves less';
+  throw Object.assign(new Error(message), { code: 'ENOMEM' });
 }
 
 /**

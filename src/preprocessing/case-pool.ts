@@ -107,11 +107,11 @@ function refusesThreads(error: unknown): boolean {
 }
 
 function cannotStart(error: Error): WorkerError {
-  const why = error.message.replace(/^Worker initialization failure: /, '');
+  const why = error.message.replace(/^(Worker initialization failure|ENOMEM): /, '');
   return new WorkerError(
     'workers',
     `the system starts no more threads (${why})`,
-    'Use fewer `workers`, or raise its limits: `ulimit -u`, `ulimit -n`, or the pids of its control group',
+    'Use fewer `workers`, or raise its limits: `ulimit -u`, `ulimit -n`, `ulimit -v`, or the pids of its control group',
     { cause: error },
   );
 }
