@@ -51,7 +51,7 @@ function above(group: string, top: string): string[] {
 }
 
 /** V8 alone takes a good part of it, and what is taken is not there any more. */
-function addressSpaceLeft(root: string): number {
+export function addressSpaceLeft(root = '/'): number {
   const limit = number(/^Max address space +(\S+)/m.exec(read(root, 'proc/self/limits'))?.[1]);
   const taken = 1024 * Number(/^VmSize:\s+(\d+) kB/m.exec(read(root, 'proc/self/status'))?.[1] ?? 0);
   return Math.max(1, limit - taken);

@@ -98,9 +98,9 @@ export function resolveConfiguration(path: string, plans: Plans, name: string): 
   const entry = inherit(path, plans, name, []);
   const fail = failing(path, name);
   if (entry.preprocessor_name !== undefined && entry.preprocessor_name !== 'DefaultPreprocessor')
-    fail(`the preprocessor ${entry.preprocessor_name} is not known here`, "Only nnU-Net's DefaultPreprocessor is");
+    fail(`the preprocessor ${shown(entry.preprocessor_name)} is not known here`, "Only nnU-Net's DefaultPreprocessor is");
   for (const key of ['resampling_fn_data', 'resampling_fn_seg']) {
-    if (entry[key] !== undefined && entry[key] !== RESAMPLING) fail(`"${key}" is ${entry[key]}`, `Only ${RESAMPLING} is known here`);
+    if (entry[key] !== undefined && entry[key] !== RESAMPLING) fail(`"${key}" is ${shown(entry[key])}`, `Only ${RESAMPLING} is known here`);
   }
   return {
     ...planned,
@@ -123,13 +123,13 @@ export function plannedConfiguration(path: string, plans: Plans, name: string): 
     const value = entry[key];
     const good = (size: unknown): boolean =>
       typeof size === 'number' && size > 0 && Number.isFinite(size) && (!whole || Number.isInteger(size));
-    if (!Array.isArray(value) || !lengths.includes(value.length) || !value.every(good)) return fail(`"${key}" is ${JSON.stringify(value)}`);
+    if (!Array.isArray(value) || !lengths.includes(value.length) || !value.every(good)) return fail(`"${key}" is ${shown(value)}`);
     return value;
   };
   const patchSize = sizes('patch_size', [2, 3], true);
   const spacing = sizes('spacing', [patchSize.length], false);
   const batchSize = entry.batch_size;
-  if (!Number.isInteger(batchSize) || (batchSize as number) < 1) fail(`"batch_size" is ${JSON.stringify(batchSize)}`);
+  if (!Number.isInteger(batchSize) || (batchSize as number) < 1) fail(`"batch_size" is ${shown(batchSize)}`);
   const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
   return {
     name,
@@ -194,7 +194,7 @@ function normalisationFrom(plans: Plans, entry: Record<string, unknown>, fail: F
   return classes.map((name, channel) => {
     const scheme = (Object.keys(SCHEME_CLASS) as Scheme[]).find((key) => SCHEME_CLASS[key] === name);
     if (scheme === undefined)
-      return fail(`the normalisation ${name} is not known here`, `Choose from ${Object.values(SCHEME_CLASS).join(', ')}`);
+      return fail(`the normalisation ${shown(name)} is not known here`, `Choose from ${Object.values(SCHEME_CLASS).join(', ')}`);
     const properties = plans.foreground_intensity_properties_per_channel[String(channel)];
     const complete = ['mean', 'std', 'percentile_00_5', 'percentile_99_5'].every((key) => Number.isFinite(properties?.[key as 'mean']));
     if (scheme === 'ct' && properties !== undefined && !complete)

@@ -1,6 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { inheritedFlags, noThreads } from '../common/worker-file.ts';
+import { inheritedFlags, makeThread } from '../common/worker-file.ts';
 import { outlived } from './hung-threads.ts';
 
 /** A worker's heap holds next to nothing (voxels live in the shared memory): one that runs away dies before the machine suffers. */
@@ -50,22 +50,22 @@ export class WorkerThread<T> {
   constructor(module: string, workerData: unknown, atOnce: number, onEnd: (reason: Error) => void) {
     this.#onEnd = onEnd;
     const execArgv = inheritedFlags();
-    try {
-      this.#piscina = new Piscina({
-        filename: module,
-        workerData,
-        minThreads: 1,
-        maxThreads: 1,
-        idleTimeout: Infinity,
-        concurrentTasksPerWorker: atOnce,
-        resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },
-        // Workers sleep in Atomics.waitAsync: a blocking wait would starve whatever else lives in the thread.
-        atomics: 'async',
-        ...(execArgv && { execArgv }),
-      });
-    } catch (error) {
-      throw noThreads(error as Error);
-    }
+    this.#piscina = makeThread(
+      () =>
+        new Piscina({
+          filename: module,
+          workerData,
+          minThreads: 1,
+          maxThreads: 1,
+          idleTimeout: Infinity,
+          concurrentTasksPerWorker: atOnce,
+          resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },
+          // Workers sleep in Atomics.waitAsync: a blocking wait would starve whatever else lives in the thread.
+          atomics: 'async',
+          ...(execArgv && { execArgv }),
+        }),
+      ({ threads: [thread] }) => thread,
+    );
     // Whoever replaces a dead thread makes another pool: this one is to start none.
     this.#piscina.options.minThreads = 0;
     [this.#worker] = this.#piscina.threads;

@@ -126,8 +126,8 @@ export function decodeSidecar(path: string, bytes: Uint8Array): Sidecar {
   let content: (Omit<Sidecar, 'classes'> & { classes: PackedClass[] }) | null;
   try {
     content = packr.unpack(bytes);
-  } catch (error) {
-    throw damaged(`it is no MessagePack: ${(error as Error).message}`);
+  } catch {
+    throw damaged('it is no MessagePack');
   }
   if (content?.format !== 'voxfeed-case' || content.version !== 2) {
     throw new StoreError(path, 'it is not a case of a voxfeed store of version 2', 'Preprocess the data set into a new folder');

@@ -64,7 +64,7 @@ export function damageJson(text: string, damage: Damage): Buffer {
   else {
     const moved = found[key];
     delete found[key];
-    found[String(value)] = moved;
+    found[typeof value === 'string' ? value : JSON.stringify(value)] = moved;
   }
   return Buffer.from(JSON.stringify(json));
 }

@@ -101,7 +101,7 @@ describe('a configuration that cannot be followed', () => {
     'has for a patch %j',
     async (patch_size) => {
       await expect(resolve({ patch_size })).rejects.toMatchObject(
-        refusal(`configuration mine: "patch_size" is ${JSON.stringify(patch_size)}`),
+        refusal(`configuration mine: "patch_size" is ${JSON.stringify(patch_size) ?? 'nothing'}`),
       );
     },
   );
@@ -109,7 +109,9 @@ describe('a configuration that cannot be followed', () => {
   it.each(rows(undefined, [1, 1], [1, 1, 1, 1], [1, 1, 0], [1, -1, 1], ['1', 1, 1], [1, null, 1], 1))(
     'has for a spacing %j',
     async (spacing) => {
-      await expect(resolve({ spacing })).rejects.toMatchObject(refusal(`configuration mine: "spacing" is ${JSON.stringify(spacing)}`));
+      await expect(resolve({ spacing })).rejects.toMatchObject(
+        refusal(`configuration mine: "spacing" is ${JSON.stringify(spacing) ?? 'nothing'}`),
+      );
     },
   );
 
@@ -120,13 +122,13 @@ describe('a configuration that cannot be followed', () => {
 
   it.each(rows(undefined, 0, -2, 1.5, '2', null, [2]))('has for a batch %j', async (batch_size) => {
     await expect(resolve({ batch_size })).rejects.toMatchObject(
-      refusal(`configuration mine: "batch_size" is ${JSON.stringify(batch_size)}`),
+      refusal(`configuration mine: "batch_size" is ${JSON.stringify(batch_size) ?? 'nothing'}`),
     );
   });
 
   it('has a normalisation that is not known, and the known ones get listed', async () => {
     const mine = { normalization_schemes: ['MyNormalization'], use_mask_for_norm: [false] };
-    await expect(resolve(mine)).rejects.toMatchObject(refusal('the normalisation MyNormalization is not known', /CTNormalization/));
+    await expect(resolve(mine)).rejects.toMatchObject(refusal('the normalisation "MyNormalization" is not known', /CTNormalization/));
   });
 
   it.each(rows(undefined, [], 'ZScoreNormalization', {}))('has for normalisations %j', async (normalization_schemes) => {
@@ -149,11 +151,11 @@ describe('a configuration that cannot be followed', () => {
 
   it('has a preprocessor or a resampling function that is not known', async () => {
     await expect(resolve({ preprocessor_name: 'Mine' })).rejects.toMatchObject(
-      refusal('the preprocessor Mine is not known', /DefaultPreprocessor/),
+      refusal('the preprocessor "Mine" is not known', /DefaultPreprocessor/),
     );
     for (const key of ['resampling_fn_data', 'resampling_fn_seg'])
       await expect(resolve({ [key]: 'resample_torch_fornnunet' })).rejects.toMatchObject(
-        refusal(`"${key}" is resample_torch_fornnunet`, /resample_data_or_seg_to_shape/),
+        refusal(`"${key}" is "resample_torch_fornnunet"`, /resample_data_or_seg_to_shape/),
       );
   });
 
