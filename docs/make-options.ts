@@ -13,6 +13,7 @@ import { REPLAYED_STREAM } from '../src/loader/replay.ts';
 import { FINGERPRINT_OPTIONS } from '../src/preprocessing/fingerprint-dataset.ts';
 import { PLAN_DATASET_OPTIONS } from '../src/preprocessing/plan-dataset.ts';
 import { PREPROCESS_OPTIONS } from '../src/preprocessing/preprocess.ts';
+import { NNUNET_OPTIONS } from '../src/preprocessing/preprocess-nnunet.ts';
 import type { StreamOption } from '../src/sampling/table.ts';
 import { PREDICT_OPTIONS } from '../src/training/prediction/predictor.ts';
 import { TRAIN_OPTIONS } from '../src/training/train-table.ts';
@@ -71,6 +72,13 @@ ${table(EPOCH_OPTIONS)}
 \`preprocess(rawDir, storeDir, options)\` and \`voxfeed preprocess\`.
 
 ${table(PREPROCESS_OPTIONS, { flags: true })}
+
+## Of preprocessForNnunet
+
+\`preprocessForNnunet(rawDir, preprocessedDir, options)\`, and \`voxfeed preprocess --format nnunet\`, where \`--config\` takes names with
+commas between them.
+
+${table(NNUNET_OPTIONS, { flags: true })}
 
 ## Of planDataset
 

@@ -45,6 +45,7 @@ export {
 } from './common/errors.ts';
 export type { Axis, Box, Triple } from './common/geometry.ts';
 export type { Draws } from './common/random.ts';
+export type { LargestBlock } from './formats/b2nd/head.ts';
 export { Batch, type BatchStream, type BatchTicket } from './loader/batch.ts';
 export type { Epoch } from './loader/epochs.ts';
 export { PatchLoader } from './loader/loader.ts';
@@ -71,6 +72,7 @@ export { type FingerprintOptions, fingerprint } from './preprocessing/fingerprin
 export type { StoreOptions } from './preprocessing/grid.ts';
 export { type PlanDatasetOptions, type PlanReport, planDataset } from './preprocessing/plan-dataset.ts';
 export { type PreprocessOptions, type PreprocessReport, preprocess } from './preprocessing/preprocess.ts';
+export { type NnunetPreprocessOptions, type NnunetReport, preprocessForNnunet } from './preprocessing/preprocess-nnunet.ts';
 export type { Progress, RunOptions } from './preprocessing/run-options.ts';
 export { type StoreContent, writeStore } from './preprocessing/write-store.ts';
 export { type DatasetDescription, readDatasetJson } from './raw/dataset-json.ts';
@@ -85,6 +87,7 @@ export type { MemoryReport } from './shared-memory/layout.ts';
 export type { TargetArray, TargetType } from './shared-memory/target-array.ts';
 export type { ClassLocations } from './store/class-locations.ts';
 export type { Damage, VerifyReport } from './store/damage.ts';
+export type { ArrayFormat } from './store/file-names.ts';
 export type { Coverage, Sidecar, SourceFile, StoredFile } from './store/sidecar.ts';
 export type { CaseChoice, Split } from './store/splits.ts';
 export { openStore, Store } from './store/store.ts';

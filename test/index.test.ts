@@ -35,6 +35,7 @@ describe('the public surface', () => {
       'planDataset',
       'planExperiment',
       'preprocess',
+      'preprocessForNnunet',
       'presetSteps',
       'readCheckpoint',
       'readDatasetJson',

@@ -29,7 +29,7 @@ export default async function run(task: PatchTask | null): Promise<PatchAnswer> 
   try {
     await modules;
   } catch (error) {
-    if (task === null) throw error;
+    if (task === null) return { busyMs: 0, error: pack(error) };
     // Somebody must be to blame, or the task would be handed out for ever.
     const [{ entry, slot }] = JSON.parse(task.slots) as SlotTask[];
     ring.setSlotState(entry, slot, SLOT_STATE.writing);

@@ -3,6 +3,7 @@ import { fingerprintCase } from '../src/planning/fingerprint.ts';
 import type { CaseAnswer, CaseTask } from '../src/preprocessing/case-task.ts';
 import { writeFingerprint } from '../src/preprocessing/fingerprint-cache.ts';
 import { preprocessCase } from '../src/preprocessing/preprocess-case.ts';
+import { preprocessNnunetCase } from '../src/preprocessing/preprocess-nnunet-case.ts';
 import { coverRaw } from '../src/preprocessing/raw-coverage.ts';
 import { statSources } from '../src/preprocessing/sources.ts';
 import { readCase } from '../src/raw/read-case.ts';
@@ -28,5 +29,7 @@ async function work(task: CaseTask): Promise<unknown> {
       return coverRaw(task.raw, task.labels, task.cropBox, task.grids);
     case 'write':
       return preprocessCase(task.raw, task.options, task.optionsHash, task.patches, task.outDir);
+    case 'write-nnunet':
+      return preprocessNnunetCase(task.raw, task.options, task.optionsHash, task.dir);
   }
 }

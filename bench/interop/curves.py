@@ -80,17 +80,14 @@ def train(path: Path, loader: str, seed: int, steps: int) -> None:
 
 
 def train_all(runs: dict[Path, tuple[str, int]], steps: int, at_once: int) -> None:
-    """Prepares data, store and split once, then trains."""
+    """Prepares data and split once, then trains."""
     sys.path.insert(0, str(Path(__file__).parents[2] / "python/tests"))
     from nnunet_data import make_folders, preprocess
-    from voxfeed.nnunet.store import make_store
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(make_folders(Path(folder)), nnUNet_def_n_proc="1", nnUNet_n_proc_DA="0", OMP_NUM_THREADS="1")
         preprocess({})
-        trainer = make_trainer("voxfeed", steps)
-        make_store(trainer)
-        trainer.do_split()
+        make_trainer("voxfeed", steps).do_split()
         with ProcessPoolExecutor(at_once, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
             for done in [pool.submit(train, path, *run, steps) for path, run in runs.items()]:
                 done.result()

@@ -1,4 +1,5 @@
-"""nnU-Net's own loader, one process, one thread, volumes as NumPy arrays in RAM; or the given number of worker processes.
+"""nnU-Net's own loader, one process, one thread, volumes as NumPy arrays in RAM, or where they are in .b2nd files read from those by
+nnU-Net's own data set; or the given number of worker processes.
 
     python bench/peers/nnunet_loader.py STORE_DIR Z,Y,X BATCH BATCHES none|default TARGETS [PROCESSES]
 
@@ -41,14 +42,24 @@ class InMemory:
         index = json.loads((folder / 'voxfeed.json').read_text())
         self.identifiers = [case['id'] for case in index['cases']]
         self.cases = {}
+        self.files = None
+        if index.get('arrays') == 'b2nd':
+            import blosc2
+
+            blosc2.set_nthreads(1)
+            # As nnUNetDatasetBlosc2 does: opened anew for each patch.
+            self.files = lambda name: blosc2.open(str(folder / f'{name}.b2nd'), mode='r', dparams={'nthreads': 1}, mmap_mode='r')
         for case in self.identifiers:
-            data = np.load(folder / f'{case}.npy')
-            seg = np.load(folder / f'{case}_seg.npy')[None]
+            data = self.files(case)[:] if self.files else np.load(folder / f'{case}.npy')
+            seg = self.files(f'{case}_seg')[:] if self.files else np.load(folder / f'{case}_seg.npy')[None]
             locations = {label: np.argwhere(seg == label)[:10000] for label in Labels.all_labels[1:]}
             self.cases[case] = (data, seg, None, {'class_locations': locations})
 
     def load_case(self, case):
-        return self.cases[case]
+        data, seg, previous, properties = self.cases[case]
+        if self.files:
+            data, seg = self.files(case), self.files(f'{case}_seg')
+        return data, seg, previous, properties
 
 
 def augmentation(patch, targets, mask):

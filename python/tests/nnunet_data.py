@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from voxfeed.node import find_node, program
+
 DATASET = "Dataset004_Hippocampus"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -50,6 +52,16 @@ def preprocess(env: dict[str, str]) -> None:
     """nnU-Net's own preprocessing, which its final validation reads."""
     run(env, "nnUNetv2_extract_fingerprint", "-d", "4", "-np", "1")
     run(env, "nnUNetv2_preprocess", "-d", "4", "-plans_name", "tinyPlans", "-c", "3d_fullres", "-np", "1")
+
+
+def preprocess_here(base: Path, configuration: str, plans: Path | None = None) -> Path:
+    """The same files by voxfeed, which takes a moment. Returns the folder of the cases."""
+    raw, out = base / "nnUNet_raw" / DATASET, base / "nnUNet_preprocessed" / DATASET
+    followed = plans or out / "tinyPlans.json"
+    words = ["--format", "nnunet", "--plans", str(followed), "--config", configuration, "--workers", "2"]
+    subprocess.run([find_node(), str(program()), "preprocess", str(raw), str(out), *words], check=True, stdout=subprocess.DEVNULL)
+    identifier = json.loads(followed.read_text())["configurations"][configuration]["data_identifier"]
+    return out / str(identifier)
 
 
 def run(env: dict[str, str], command: str, *words: str, **more: str) -> str:

@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import blosc2
 import numpy as np
 import pytest
 import torch
-from nnunet_data import DATASET, make_folders
+from nnunet_data import DATASET, make_folders, preprocess_here
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
-from voxfeed.errors import DatasetError, StateError
+from voxfeed.errors import DatasetError, StateError, VoxfeedError
 from voxfeed.nnunet import VoxfeedMixin
-from voxfeed.nnunet.store import make_store, store_of
 from voxfeed.nnunet.trainer import save_state
 
 PATCH = (40, 56, 40)
@@ -41,19 +42,20 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
 
         class Split(VoxfeedMixin, recursive_find_trainer_class_by_name(base)):  # type: ignore[misc]
             def do_split(self) -> tuple[list[str], list[str]]:
-                entries = json.loads((store_of(self) / "voxfeed.json").read_text())["cases"]
-                ids = [entry["id"] for entry in entries]
+                ids = cases_of(self)
                 return ids[:4], ids[4:]
 
         assert issubclass(Split, nnUNetTrainer)
         folder = tmp_path / "nnUNet_preprocessed" / DATASET
+        stored = "2d" if configuration == "2d" else "3d_fullres"
+        if not (folder / f"nnUNetPlans_{stored}").exists():
+            preprocess_here(tmp_path, stored)
         given = json.loads((folder / "tinyPlans.json").read_text())
         dataset = json.loads((folder / "dataset.json").read_text())
         with contextlib.redirect_stdout(io.StringIO()):
             one = Split(
                 {**given, **(plans(given) if plans else {}), "continue_training": False}, configuration, 0, dataset, torch.device("cpu")
             )
-            one.dataset_class = object  # nnU-Net's own folder is not there
             one._set_batch_size_and_oversample()
         made.append(one)
         return one
@@ -62,6 +64,10 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     for one in made:
         if getattr(one, "voxfeed", None) is not None:
             one.voxfeed.close()
+
+
+def cases_of(trainer: Any) -> list[str]:
+    return sorted(path.stem for path in Path(trainer.preprocessed_dataset_folder).glob("*.pkl"))
 
 
 def feeds(trainer: Any) -> tuple[Any, Any]:
@@ -110,16 +116,22 @@ def cascade(plans: dict[str, Any]) -> dict[str, Any]:
     return {"configurations": {**plans["configurations"], "3d_cascade_fullres": added, "3d_lowres": lower}}
 
 
-def test_cascades_get_the_previous_stage(make: Make) -> None:
+@pytest.mark.parametrize("ending", ["b2nd", "npz"])
+def test_cascades_get_the_previous_stage(make: Make, ending: str) -> None:
     trainer = make("3d_cascade_fullres", plans=cascade)
-    with contextlib.redirect_stdout(io.StringIO()):
-        index = json.loads((make_store(trainer) / "voxfeed.json").read_text())
-    with pytest.raises(DatasetError, match="it has no segmentation of .*3d_lowres in all folds first"):
+    with pytest.raises(VoxfeedError, match="no such file or directory"):
         feeds(trainer)
     previous = Path(trainer.folder_with_segs_from_previous_stage)
     previous.mkdir(parents=True)
-    for entry in index["cases"]:
-        np.savez(previous / f"{entry['id']}.npz", seg=np.ones(entry["shape"], np.uint8))
+    with pytest.raises(VoxfeedError, match="there is no previous-stage segmentation of .* Predict every case"):
+        feeds(trainer)
+    # As the release of that time leaves them.
+    for case in cases_of(trainer):
+        segmentation = np.ones(blosc2.open(str(Path(trainer.preprocessed_dataset_folder) / f"{case}_seg.b2nd")).shape[1:], np.uint8)
+        if ending == "npz":
+            np.savez_compressed(previous / f"{case}.npz", seg=segmentation)
+        else:
+            nnUNetDatasetBlosc2.save_seg(segmentation, str(previous / case))
     training, validation = feeds(trainer)
     batch = next(validation)
     assert batch["data"].shape == (2, 3, *PATCH)
@@ -152,11 +164,25 @@ def test_a_changed_training_is_noticed(make: Make, tmp_path: Path, monkeypatch: 
         feeds(other)
 
 
-def test_raw_data_are_missing(make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_preprocessed_data_are_missing(make: Make) -> None:
     trainer = make()
-    (tmp_path / "nnUNet_raw").rename(tmp_path / "elsewhere")
-    with pytest.raises(DatasetError, match="is missing, and so are the raw data that it is made from"):
-        make_store(trainer)
+    Path(trainer.preprocessed_dataset_folder).rename(Path(trainer.preprocessed_dataset_folder).with_name("elsewhere"))
+    with pytest.raises(DatasetError, match="there is no such folder. Preprocess first: voxfeed-nnunet-preprocess, or nnUNetv2_preprocess"):
+        feeds(trainer)
+
+
+def test_archives_of_older_releases_are_unpacked_and_give_the_same_batches(make: Make) -> None:
+    expected = next(feeds(make())[0])
+    trainer = make()
+    folder = Path(trainer.preprocessed_dataset_folder)
+    for case in cases_of(trainer):
+        data, seg = (blosc2.open(str(folder / f"{case}{part}.b2nd"))[:] for part in ("", "_seg"))
+        np.savez_compressed(folder / f"{case}.npz", data=data, seg=seg)
+        for part in ("", "_seg"):
+            (folder / f"{case}{part}.b2nd").unlink()
+    batch = next(feeds(trainer)[0])
+    assert len(list(folder.glob("*_seg.npy"))) == 6
+    assert torch.equal(batch["data"], expected["data"]) and all(map(torch.equal, batch["target"], expected["target"]))
 
 
 RANK = """
@@ -173,7 +199,6 @@ with contextlib.redirect_stdout(io.StringIO()):
     plans = {**json.load(open(folder + "/tinyPlans.json")), "continue_training": False}
     plans["configurations"]["3d_fullres"]["batch_size"] = 3
     trainer = nnUNetTrainer(plans, "3d_fullres", 0, json.load(open(folder + "/dataset.json")), torch.device("cpu"))
-    trainer.dataset_class = object
     trainer._set_batch_size_and_oversample()
     training, validation = trainer.get_dataloaders()
 batches = [next(training)["data"] for _ in range(3)] + [next(validation)["data"]]

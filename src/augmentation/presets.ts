@@ -1,6 +1,6 @@
 import { OptionError } from '../common/errors.ts';
 import type { Axis } from '../common/geometry.ts';
-import { refuseUnknown } from '../common/options.ts';
+import { refuseUnknown, shown } from '../common/options.ts';
 import type { PipelineStep } from './transforms/index.ts';
 import type { SpatialStep } from './transforms/spatial/spatial.ts';
 
@@ -79,6 +79,12 @@ export function presetSteps(name: PresetName, context: PresetContext): PipelineS
   if (name === 'none') return [];
   const { maskedChannels = [], previousLabels = [] } = context;
   if (name === 'validation') return [{ transform: 'replaceLabel' }, ...oneHot(previousLabels)];
+  if (!Array.isArray(context.patchSize) || ![2, 3].includes(context.patchSize.length))
+    throw new OptionError(
+      'patchSize',
+      `${shown(context.patchSize)} is not a patch size`,
+      'Give [z, y, x] or [y, x]: the steps depend on it',
+    );
   const da5 = name.startsWith('da5');
   const sure = da5 || name.toLowerCase().includes('order0') ? 1 : 0.5;
   return [

@@ -8,6 +8,8 @@ if (major < 24) {
   process.exitCode = 2;
 } else {
   const { watchStandardStreams } = await import('./standard-streams.ts');
+  // Commands are finished programs: what finds mistakes in programs under development, at a price, stays off (`poison`).
+  process.env.NODE_ENV ??= 'production';
   const { run } = await import('./run.ts');
   let makesFiles = false;
   watchStandardStreams(() => makesFiles);

@@ -74,9 +74,9 @@ export function checkOptions<T extends OptionTable>(
   return Object.fromEntries(checked) as Checked<T>;
 }
 
-/** @throws OptionError unless it is an object with no other than the known names. */
+/** @throws OptionError unless it is a plain object with no other than the known names. */
 export function refuseUnknown(given: object, known: readonly string[], path = '', owner?: string): void {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
+  if (!isPlainObject(given))
     throw new OptionError(path.replace(/\.$/, '') || 'options', `${shown(given)} are no options`, 'Give an object with options by name');
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;

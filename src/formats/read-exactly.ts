@@ -1,5 +1,6 @@
 import { readSync } from 'node:fs';
 import { fileError, StoreError } from '../common/errors.ts';
+import { beat } from '../common/progress.ts';
 
 /** Node counts the bytes of one read in 31 bits. */
 const MOST_AT_ONCE = 1024 ** 3;
@@ -24,5 +25,6 @@ export function readExactly({ path, fd, remedy }: OpenFile, into: Uint8Array, at
     }
     if (count === 0) throw new StoreError(path, `it ends at byte ${position + done}, before the voxels do`, remedy);
     done += count;
+    beat();
   }
 }

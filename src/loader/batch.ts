@@ -20,9 +20,13 @@ export interface BatchTicket {
   foreground: boolean[];
 }
 
+/** No label has it; in masks of bytes it is 0. */
+const POISON = -32768;
+
 /**
  * A lease on one finished batch. `data` and `target` are views on shared memory: nothing is copied, and once the batch is
- * disposed the memory belongs to a later one. `using batch = …` disposes it at the end of the block.
+ * disposed the memory belongs to a later one. `using batch = …` disposes it at the end of the block. Views that are kept longer show NaN and
+ * -32768, then another batch; where NODE_ENV is 'production', or with `poison: false`, another batch only.
  */
 export class Batch implements Disposable {
   /** Position in its stream, counted from 0. */
@@ -45,13 +49,15 @@ export class Batch implements Disposable {
   readonly targetShapes: readonly (readonly number[])[];
   readonly #ring: Ring;
   readonly #ticket: BatchTicket;
+  readonly #poison: boolean;
   readonly #onDispose: () => void;
   #held = true;
 
-  /** @internal */
-  constructor(ring: Ring, ticket: BatchTicket, onDispose: () => void = () => {}) {
+  /** @internal @param poison see the loader's option */
+  constructor(ring: Ring, ticket: BatchTicket, poison: boolean, onDispose: () => void = () => {}) {
     const { channels, cascadeChannels = 0, configurations } = ring.layout;
     const { config, batchSize, patchSize, targets, targetChannels } = configurations[ticket.configuration];
+    this.#poison = poison;
     this.#onDispose = onDispose;
     this.index = ticket.index;
     this.epoch = ticket.epoch;
@@ -95,9 +101,16 @@ export class Batch implements Disposable {
   /** Gives the memory back. Doing it twice does nothing. */
   [Symbol.dispose](): void {
     if (!this.#held) return;
+    if (this.#poison) this.#spoil();
     this.#held = false;
     this.#ring.release(this.#ticket.entry, this.index);
     this.#onDispose();
+  }
+
+  /** While it is held: from then on somebody else may write there. */
+  #spoil(): void {
+    this.data.fill(Number.NaN);
+    for (const target of this.targets) target.fill(POISON);
   }
 
   /** The same, for code without `using`. */
@@ -121,7 +134,10 @@ export interface BatchStream extends AsyncIterable<Batch> {
   readonly epochLength: number;
   /** The batch that `next` gives, counted from 0. */
   readonly nextBatch: number;
-  /** Leaves out the batches before `batch`: the next one is that. It costs at most the batches that were made already. */
+  /**
+   * Leaves out the batches before `batch`: the next one is that. It costs at most the batches that were made already.
+   * @throws OptionError unless it is a whole number from 0
+   */
   skipTo(batch: number): void;
   /**
    * The next batch, in plan order. Dispose it when done. An aborted call takes no batch: the next call gets it.

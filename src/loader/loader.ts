@@ -12,6 +12,7 @@ import { allocate, allocateOnto } from '../shared-memory/allocate.ts';
 import { type Layout, type MemoryReport, reportMemory } from '../shared-memory/layout.ts';
 import { letGoOf } from '../shared-memory/reuse.ts';
 import { Ring } from '../shared-memory/ring.ts';
+import { checkEnd, checkPositions } from './arguments.ts';
 import type { Batch, BatchStream, BatchTicket } from './batch.ts';
 import { type Epoch, epochs } from './epochs.ts';
 import { ExposureCount } from './exposure-count.ts';
@@ -124,6 +125,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
         caseIds,
         nextBatch,
         epochLength: number === 0 ? epochs.training : epochs.validation,
+        poison: this.poison,
         onEnd: () => this.#endIfAllEnded(),
       });
     this.#training = open(training, trainingPlanner, 0, next.training);
@@ -170,6 +172,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
    * it `for await (using batch of epoch.training)` and `for await (using batch of epoch.validation)`.
    */
   epochs(end = Number.POSITIVE_INFINITY): AsyncGenerator<Epoch, undefined> {
+    checkEnd(end);
     return epochs(this.#training, this.#validation, end);
   }
 
@@ -178,6 +181,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
    * @param at other batches to go on with, counted from 0: of a consumer that has batches waiting that it has not looked at.
    */
   state(at: Partial<Positions> = {}): LoaderState {
+    checkPositions(at);
     return saveState(this.#options, { training: this.#training.nextBatch, validation: this.#validation?.nextBatch ?? 0, ...at });
   }
 
@@ -219,6 +223,11 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       for (const stream of this.#streams()) stream.end(reason);
     }
     return this.#closed;
+  }
+
+  /** Whether batches that are disposed are overwritten, see the option. */
+  get poison(): boolean {
+    return this.#options.common.poison;
   }
 
   /** Whether `close` was called. */

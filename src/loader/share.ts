@@ -1,9 +1,11 @@
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, MessagePort } from 'node:worker_threads';
 import { expose, releaseProxy, wrap } from 'comlink/dist/esm/comlink.mjs';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
-import { ClosedError, type PackedError, pack, unpack } from '../common/errors.ts';
+import { ClosedError, OptionError, type PackedError, pack, unpack } from '../common/errors.ts';
+import { shown } from '../common/options.ts';
 import type { Layout } from '../shared-memory/layout.ts';
 import { Ring } from '../shared-memory/ring.ts';
+import { checkEnd, checkPosition } from './arguments.ts';
 import { Batch, type BatchStream, type BatchTicket, batchesUntil } from './batch.ts';
 import { type Epoch, epochs } from './epochs.ts';
 import type { PatchLoader } from './loader.ts';
@@ -13,7 +15,7 @@ import { noValidation } from './stream.ts';
 
 /** What the other thread may call, through Comlink. Errors travel as data, so that their fields survive. */
 interface BatchService {
-  describe(): { buffer: SharedArrayBuffer; layout: Layout; epochLengths: number[] };
+  describe(): { buffer: SharedArrayBuffer; layout: Layout; epochLengths: number[]; poison: boolean };
   /** Streams are counted as in `Layout.rings`: training, validation. */
   take(stream: number): Promise<{ ticket: BatchTicket } | { error: PackedError }>;
   nextBatch(stream: number): number;
@@ -33,6 +35,8 @@ interface BatchService {
  * ```
  */
 export function share(loader: PatchLoader): MessagePort {
+  if (typeof (loader as PatchLoader | undefined)?.shared !== 'function')
+    throw new OptionError('loader', `${shown(loader)} is no loader`, 'Pass what `await PatchLoader.create(…)` gave');
   const { port1, port2 } = new MessageChannel();
   const memory = loader.shared();
   const streams: BatchStream[] = memory.layout.rings.map((_, number) => (number === 0 ? loader.training : loader.validation));
@@ -41,7 +45,7 @@ export function share(loader: PatchLoader): MessagePort {
   /** Of each stream, the last batch given out of each ring entry. */
   const given = streams.map(() => new Map<number, number>());
   const service: BatchService = {
-    describe: () => ({ ...memory, epochLengths: streams.map(({ epochLength }) => epochLength) }),
+    describe: () => ({ ...memory, epochLengths: streams.map(({ epochLength }) => epochLength), poison: loader.poison }),
     take: async (stream) => {
       try {
         const ticket = await streams[stream].take(gone.signal);
@@ -72,6 +76,8 @@ export function share(loader: PatchLoader): MessagePort {
 class Connection {
   readonly service;
   closed: ClosedError | null = null;
+  /** Whether batches that are disposed are overwritten. */
+  poison = false;
   /** Who waits for an answer: told when the connection ends, because none will come. */
   readonly #waiting = new Set<(reason: Error) => void>();
   readonly #held = new Set<Batch>();
@@ -98,7 +104,7 @@ class Connection {
     return this.ask(async () => {
       const answer = await this.service.take(stream);
       if ('error' in answer) throw unpack(answer.error);
-      const batch = new Batch(ring, answer.ticket, () => this.#held.delete(batch));
+      const batch = new Batch(ring, answer.ticket, this.poison, () => this.#held.delete(batch));
       this.#held.add(batch);
       return batch;
     });
@@ -149,7 +155,9 @@ class PortStream implements SharedStream {
     return this.#connection.ask(() => this.#connection.service.nextBatch(this.#number));
   }
 
-  skipTo(batch: number): Promise<void> {
+  async skipTo(batch: number): Promise<void> {
+    // Here, as errors lose their fields on the way.
+    checkPosition(batch);
     return this.#connection.ask(() => this.#connection.service.skipTo(this.#number, batch));
   }
 
@@ -167,11 +175,14 @@ export class SharedLoader implements AsyncDisposable, AsyncIterable<Batch> {
   readonly #connection: Connection;
   readonly #streams: SharedStream[];
 
-  /** Reaches the loader behind a port made by `share`. @throws ClosedError if the port was cut */
+  /** Reaches the loader behind a port made by `share`. @throws ClosedError if the port was cut; OptionError */
   static async connect(port: MessagePort): Promise<SharedLoader> {
+    if (!(port instanceof MessagePort))
+      throw new OptionError('port', `${shown(port)} is no MessagePort`, 'Pass what `share(loader)` gave, transferred to this thread');
     const service = wrap<BatchService>(nodeEndpoint(port));
     const connection = new Connection(port, service);
-    const { buffer, layout, epochLengths } = await connection.ask(() => service.describe());
+    const { buffer, layout, epochLengths, poison } = await connection.ask(() => service.describe());
+    connection.poison = poison;
     return new SharedLoader(
       connection,
       epochLengths.map((length, number) => new PortStream(connection, new Ring(buffer, layout, number), number, length)),
@@ -206,6 +217,7 @@ export class SharedLoader implements AsyncDisposable, AsyncIterable<Batch> {
 
   /** As `PatchLoader.epochs`, for the only consumer of both streams. */
   epochs(end = Number.POSITIVE_INFINITY): AsyncGenerator<Epoch, undefined> {
+    checkEnd(end);
     return epochs(this.training, this.#streams[1] ?? null, end);
   }
 

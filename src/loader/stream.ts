@@ -4,6 +4,7 @@ import type { BatchPlanner } from '../sampling/batch-planner.ts';
 import type { SlotPlan } from '../sampling/slot-plan.ts';
 import type { Dispatcher, Lane } from '../scheduling/dispatcher.ts';
 import type { Ring } from '../shared-memory/ring.ts';
+import { checkPosition, checkSignal } from './arguments.ts';
 import { Batch, type BatchStream, type BatchTicket, batchesUntil } from './batch.ts';
 import type { ExposureCount } from './exposure-count.ts';
 import type { StreamMetrics } from './metrics.ts';
@@ -38,6 +39,8 @@ export interface StreamParts {
   nextBatch: number;
   /** Batches of an epoch. */
   epochLength: number;
+  /** Whether batches that are disposed are overwritten. */
+  poison: boolean;
   /** Told when there will be no more batches. */
   onEnd: () => void;
 }
@@ -145,6 +148,7 @@ export class RingStream implements BatchStream {
   }
 
   skipTo(batch: number): void {
+    checkPosition(batch);
     if (batch <= this.#nextBatch) return;
     this.#nextBatch = batch;
     this.#nextPlanned = Math.max(this.#nextPlanned, batch);
@@ -177,12 +181,13 @@ export class RingStream implements BatchStream {
 
   async next(options: { signal?: AbortSignal } = {}): Promise<Batch> {
     refuseUnknown(options, ['signal']);
-    return new Batch(this.#ring, await this.take(options.signal));
+    return new Batch(this.#ring, await this.take(options.signal), this.#parts.poison);
   }
 
-  take(signal?: AbortSignal): Promise<BatchTicket> {
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#end !== null) return Promise.reject(this.#end);
+  async take(signal?: AbortSignal): Promise<BatchTicket> {
+    checkSignal(signal);
+    if (signal?.aborted) throw signal.reason;
+    if (this.#end !== null) throw this.#end;
     const since = performance.now();
     this.#startedAt ??= since;
     return new Promise((resolve, reject) => {

@@ -3,6 +3,9 @@ import { readNiftiHead } from '../formats/nifti-head.ts';
 import type { CaseTask } from './case-task.ts';
 import { gridShape } from './grid.ts';
 
+/** How often all channels are in memory at most. */
+const CHANNELS = { fingerprint: 1, coverage: 0, write: 1, 'write-nnunet': 2 };
+
 /**
  * The most bytes that a worker takes for one case, an upper bound from the headers of its files. With V voxels, those of the
  * raw or of the resampled volume, whichever are more, and C channels:
@@ -10,7 +13,8 @@ import { gridShape } from './grid.ts';
  * - 4 C V for the channels;
  * - 16 V for one more channel twice over (reading: file and label; resampling: source, intermediate, result; locations: two
  *   lists of indices; coverage: the summed-area table), the segmentation, and the marks of the nonzero region;
- * - one file as it is on disk and inflated.
+ * - one file as it is on disk and inflated;
+ * - for nnU-Net, 4 C V for the channels once more, compressed: that may be no less.
  *
  * 0 if a header cannot be read: the worker will say what is wrong with it.
  */
@@ -20,9 +24,9 @@ export async function caseBytes(task: CaseTask): Promise<number> {
   const heads = await Promise.all(paths.map((path) => readNiftiHead(path).catch(() => null)));
   if (heads.includes(null)) return 0;
   const [{ shape, spacing }] = heads as NonNullable<(typeof heads)[number]>[];
-  const grids = task.kind === 'write' ? [task.options] : task.kind === 'coverage' ? task.grids : [];
+  const grids = 'options' in task ? [task.options] : task.kind === 'coverage' ? task.grids : [];
   const largest = Math.max(voxels(shape), ...grids.map((grid) => voxels(gridShape(grid, shape, spacing))));
   const files = Math.max(...heads.map((head) => (head === null ? 0 : head.fileBytes + head.offset + head.voxelBytes)));
-  const channels = task.kind === 'coverage' ? 0 : images.length;
+  const channels = CHANNELS[task.kind] * images.length;
   return (4 * channels + 16) * largest + files;
 }

@@ -1,6 +1,6 @@
 import { machineMemory, showBytes } from '../common/bytes.ts';
 import { CasesError, FileError, MemoryError, OptionError, unpack, VoxfeedError, WorkerError } from '../common/errors.ts';
-import { keepReplacedCode, workerFile } from '../common/worker-file.ts';
+import { keepReplacedCode, noThreads, workerFile } from '../common/worker-file.ts';
 import { WorkerThread } from '../scheduling/worker-thread.ts';
 import { caseBytes } from './case-memory.ts';
 import type { CaseAnswer, CaseTask } from './case-task.ts';
@@ -79,7 +79,8 @@ export class CasePool implements AsyncDisposable {
     try {
       return await this.#thread(lane).run(task);
     } catch (error) {
-      throw refusesThreads(error) ? cannotStart(error as Error) : died(task, error as Error);
+      const refusal = noThreads(error as Error);
+      throw refusal instanceof WorkerError ? refusal : died(task, error as Error);
     } finally {
       this.#taken -= bytes;
       for (const wake of this.#waiting.splice(0)) wake();
@@ -91,7 +92,7 @@ export class CasePool implements AsyncDisposable {
     const running = this.#threads.get(lane);
     if (running) return running;
     keepReplacedCode();
-    const thread = new WorkerThread<CaseTask>(workerFile('preprocess-worker'), null, () => this.#threads.delete(lane));
+    const thread = new WorkerThread<CaseTask>(workerFile('preprocess-worker'), null, 1, () => this.#threads.delete(lane));
     this.#threads.set(lane, thread);
     return thread;
   }
@@ -99,21 +100,6 @@ export class CasePool implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#threads.values()].map((thread) => thread.end(new Error('the pool is closed'))));
   }
-}
-
-/** Whether the system gives no more threads, or not what a thread needs: processes, descriptors. */
-function refusesThreads(error: unknown): boolean {
-  return ['ERR_WORKER_INIT_FAILED', 'EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM'].includes((error as NodeJS.ErrnoException).code ?? '');
-}
-
-function cannotStart(error: Error): WorkerError {
-  const why = error.message.replace(/^(Worker initialization failure|ENOMEM): /, '');
-  return new WorkerError(
-    'workers',
-    `the system starts no more threads (${why})`,
-    'Use fewer `workers`, or raise its limits: `ulimit -u`, `ulimit -n`, `ulimit -v`, or the pids of its control group',
-    { cause: error },
-  );
 }
 
 function died(task: CaseTask, error: Error): WorkerError {

@@ -5,11 +5,12 @@ import { FileError, fileError, StoreError } from '../common/errors.ts';
 import { xxh64 } from '../common/hash.ts';
 import type { RawDataset } from '../raw/raw-dataset.ts';
 import { INDEX_FILE } from '../store/file-names.ts';
+import { refuseNnunetFolder } from '../store/nnunet/folder.ts';
 import type { StoredFile } from '../store/sidecar.ts';
 
 /**
  * Refuses at once what would only be found out after every case was read.
- * @throws FileError for a file in the folder's place, StoreError for the store of another data set.
+ * @throws FileError for a file in the folder's place, StoreError for the store of another data set or a folder of nnU-Net's.
  */
 export async function checkFolder(outDir: string, { name, dir }: RawDataset): Promise<void> {
   if ([dir, join(dir, 'imagesTr'), join(dir, 'labelsTr')].some((raw) => resolve(raw) === resolve(outDir)))
@@ -23,6 +24,7 @@ export async function checkFolder(outDir: string, { name, dir }: RawDataset): Pr
   await access(outDir, constants.W_OK).catch((error) => {
     throw fileError(outDir, error);
   });
+  await refuseNnunetFolder(outDir);
   const index = await readFile(join(outDir, INDEX_FILE), 'utf8')
     .then(JSON.parse, () => null)
     .catch(() => null);

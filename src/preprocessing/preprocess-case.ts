@@ -1,18 +1,15 @@
 import { readFile, stat } from 'node:fs/promises';
-import { CaseError } from '../common/errors.ts';
-import { show, type Triple } from '../common/geometry.ts';
+import type { Triple } from '../common/geometry.ts';
 import { hasher } from '../common/hash.ts';
 import { measureCoverage } from '../planning/coverage.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
-import { readCase } from '../raw/read-case.ts';
 import { sampleClassLocations } from '../store/class-locations.ts';
 import { caseFiles } from '../store/file-names.ts';
 import { decodeSidecar, type Sidecar, sidecarChecksum } from '../store/sidecar.ts';
 import { listCase, type StoredCase } from '../store/store-index.ts';
 import { writeCase } from '../store/write-case.ts';
 import type { StoreOptions } from './grid.ts';
-import { normalise } from './normalise.ts';
-import { resampleCase, transposeCase } from './resample-case.ts';
+import { prepareCase } from './prepare-case.ts';
 import { sameSources, statSources } from './sources.ts';
 
 /**
@@ -28,31 +25,7 @@ export async function preprocessCase(
   outDir: string,
 ): Promise<StoredCase> {
   const sources = await statSources(raw);
-  const volumes = transposeCase(await readCase(raw, options.labels), options.transpose);
-  const { spacing: rawSpacing, shapeBeforeCrop, cropBox, affine } = volumes;
-  volumes.channels.forEach((channel, i) => {
-    try {
-      normalise(channel, volumes.segmentation, options.normalisation[i]);
-    } catch (error) {
-      throw new CaseError(raw.images[i], (error as Error).message, `Correct the image or the name of channel ${i} in dataset.json`, {
-        cause: error,
-      });
-    }
-  });
-  try {
-    resampleCase(volumes, options.spacing, options.resampling);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new CaseError(
-      raw.images[0],
-      error.message,
-      `Check its spacing ${show(rawSpacing)} and that of the plans ${show(options.spacing)}`,
-      {
-        cause: error,
-      },
-    );
-  }
-  const { channels, segmentation, shape, spacing } = volumes;
+  const { channels, segmentation, shape, spacing, rawSpacing, shapeBeforeCrop, cropBox, affine } = await prepareCase(raw, options);
   const classes = sampleClassLocations(segmentation, options.labels.classes);
   const coverage = patches.map((patch) => measureCoverage(segmentation, shape, patch, options.labels.classes));
 

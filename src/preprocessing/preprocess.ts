@@ -1,20 +1,15 @@
-import { join } from 'node:path';
-import { OptionError, PlansError, StoreError } from '../common/errors.ts';
 import { openFolder } from '../common/folders.ts';
 import { patchOf } from '../common/geometry.ts';
 import { checkPath } from '../common/names.ts';
 import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
 import { text } from '../common/schemas.ts';
 import { adviseOversampling, type OversamplingAdvice } from '../planning/oversampling-advice.ts';
-import type { Plans } from '../plans/plans.ts';
-import { defaultConfiguration, readPlans, resolveConfiguration } from '../plans/plans-file.ts';
-import { readDatasetJson } from '../raw/dataset-json.ts';
-import { openRawDataset, type RawDataset } from '../raw/raw-dataset.ts';
-import { DATASET_FILE, plansFile } from '../store/file-names.ts';
+import { defaultConfiguration } from '../plans/plans-file.ts';
+import { openRawDataset } from '../raw/raw-dataset.ts';
 import { CasePool } from './case-pool.ts';
+import { choosePlans, configurationFor } from './choose-plans.ts';
 import { patchesOn, type StoreOptions } from './grid.ts';
 import { checkFolder } from './output-folder.ts';
-import { findPlans, makePlans } from './plan-dataset.ts';
 import { RUN_OPTIONS, workersFor } from './run-options.ts';
 import { writeDataset } from './write-dataset.ts';
 
@@ -80,15 +75,9 @@ export async function preprocess(rawDir: string, outDir: string, options: Prepro
   await checkFolder(outDir, dataset);
   await using _folder = await openFolder(outDir);
   await using pool = new CasePool(workersFor(options, dataset.cases), options.maxMemoryBytes);
-  const { path, plans, notes } = await choosePlans(pool, dataset, outDir, options);
-  const configuration = resolveConfiguration(path, plans, options.config ?? defaultConfiguration(plans));
-  if (configuration.normalisation.length !== dataset.channels.length) {
-    throw new PlansError(
-      path,
-      `they are for ${configuration.normalisation.length} channels, ${join(rawDir, DATASET_FILE)} names ${dataset.channels.length}`,
-      'Give the plans of this data set, or plan it again',
-    );
-  }
+  const chosen = await choosePlans(pool, dataset, outDir, options);
+  const { path, plans, notes } = chosen;
+  const configuration = configurationFor(dataset, chosen, options.config ?? defaultConfiguration(plans));
   const patches = patchesOn(configuration, path, plans);
   const {
     notes: more,
@@ -110,33 +99,4 @@ export async function preprocess(rawDir: string, outDir: string, options: Prepro
     oversampling,
     notes: [...notes, ...more],
   };
-}
-
-async function choosePlans(
-  pool: CasePool,
-  dataset: RawDataset,
-  outDir: string,
-  options: PreprocessOptions,
-): Promise<{ path: string; plans: Plans; notes: string[] }> {
-  if (options.plans !== undefined) return { path: options.plans, plans: await readPlans(options.plans), notes: dataset.notes };
-  const found = await findPlans(outDir);
-  if (found.length > 1) throw new OptionError('plans', `${outDir} holds several: ${found.join(', ')}`, 'Say which one to follow');
-  if (found.length === 1) {
-    await checkSameDescription(dataset, outDir);
-    const path = join(outDir, found[0]);
-    return { path, plans: await readPlans(path), notes: dataset.notes };
-  }
-  const { experiment, notes } = await makePlans(pool, dataset, { outDir, ...(options.onProgress && { onProgress: options.onProgress }) });
-  return { path: join(outDir, plansFile(experiment.plans)), plans: experiment.plans, notes };
-}
-
-/** Plans follow from channel names and labels: plans that were made for others would be followed in silence. */
-async function checkSameDescription({ channels, labels, dir }: RawDataset, outDir: string): Promise<void> {
-  const before = await readDatasetJson(join(outDir, DATASET_FILE)).catch(() => null);
-  if (before === null || JSON.stringify([before.channels, before.labels]) === JSON.stringify([channels, labels])) return;
-  throw new StoreError(
-    outDir,
-    `its plans were made with other options: channels or labels in ${join(dir, DATASET_FILE)} have changed`,
-    'Choose another folder, or empty this one',
-  );
 }

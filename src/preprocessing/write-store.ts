@@ -13,6 +13,7 @@ import { type Configuration, defaultConfiguration, resolveConfiguration } from '
 import { type Labels, readLabels } from '../raw/labels.ts';
 import { sampleClassLocations } from '../store/class-locations.ts';
 import { DATASET_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
+import { refuseNnunetFolder } from '../store/nnunet/folder.ts';
 import type { StoredFile } from '../store/sidecar.ts';
 import { checkSplits, fiveFolds, type Split } from '../store/splits.ts';
 import { openStore, type Store } from '../store/store.ts';
@@ -167,6 +168,7 @@ function configurationOf({ plans, config, normalisation }: StoreContent, channel
 
 /** A folder that cannot be used is refused before the first case is made. */
 async function refuseStore(dir: string): Promise<void> {
+  await refuseNnunetFolder(dir);
   const path = join(dir, INDEX_FILE);
   const there = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;

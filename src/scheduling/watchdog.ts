@@ -26,12 +26,22 @@ export class Watchdog<T> {
   readonly #seconds: number;
   readonly #threads: ReadonlySet<WorkerThread<T>>;
   readonly #beats: (task: T) => number;
+  readonly #patience: (task: T) => number;
   readonly #seen = new WeakMap<WorkerThread<T>, Seen<T>>();
   #timer: NodeJS.Timeout | undefined;
   #lookedAt = 0;
 
-  /** @param seconds how long a task may stand still; 0: for ever */
-  constructor(seconds: number, threads: ReadonlySet<WorkerThread<T>>, beats: (task: T) => number) {
+  /**
+   * @param seconds how long a task may stand still; 0: for ever
+   * @param patience the same for a certain task, where it is not that
+   */
+  constructor(
+    seconds: number,
+    threads: ReadonlySet<WorkerThread<T>>,
+    beats: (task: T) => number,
+    patience: (task: T) => number = () => seconds,
+  ) {
+    this.#patience = patience;
     this.#seconds = seconds;
     this.#threads = threads;
     this.#beats = beats;
@@ -64,7 +74,8 @@ export class Watchdog<T> {
       const beats = this.#beats(task);
       const still = before?.task === task && before.beats === beats ? before.still + passed : 0;
       this.#seen.set(thread, { task, beats, still });
-      if (still >= 1000 * this.#seconds) void thread.end(new Stall(this.#seconds, thread.gone));
+      const seconds = this.#patience(task);
+      if (still >= 1000 * seconds) void thread.end(new Stall(seconds, thread.gone));
     }
   }
 }

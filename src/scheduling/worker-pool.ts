@@ -1,5 +1,5 @@
-import { WorkerError } from '../common/errors.ts';
-import { keepReplacedCode } from '../common/worker-file.ts';
+import { unpack, WorkerError } from '../common/errors.ts';
+import { keepReplacedCode, noThreads } from '../common/worker-file.ts';
 import { DeathToll } from './death-toll.ts';
 import type { PatchAnswer, PatchTask, PatchWorkerData } from './patch-task.ts';
 import { Watchdog } from './watchdog.ts';
@@ -11,6 +11,12 @@ export const TASKS_PER_WORKER = 2;
 /** Between two tries to start a thread that the system refuses, and how many there are while no other thread lives. */
 const RETRY_MS = 500;
 const TRIES = 5;
+
+/**
+ * How long a thread may take to come up at least: modules are loaded then, which takes long where many threads share a core, or where they
+ * lie on a network file system.
+ */
+const START_SECONDS = 60;
 
 const REINSTALL = 'Check the installation: run `npm run build` in a checkout, or install voxfeed again';
 
@@ -31,9 +37,6 @@ interface Queued {
 /**
  * Worker threads, kept alive: one that dies is replaced, also if it dies while it starts, and so is one that stands still. A task whose
  * worker died rejects; what to do about it is the dispatcher's business.
- *
- * Not Piscina: there an error where a dead worker is to be replaced cannot be caught, and a thread that hangs in a system call is waited
- * for.
  */
 export class WorkerPool {
   readonly size: number;
@@ -56,9 +59,14 @@ export class WorkerPool {
     this.size = size;
     keepReplacedCode();
     this.#toll = new DeathToll(size);
-    this.#watchdog = new Watchdog(stallSeconds, this.#threads, (task) => (task === null ? 0 : beats(task)));
+    this.#watchdog = new Watchdog<PatchTask | null>(
+      stallSeconds,
+      this.#threads,
+      (task) => (task === null ? 0 : beats(task)),
+      (task) => (task === null ? Math.max(START_SECONDS, stallSeconds) : stallSeconds),
+    );
     this.#start = () => {
-      const thread = new WorkerThread<PatchTask | null>(filename, workerData, (cause) => this.#replace(thread, cause));
+      const thread = new WorkerThread<PatchTask | null>(filename, workerData, TASKS_PER_WORKER, (cause) => this.#replace(thread, cause));
       return thread;
     };
     this.#ready.promise.catch(() => {});
@@ -106,7 +114,8 @@ export class WorkerPool {
       try {
         this.#add(this.#start());
       } catch (error) {
-        this.#refuse(error as Error);
+        if (!(error instanceof WorkerError)) throw error;
+        this.#refuse(error);
         return;
       }
     }
@@ -116,32 +125,32 @@ export class WorkerPool {
   #add(thread: WorkerThread<PatchTask | null>): void {
     this.#threads.add(thread);
     this.#watchdog.begin();
-    thread.run(null).then(
-      () => {
+    thread.run<PatchAnswer>(null).then(
+      ({ error }) => {
+        // A module of the user's that cannot be imported here. What a thread dies of comes another way.
+        if (error !== undefined) {
+          if (!this.#up) this.#giveUp(cannotStart(unpack(error), 'Correct it'), unpack(error));
+          return;
+        }
         this.#refused = 0;
         this.#handOut();
         if (this.#up || [...this.#threads].some(({ ready }) => !ready) || this.#threads.size < this.size) return;
         this.#up = true;
         this.#ready.resolve();
       },
-      // A module of the user's that cannot be imported here. What a thread dies of comes another way.
-      (error: Error) => {
-        if (!this.#up && this.#threads.has(thread)) this.#giveUp(cannotStart(error, 'Correct it'), error);
-      },
+      () => {},
     );
   }
 
   /** While others live, the loader goes on with them, and this is tried again. */
-  #refuse(error: Error): void {
-    const what = `the system starts no more threads (${error.message})`;
-    const action = 'Use fewer `workers`, or raise the limit of threads (`ulimit -u`, pids of the container) or of open files (`ulimit -n`)';
+  #refuse(error: WorkerError): void {
     const alone = ![...this.#threads].some(({ ready }) => ready);
     this.#refused++;
     if (!this.#up || (alone && this.#refused >= TRIES)) {
-      this.#giveUp(new WorkerError('workers', what, action), error);
+      this.#giveUp(error, error);
       return;
     }
-    if (this.#refused === 1) process.emitWarning(`A worker died and ${what}. ${action}.`, 'VoxfeedWarning');
+    if (this.#refused === 1) process.emitWarning(`A worker died and ${error.what}. ${error.action}.`, 'VoxfeedWarning');
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.#fill(), RETRY_MS);
     if (!alone) this.#retry.unref();
@@ -150,8 +159,9 @@ export class WorkerPool {
   #replace(thread: WorkerThread<PatchTask | null>, cause: Error): void {
     this.#threads.delete(thread);
     if (this.#closed !== null) return;
-    if ((cause as NodeJS.ErrnoException).code === 'ERR_WORKER_INIT_FAILED') {
-      this.#refuse(cause);
+    const refusal = noThreads(cause);
+    if (refusal instanceof WorkerError) {
+      this.#refuse(refusal);
       return;
     }
     const verdict = cause instanceof LoadError && !this.#up ? cannotStart(cause, REINSTALL) : this.#toll.died(cause, this.#up);

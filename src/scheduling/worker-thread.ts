@@ -1,6 +1,6 @@
 import type { Worker } from 'node:worker_threads';
-import { type PackedError, unpack } from '../common/errors.ts';
-import { startThread } from '../common/worker-file.ts';
+import { Piscina } from 'piscina';
+import { inheritedFlags, makeThread } from '../common/worker-file.ts';
 import { outlived } from './hung-threads.ts';
 
 /** A worker's heap holds next to nothing (voxels live in the shared memory): one that runs away dies before the machine suffers. */
@@ -8,33 +8,34 @@ const WORKER_HEAP_MB = 512;
 /** How long a thread may take to end when it is told to. JavaScript ends at once; a system call ends when the system likes. */
 const GRACE_MS = 2000;
 
-export type ToThread = { id: number; task: unknown };
-/** `failed`: the module could not be loaded. */
-export type FromThread = { id: number; result: unknown } | { id: number; error: PackedError } | { failed: PackedError };
-
 /** A thread ended without saying why: `process.exit`, or somebody terminated it. */
 export class SilentDeath extends Error {}
 
 /** The module of a thread cannot be loaded. */
 export class LoadError extends Error {}
 
+/** What a thread that the system refuses fails with, or one that runs away before it has begun. */
+const STARTING = ['ERR_WORKER_INIT_FAILED', 'ERR_WORKER_OUT_OF_MEMORY'];
+
 /** One task in the hands of a thread. */
 interface Job<T> {
   task: T;
-  resolve: (result: never) => void;
   reject: (reason: Error) => void;
 }
 
-/** One thread that does tasks, in order, until it dies. */
+/**
+ * One thread that does tasks, in order, until it dies: a pool of Piscina's with that one thread. Of several threads in one pool, one that
+ * the system refuses in the place of a dead one would end the process, and one that hangs in a system call would keep the pool from closing.
+ */
 export class WorkerThread<T> {
   /** Resolves when the thread is gone. Of one that hangs in a system call that may be never. */
   readonly gone: Promise<void>;
   /** Whether it has loaded its module: it has answered something. */
   ready = false;
+  readonly #piscina: Piscina<T, unknown>;
   readonly #worker: Worker;
-  readonly #jobs = new Map<number, Job<T>>();
+  readonly #jobs = new Set<Job<T>>();
   readonly #onEnd: (reason: Error) => void;
-  #count = 0;
   #ended = false;
   /** What it dies of, once that is clear. */
   #cause: Error | null = null;
@@ -42,24 +43,46 @@ export class WorkerThread<T> {
 
   /**
    * @param module whose default export does the tasks
+   * @param atOnce tasks it may have: one under way, the others in its port
    * @param onEnd told once, after the tasks in its hands were rejected: the thread does nothing any more
-   * @throws Error if the system gives no more threads
+   * @throws WorkerError if the system gives no more threads
    */
-  constructor(module: string, workerData: unknown, onEnd: (reason: Error) => void) {
+  constructor(module: string, workerData: unknown, atOnce: number, onEnd: (reason: Error) => void) {
     this.#onEnd = onEnd;
-    const resourceLimits = { maxOldGenerationSizeMb: WORKER_HEAP_MB };
-    this.#worker = startThread('task-loop', { argv: [module], workerData, resourceLimits });
+    const execArgv = inheritedFlags();
+    this.#piscina = makeThread(
+      () =>
+        new Piscina({
+          filename: module,
+          workerData,
+          minThreads: 1,
+          maxThreads: 1,
+          idleTimeout: Infinity,
+          concurrentTasksPerWorker: atOnce,
+          resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },
+          // Workers sleep in Atomics.waitAsync: a blocking wait would starve whatever else lives in the thread.
+          atomics: 'async',
+          ...(execArgv && { execArgv }),
+        }),
+      ({ threads: [thread] }) => thread,
+    );
+    // Whoever replaces a dead thread makes another pool: this one is to start none.
+    this.#piscina.options.minThreads = 0;
+    [this.#worker] = this.#piscina.threads;
     this.gone = new Promise((resolve) => {
       this.#worker.once('exit', (code) => {
         resolve();
         this.#end(this.#cause ?? new SilentDeath(`worker exited with code: ${code}`));
       });
     });
-    this.#worker.on('error', (error: unknown) => {
-      this.#cause ??= error instanceof Error ? error : new Error(String(error));
+    this.#worker.prependListener('error', (error: unknown) => {
+      const cause = error instanceof Error ? error : new Error(String(error));
+      // What the module throws when it is loaded ends the thread, too.
+      this.#cause ??=
+        this.ready || STARTING.includes((error as NodeJS.ErrnoException).code ?? '') ? cause : new LoadError(cause.message, { cause });
     });
-    this.#worker.on('message', (message: FromThread) => this.#hear(message));
-    this.#worker.unref();
+    // It is heard of above; without a listener, it would end the process.
+    this.#piscina.on('error', () => {});
   }
 
   /** How many tasks it has: one under way, and those that wait in its port. */
@@ -69,32 +92,28 @@ export class WorkerThread<T> {
 
   /** The task under way, if there is one. */
   get current(): T | undefined {
-    for (const { task } of this.#jobs.values()) return task;
+    for (const { task } of this.#jobs) return task;
     return undefined;
   }
 
   /** Rejects with what the thread died of, or with what the task threw. */
   run<R>(task: T): Promise<R> {
-    const id = this.#count++;
-    // Somebody waits for it: the process stays.
-    this.#worker.ref();
     return new Promise<R>((resolve, reject) => {
-      this.#jobs.set(id, { task, resolve: resolve as (result: never) => void, reject });
-      this.#worker.postMessage({ id, task } satisfies ToThread);
+      const job: Job<T> = { task, reject };
+      this.#jobs.add(job);
+      // It is dying: Piscina would start another thread for it.
+      if (this.#cause !== null) return;
+      this.#piscina.run(task).then(
+        (result) => {
+          this.ready = true;
+          if (this.#jobs.delete(job)) resolve(result as R);
+        },
+        (error: Error) => {
+          // What a thread dies of is told to all of its tasks, once it is gone.
+          if (this.#cause === null && this.#jobs.delete(job)) reject(error);
+        },
+      );
     });
-  }
-
-  #hear(message: FromThread): void {
-    if ('failed' in message) {
-      this.end(new LoadError(message.failed.what));
-      return;
-    }
-    this.ready = true;
-    const job = this.#jobs.get(message.id);
-    this.#jobs.delete(message.id);
-    if (this.#jobs.size === 0) this.#worker.unref();
-    if ('error' in message) job?.reject(unpack(message.error));
-    else job?.resolve(message.result as never);
   }
 
   /** Ends it, whatever it is at. Resolves when it is gone, or when it hangs where nobody can end it; says whether it is gone. */
@@ -105,7 +124,7 @@ export class WorkerThread<T> {
   }
 
   async #terminate(cause: Error): Promise<boolean> {
-    void this.#worker.terminate();
+    void this.#piscina.destroy();
     let timer: NodeJS.Timeout | undefined;
     const hangs = new Promise<false>((resolve) => {
       timer = setTimeout(() => resolve(false), GRACE_MS);
@@ -123,8 +142,9 @@ export class WorkerThread<T> {
   #end(cause: Error): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#cause ??= cause;
     // Only what was under way can be to blame.
-    const [current, ...waiting] = this.#jobs.values();
+    const [current, ...waiting] = this.#jobs;
     this.#jobs.clear();
     current?.reject(cause);
     for (const { reject } of waiting) reject(new SilentDeath(cause.message));

@@ -20,8 +20,6 @@ export function plansFile({ plans_name }: Pick<Plans, 'plans_name'>): string {
 /** How the voxels of a case are stored: ours and nnU-Net's unpacked ones, nnU-Net's of today, and its older archives of both arrays. */
 export type ArrayFormat = 'npy' | 'b2nd' | 'npz';
 
-export const ARRAY_FORMATS: readonly ArrayFormat[] = ['npy', 'b2nd', 'npz'];
-
 /** The files of one stored case; in an archive, both arrays are in one. */
 export function caseFiles(dir: string, id: string, format: ArrayFormat = 'npy'): { data: string; segmentation: string; sidecar: string } {
   return {

@@ -9,7 +9,7 @@ import { faultOf, shown } from '../common/options.ts';
 import { byName, list, object, oneOf, text, that, wholeNumber } from '../common/schemas.ts';
 import type { LargestBlock } from '../formats/b2nd/head.ts';
 import { isWide, type Labels } from '../raw/labels.ts';
-import { ARRAY_FORMATS, type ArrayFormat } from './file-names.ts';
+import type { ArrayFormat } from './file-names.ts';
 import { anyText, coverage, hash, labels, shape, spacing, storedFile, writtenOptions } from './file-schemas.ts';
 import type { Coverage, Sidecar, StoredFile } from './sidecar.ts';
 
@@ -35,9 +35,9 @@ export interface StoreIndex {
   channels: string[];
   labels: Labels;
   labelDtype: 'int8' | 'int16';
-  /** How the voxels are stored. Default: npy. */
+  /** Of a folder of nnU-Net's: how the voxels are stored. Ours are .npy. */
   arrays?: ArrayFormat;
-  /** Of all .b2nd files, where there are any: how much memory it takes to read them. */
+  /** Of its .b2nd files: how much memory it takes to read them. */
   largestBlock?: LargestBlock;
   /** What the cases were written with, for a person to read. */
   options: unknown;
@@ -103,8 +103,6 @@ const INDEX = object({
   channels: list(anyText()),
   labels: labels(),
   labelDtype: oneOf(['int8', 'int16']),
-  arrays: v.optional(oneOf(ARRAY_FORMATS)),
-  largestBlock: v.optional(object({ bytes: wholeNumber(0, 2 ** 53 - 1), channels: wholeNumber(1, 2 ** 16) })),
   options: writtenOptions(),
   optionsHash: anyText(),
   configuration: v.nullable(text()),
@@ -142,6 +140,5 @@ export function parseIndex(path: string, content: string): StoreIndex {
   if (channels.length === 0) throw new StoreError(path, 'the store has 0 channels', AGAIN);
   const odd = cases.findIndex(({ locations }) => locations.length !== labels.classes.length);
   if (odd >= 0) throw new StoreError(path, `cases[${odd}].locations: there is not one for each class of \`labels\``, AGAIN);
-  if (index.arrays === 'b2nd' && index.largestBlock === undefined) throw new StoreError(path, 'largestBlock: it is missing', AGAIN);
   return index;
 }

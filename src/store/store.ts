@@ -8,7 +8,7 @@ import { checkPath } from '../common/names.ts';
 import type { Plans } from '../plans/plans.ts';
 import { readPlans } from '../plans/plans-file.ts';
 import type { LabelClass } from '../raw/labels.ts';
-import { type ArrayFormat, caseFiles, INDEX_FILE } from './file-names.ts';
+import { caseFiles, INDEX_FILE } from './file-names.ts';
 import { readNnunetFolder, someNnunetCases } from './nnunet/folder.ts';
 import { readSidecarFile, type Sidecar } from './sidecar.ts';
 import { contentHash, indexChecksum, parseIndex, readIndex, type StoredCase, type StoreIndex } from './store-index.ts';
@@ -150,7 +150,7 @@ export async function openStore(dir: string): Promise<Store> {
   const checksum = await hasher();
   if (indexChecksum(checksum, index) !== index.xxh64)
     throw new StoreError(path, 'its contents do not match its checksum', 'Run `voxfeed preprocess` again; it writes the index anew');
-  await Promise.all(index.cases.map((entry) => checkFiles(dir, entry, index.arrays)));
+  await Promise.all(index.cases.map((entry) => checkFiles(dir, entry)));
   // Damaged plans are no concern of those who give patch and batch size themselves.
   const plans = index.plans === null ? null : await readPlans(join(dir, index.plans)).catch((error: Error) => error);
   const readSidecar = (caseNumber: number): Sidecar => readSidecarFile(caseFiles(dir, index.cases[caseNumber].id).sidecar, checksum);
@@ -158,8 +158,8 @@ export async function openStore(dir: string): Promise<Store> {
   return new Store({ dir, aboutDir: dir, index, plans, sidecarDir: dir, readSidecar, mend }, checksum);
 }
 
-async function checkFiles(dir: string, entry: StoredCase, arrays: ArrayFormat | undefined): Promise<void> {
-  const paths = caseFiles(dir, entry.id, arrays);
+async function checkFiles(dir: string, entry: StoredCase): Promise<void> {
+  const paths = caseFiles(dir, entry.id);
   const { data, segmentation } = entry.files;
   const expected: [string, number | null][] = [
     [paths.data, data.bytes],

@@ -29,7 +29,7 @@ export async function verifyStore(dir: string, onProgress: (done: number, total:
   for (const [name, expected] of beside) damaged.push(...(await checkFile(join(dir, name), expected)));
   for (const [done, entry] of index.cases.entries()) {
     onProgress(done, index.cases.length);
-    const paths = caseFiles(dir, entry.id, index.arrays);
+    const paths = caseFiles(dir, entry.id);
     damaged.push(
       ...(await checkFile(paths.data, entry.files.data)),
       ...(await checkFile(paths.segmentation, entry.files.segmentation)),

@@ -70,7 +70,7 @@ function readBytes(
       shape,
       dtype,
       block: blockOf(array.head),
-      bytes: new DenseReader(blockBytes).read(array, { lower: [0, 0, 0, 0], upper: array.grid.shape }),
+      bytes: denseReader(blockBytes).read(array, { lower: [0, 0, 0, 0], upper: array.grid.shape }),
     };
   }
   if (format === 'npz') {
@@ -87,6 +87,14 @@ function readBytes(
   const bytes = new Uint8Array(fstatSync(fd).size - offset);
   readExactly(file, exactly(path, bytes, voxels(shape) * DTYPES[dtype]), 0, bytes.length, offset);
   return { shape, dtype, bytes };
+}
+
+/** One of this thread's, for blocks up to its size: a memory is not given back before somebody collects garbage. */
+let kept: { blockBytes: number; reader: DenseReader } | undefined;
+
+function denseReader(blockBytes: number): DenseReader {
+  if (kept === undefined || kept.blockBytes < blockBytes) kept = { blockBytes, reader: new DenseReader(blockBytes) };
+  return kept.reader;
 }
 
 function exactly(path: string, bytes: Uint8Array, length: number): Uint8Array {

@@ -2,7 +2,7 @@ import type { MessagePort, Worker } from 'node:worker_threads';
 import { type Remote, wrap } from 'comlink/dist/esm/comlink.mjs';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { ClosedError, GpuError, type PackedError, unpack } from '../common/errors.ts';
-import { keepReplacedCode, startThread } from '../common/worker-file.ts';
+import { keepReplacedCode, noThreads, startThread } from '../common/worker-file.ts';
 import type { PatchLoader } from '../loader/loader.ts';
 import { share } from '../loader/share.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -60,7 +60,7 @@ export class Trainer implements AsyncDisposable {
     keepReplacedCode();
     const worker = startThread('trainer-worker', { workerData, transferList: [batches] });
     const death = new Promise<never>((_, reject) => {
-      worker.on('error', reject);
+      worker.on('error', (error: Error) => reject(noThreads(error)));
       worker.on('exit', (code) =>
         reject(new GpuError('trainer', `its thread ended with status ${code}`, 'Continue from the last checkpoint')),
       );

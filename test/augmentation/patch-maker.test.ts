@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { affineMatrix } from '../../src/augmentation/affine.ts';
 import { cropOf } from '../../src/augmentation/crop-size.ts';
@@ -11,6 +13,7 @@ import { warpLabels } from '../../src/augmentation/warp/labels.ts';
 import { AXES, type Axis, type Box, patchOf, type Triple, triple, voxels } from '../../src/common/geometry.ts';
 import { Draws } from '../../src/common/random.ts';
 import { makePatch } from '../fixtures/patch-maker.ts';
+import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 
 const SHAPE: Triple = [21, 34, 27];
 const draws = new Draws(3, 1, 4);
@@ -112,7 +115,8 @@ it.each(['border', 'reflection'] as const)('a patch that reaches beyond its crop
 it('foreground is what the target holds in the end, also after a transform of the user, chosen or not', async () => {
   const { loadCustomSteps } = await import('../../src/augmentation/options.ts');
   const source = 'export default { apply: ({ target }, _, { label }) => void target.fill(label) };';
-  const module = `data:text/javascript,${encodeURIComponent(source)}`;
+  const module = join(temporaryFolder(), 'labels.mjs');
+  writeFileSync(module, source);
   const applied = { drawn: {} };
   for (const [label, chosen] of [
     [0, false],

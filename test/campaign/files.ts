@@ -13,12 +13,15 @@ import { LOADER_OPTIONS } from '../../src/loader/options/table.ts';
 import { defaultConfiguration, readPlans, resolveConfiguration } from '../../src/plans/plans-file.ts';
 import { FINGERPRINT_CACHE, readFingerprint } from '../../src/preprocessing/fingerprint-cache.ts';
 import { openRawDataset } from '../../src/raw/raw-dataset.ts';
+import { type ArrayFormat, caseFiles } from '../../src/store/file-names.ts';
 import { openPreviousStage } from '../../src/store/previous-stage.ts';
 import { readSplits } from '../../src/store/splits.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { storeConfiguration } from '../../src/store/store-configuration.ts';
 import { verifyStore } from '../../src/store/verify.ts';
+import { readArray } from '../../src/store/whole-array.ts';
 import { readCheckpoint, readNumbers } from '../../src/training/checkpoint.ts';
+import { nnunetFolderOf } from '../fixtures/nnunet-folder.ts';
 import { type Damage, damageBytes, damageJson, damages } from './damage.ts';
 import type { Subject } from './subject.ts';
 import { type Campaign, wrongWith } from './tally.ts';
@@ -55,7 +58,13 @@ async function targetsOf({ raw, store, state, augmentation, model }: Subject): P
   const [first] = (await openRawDataset(raw)).cases;
   const { settings } = unpack(unpack(readFileSync(cached)).content);
   const fingerprint = await readFingerprint(dirname(cached), first, settings);
+  const [blocks, archives] = (['b2nd', 'npz'] as const).map((format) => nnunetFolderOf(opened, join(dirname(raw), format), format));
+  for (const folder of [blocks, archives]) await verifyStore(folder);
   return [
+    nnunetTarget("nnU-Net's image (.b2nd)", join(blocks, 'a.b2nd'), 'b2nd'),
+    nnunetTarget("nnU-Net's labels (.b2nd)", join(blocks, 'a_seg.b2nd'), 'b2nd'),
+    nnunetTarget("nnU-Net's properties (.pkl)", join(blocks, 'a.pkl'), 'b2nd'),
+    nnunetTarget("nnU-Net's archive (.npz)", join(archives, 'a.npz'), 'npz'),
     { what: 'dataset.json', path: join(raw, 'dataset.json'), damage: json, use: async () => void (await openRawDataset(raw)) },
     {
       what: 'plans',
@@ -152,6 +161,24 @@ async function targetsOf({ raw, store, state, augmentation, model }: Subject): P
       use: async () => void (await openPreviousStage(beside, opened)),
     },
   ];
+}
+
+/** A file of a folder that was verified: whoever reads it refuses it, or `verify` says that it is another. */
+function nnunetTarget(what: string, path: string, format: ArrayFormat): Target {
+  const [folder, intact] = [dirname(path), readFileSync(path)];
+  return {
+    what,
+    path,
+    damage: damageBytes,
+    use: async () => {
+      const { data, segmentation } = caseFiles(folder, 'a', format);
+      use(await openStore(folder));
+      readArray(data, format, 'data');
+      readArray(segmentation, format, 'seg');
+      const { damaged } = await verifyStore(folder);
+      return damaged.some((damage) => damage.path === path) || intact.equals(readFileSync(path)) ? null : 'verify finds nothing';
+    },
+  };
 }
 
 /** What a loader asks of a store when it is made. */

@@ -156,7 +156,7 @@ describe('threads that the system does not give', () => {
       `await PatchLoader.create({ store, patchSize: [8, 8, 8], batchSize: 2, workers: 40 }).catch((error) => console.log(error.message));`,
       'ulimit -n 100;',
     );
-    expect(stdout).toMatch(/^workers: the system starts no more threads \(.*\)\. Use fewer `workers`, or raise the limit/);
+    expect(stdout).toMatch(/^workers: the system starts no more threads \(.*\)\. Use fewer `workers`, or raise its limits/);
   });
 
   it('are an error of the stream, too, once no worker is left', () => {

@@ -1,14 +1,18 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { OptionError, StateError } from '../../src/common/errors.ts';
+import { voxels } from '../../src/common/geometry.ts';
+import { type Dtype, encodeNpyHeader } from '../../src/formats/npy.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
 import type { LoaderOptions } from '../../src/loader/options/options.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import { openStore } from '../../src/store/store.ts';
-import { loaderFixture } from '../fixtures/loader.ts';
+import { loaderFixture, SHAPES } from '../fixtures/loader.ts';
 import { writePlans } from '../fixtures/plans.ts';
 import { writePrevious } from '../fixtures/previous-stage.ts';
 import { makeRawDataset, randomCase } from '../fixtures/raw-dataset.ts';
+import { makeStore } from '../fixtures/store.ts';
 import { streamHashes, undisturbedHashes } from '../fixtures/stream.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 
@@ -49,6 +53,29 @@ describe('a cascade', () => {
     const expected = await undisturbedHashes({ ...augmented, workers: 1, cacheBytes: 0 }, 6);
     expect(await undisturbedHashes(augmented, 6)).toEqual(expected);
     expect(new Set(expected).size).toBe(6);
+  });
+
+  it('reads uint8 labels above 127 as what they are', async () => {
+    const labels = { background: 0, one: 1, high: 200 };
+    const wide = await makeStore(join(dir, 'wide'), { shapes: SHAPES, labels, label: (_, z, y) => (z > 4 && y > 5 ? 200 : 0) });
+    const stage = (name: string, dtype: Dtype, made: (labels: number[]) => Uint8Array | Int16Array): string => {
+      const folder = join(dir, name);
+      mkdirSync(folder);
+      for (const { id, shape } of wide.cases) {
+        const previous = made(Array.from({ length: voxels(shape) }, (_, i) => (i % 7 < 3 ? 200 : 1)));
+        writeFileSync(join(folder, `${id}.npy`), Buffer.concat([encodeNpyHeader(dtype, shape), new Uint8Array(previous.buffer)]));
+      }
+      return folder;
+    };
+    const [narrow, known] = [
+      stage('bytes', '|u1', (labels) => Uint8Array.from(labels)),
+      stage('words', '<i2', (labels) => Int16Array.from(labels)),
+    ];
+    for (const augmentation of ['none', 'default'] as const) {
+      const wanted = { ...options, store: wide, augmentation };
+      const expected = await undisturbedHashes({ ...wanted, previousStage: known }, 6);
+      expect(await undisturbedHashes({ ...wanted, previousStage: narrow }, 6)).toEqual(expected);
+    }
   });
 
   it('goes into states, which know the previous stage by its labels', async () => {

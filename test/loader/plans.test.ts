@@ -179,7 +179,7 @@ describe('a state', () => {
     await using loader = await PatchLoader.create({ store, config: '2d', workers: 1 });
     await expect(PatchLoader.create({ store, state: loader.state(), config: '3d_fullres', workers: 1 })).rejects.toMatchObject({
       name: 'StateError',
-      what: 'it was saved with patchSize [7,8], the options say [4,5,6]',
+      what: 'it was saved with config "2d", the options say "3d_fullres"',
     });
   });
 

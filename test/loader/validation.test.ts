@@ -275,8 +275,8 @@ describe('options', () => {
     await expect(PatchLoader.create({ ...VALIDATED, ...wrong })).rejects.toMatchObject({ name: 'OptionError', ...error });
   });
 
-  it('that ask for a fold of a store without splits are refused', async () => {
-    const bare = await makeStore(join(dir, 'bare'), { shapes: SHAPES });
+  it('that ask for a fold of a store without splits, and with too few cases for five, are refused', async () => {
+    const bare = await makeStore(join(dir, 'bare'), { shapes: SHAPES.slice(0, 4) });
     await expect(PatchLoader.create({ ...options, store: bare, fold: 0 })).rejects.toMatchObject({
       name: 'DatasetError',
       where: join(bare.dir, 'splits_final.json'),

@@ -6,7 +6,7 @@ beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'
 afterEach(() => void vi.useRealTimers());
 
 /** A watchdog over one thread, whose task and progress the test sets. */
-function watched(seconds: number) {
+function watched(seconds: number, patience?: () => number) {
   const ended: Error[] = [];
   const state = { task: undefined as object | undefined, beats: 0 };
   const thread = {
@@ -16,7 +16,7 @@ function watched(seconds: number) {
     gone: Promise.resolve(),
     end: async (cause: Error) => ended.push(cause) > 0,
   } as unknown as WorkerThread<object>;
-  const watchdog = new Watchdog(seconds, new Set([thread]), () => state.beats);
+  const watchdog = new Watchdog(seconds, new Set([thread]), () => state.beats, patience);
   watchdog.begin();
   return { ended, state };
 }
@@ -54,6 +54,15 @@ describe('a task', () => {
     vi.advanceTimersByTime(1000);
     expect(ended).toEqual([]);
     vi.restoreAllMocks();
+  });
+
+  it('may have a patience of its own', () => {
+    const { ended, state } = watched(120, () => 300);
+    state.task = {};
+    vi.advanceTimersByTime(299_000);
+    expect(ended).toEqual([]);
+    vi.advanceTimersByTime(3000);
+    expect(ended[0].message).toBe('it made no progress for 300 s');
   });
 
   it('may stand still for ever with 0 seconds', () => {

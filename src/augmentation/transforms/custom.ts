@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { OptionError, VoxfeedError } from '../../common/errors.ts';
 import type { Axis } from '../../common/geometry.ts';
 import { type Triple, voxels } from '../../common/geometry.ts';
-import type { OptionTable } from '../../common/options.ts';
+import { checkValue, type OptionTable } from '../../common/options.ts';
 import type { Draws } from '../../common/random.ts';
 import { that } from '../../common/schemas.ts';
 import type { PatchContext, StepOf, Transform } from '../transform.ts';
@@ -68,6 +68,7 @@ const loaded = new Map<string, CustomTransform>();
  */
 export async function loadCustom(module: string): Promise<void> {
   if (loaded.has(module)) return;
+  checkValue(OPTIONS.module.schema, module, name(module));
   const url = module.startsWith('file:') ? module : pathToFileURL(resolve(module)).href;
   let transform: Partial<CustomTransform> | undefined;
   try {

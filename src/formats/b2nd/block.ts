@@ -40,6 +40,10 @@ export class BlockDecoder {
       if (length < size) throw damaged(task, 'is cut off');
       return source;
     }
+    if (this.#isZero(task)) {
+      this.#fill(areas[0], size, 0);
+      return areas[0];
+    }
     let at = this.#streams(task);
     for (const { filter, meta } of chunk.filters.toReversed()) {
       const bytes = meta || task.typesize;
@@ -57,13 +61,17 @@ export class BlockDecoder {
   fill(chunk: ChunkHead, typesize: number, pointer: number, size: number): void {
     const { special } = chunk;
     const value = special === SPECIAL.repeated ? chunk.value : special === SPECIAL.nan ? notANumber(typesize) : null;
-    const area = this.#bytes.subarray(pointer, pointer + size);
-    if (value === null || value.every((byte) => byte === 0)) {
-      area.fill(0);
+    if (value === null) {
+      this.#fill(pointer, size, 0);
       return;
     }
-    area.set(value);
-    for (let done = value.length; done < size; done *= 2) area.copyWithin(done, 0, Math.min(done, size - done));
+    this.#bytes.set(value, pointer);
+    for (let done = value.length; done < size; done *= 2) this.#copy(pointer, pointer + done, Math.min(done, size - done));
+  }
+
+  /** Zeros are what every filter makes of zeros: most of an image's blocks around the body, and of labels. */
+  #isZero({ chunk, source, length }: BlockTask): boolean {
+    return chunk.streams === 1 && length >= 4 && this.#view.getInt32(source, true) === 0;
   }
 
   /** Decompresses the streams of a block. Returns where they lie, one after the other. */
@@ -82,17 +90,26 @@ export class BlockDecoder {
         // Bytes that are all alike.
         if (held < -255) throw damaged(task, `is filled with ${-held}, which is no byte`);
         if (held < 0 && (from >= end || (this.#bytes[from++] & 1) === 0)) throw damaged(task, 'holds a run of an unknown kind');
-        this.#bytes.fill(-held, to, to + bytes);
+        this.#fill(to, bytes, -held);
         continue;
       }
       if (held > bytes || held > end - from) throw damaged(task, `says that ${held} bytes follow, of ${Math.min(bytes, end - from)}`);
       if (held === bytes) {
         if (count === 1) return from;
-        this.#bytes.copyWithin(to, from, from + bytes);
+        this.#copy(from, to, bytes);
       } else this.#decompress(task, from, held, to, bytes);
       from += held;
     }
     return areas[0];
+  }
+
+  /** By kernels: what typed arrays have for this is slow on shared memory. */
+  #fill(pointer: number, bytes: number, value: number): void {
+    this.#kernels.fillBox({ pointer, row: 0, plane: 0 }, 1, 1, bytes, value);
+  }
+
+  #copy(from: number, to: number, bytes: number): void {
+    this.#kernels.copyBox({ pointer: from, row: 0, plane: 0 }, { pointer: to, row: 0, plane: 0 }, 1, 1, bytes);
   }
 
   #decompress(task: BlockTask, source: number, length: number, target: number, size: number): void {

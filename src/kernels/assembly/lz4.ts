@@ -30,6 +30,20 @@ export function lz4(source: usize, length: usize, target: usize, size: usize): i
   while (from < end) {
     const token = <usize>load<u8>(from++);
     let count = token >> 4;
+    if (count < 15 && (token & 15) < 15 && end - from >= 18 && stop - to >= 34) {
+      // Most are short: they are copied without a look at how long they are.
+      const distance = <usize>load<u16>(from + count);
+      const next = to + count;
+      if (distance >= 16 && distance <= next - target) {
+        v128.store(to, v128.load(from));
+        const back = next - distance;
+        v128.store(next, v128.load(back));
+        store<u16>(next + 16, load<u16>(back + 16));
+        from += count + 2;
+        to = next + (token & 15) + 4;
+        continue;
+      }
+    }
     if (count == 15) {
       let more: usize;
       do {
@@ -39,10 +53,9 @@ export function lz4(source: usize, length: usize, target: usize, size: usize): i
       } while (more == 255);
     }
     if (count > end - from || count > stop - to) return 0;
-    // Sixteen bytes at a time run up to fifteen too far, where there is room.
-    if (end - from >= count + 15 && stop - to >= count + 15)
-      for (let i: usize = 0; i < count; i += 16) v128.store(to + i, v128.load(from + i));
-    else memory.copy(to, from, count);
+    let i: usize = 0;
+    for (const wide = within(count, min(end - from, stop - to)); i < wide; i += 16) v128.store(to + i, v128.load(from + i));
+    for (; i < count; i++) store<u8>(to + i, load<u8>(from + i));
     from += count;
     to += count;
     // The last sequence has literals alone.
@@ -62,22 +75,22 @@ export function lz4(source: usize, length: usize, target: usize, size: usize): i
       } while (more == 255);
     }
     if (count > stop - to) return 0;
-    if (stop - to >= count + 15) repeat(to, distance, count);
-    else for (let i: usize = 0; i < count; i++) store<u8>(to + i, load<u8>(to + i - distance));
+    const wide = within(count, stop - to);
+    i = 0;
+    if (distance >= 16) for (; i < wide; i += 16) v128.store(to + i, v128.load(to + i - distance));
+    else if (wide > 0) {
+      const pattern = i8x16.swizzle(v128.load(to - distance), v128.load(REPEATED + (distance << 4)));
+      for (const step = distance * (16 / distance); i < wide; i += step) v128.store(to + i, pattern);
+    }
+    for (; i < count; i++) store<u8>(to + i, load<u8>(to + i - distance));
     to += count;
   }
   return 0;
 }
 
-/** Goes on at `to` with what lies `distance` bytes before it, `count` bytes and up to fifteen more. */
+/** So many of `count` bytes go sixteen at a time, up to fifteen too many, where there is `room`. */
 // @ts-ignore: a decorator of the compiler
 @inline
-function repeat(to: usize, distance: usize, count: usize): void {
-  if (distance >= 16) {
-    for (let i: usize = 0; i < count; i += 16) v128.store(to + i, v128.load(to + i - distance));
-    return;
-  }
-  const pattern = i8x16.swizzle(v128.load(to - distance), v128.load(REPEATED + (distance << 4)));
-  const step = distance * (16 / distance);
-  for (let i: usize = 0; i < count; i += step) v128.store(to + i, pattern);
+function within(count: usize, room: usize): usize {
+  return room >= count + 15 ? count : room > 15 ? room - 15 : 0;
 }

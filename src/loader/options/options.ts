@@ -45,6 +45,7 @@ interface Decided extends ResolvedSampling {
   /** null: the default. */
   cacheBytes: number | null;
   maxMemoryBytes: number;
+  poison: boolean;
 }
 
 /** Checked options, nothing left open: what the table makes of them, and what they come to on the store. */
@@ -89,6 +90,7 @@ export function resolveOptions(options: LoaderOptions, { previous = null, cases 
     previousHash: previous?.hash ?? null,
     ring: checked.ring ?? null,
     cacheBytes: checked.cacheBytes ?? null,
+    poison: checked.poison ?? process.env.NODE_ENV !== 'production',
     maxMemoryBytes: checked.maxMemoryBytes ?? Math.floor(machineMemory() / 2 / ranks),
   };
 }

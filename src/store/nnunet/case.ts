@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileError, StoreError } from '../../common/errors.ts';
+import { StoreError } from '../../common/errors.ts';
 import { show, type Triple } from '../../common/geometry.ts';
 import type { Checksum } from '../../common/hash.ts';
 import { type LargestBlock, largestBlock } from '../../formats/b2nd/head.ts';
-import { readPickle } from '../../formats/pickle/read-pickle.ts';
 import type { DataMeaning } from '../../raw/dataset-json.ts';
 import { sampleClassLocations } from '../class-locations.ts';
 import { type ArrayFormat, caseFiles } from '../file-names.ts';
@@ -12,7 +10,7 @@ import { type Sidecar, type SourceFile, sidecarChecksum } from '../sidecar.ts';
 import type { StoreIndex } from '../store-index.ts';
 import { readSegmentation } from '../whole-array.ts';
 import { readArrayHead } from './array-head.ts';
-import { type Grid, readLocations, readOrigin } from './properties.ts';
+import { type Grid, readLocations, readOrigin, readProperties } from './properties.ts';
 
 /** A case, read. */
 export interface NnunetCase {
@@ -77,16 +75,4 @@ export function readNnunetCase(
     labelDtype: target.dtype === '|i1' ? 'int8' : 'int16',
     block: largestBlock([image.block, target.block].flatMap((block) => block ?? [])),
   };
-}
-
-function readProperties(path: string): Map<unknown, unknown> {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    throw fileError(path, error);
-  }
-  const properties = readPickle(path, bytes);
-  if (properties instanceof Map) return properties;
-  throw new StoreError(path, 'it holds no dictionary of properties', PREPROCESS);
 }

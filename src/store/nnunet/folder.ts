@@ -79,6 +79,13 @@ export async function someNnunetCases(dir: string): Promise<NnunetCases> {
   );
 }
 
+/** nnU-Net takes every file in a folder of its cases for one of them. @throws StoreError if this is one */
+export async function refuseNnunetFolder(dir: string): Promise<void> {
+  const names = await readdir(dir).catch(() => []);
+  if (names.some((name) => name.endsWith('.pkl')))
+    throw new StoreError(dir, 'nnU-Net preprocessed cases into it, and nothing else may lie there', 'Choose another folder');
+}
+
 /** Those of a folder's folders that nnU-Net preprocessed into. */
 async function foldersWithCases(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);

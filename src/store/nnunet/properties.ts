@@ -1,6 +1,8 @@
-import { StoreError } from '../../common/errors.ts';
+import { readFileSync } from 'node:fs';
+import { fileError, StoreError } from '../../common/errors.ts';
 import { type Box, show, type Triple, transpose, triple } from '../../common/geometry.ts';
 import { NumpyArray } from '../../formats/pickle/numpy-array.ts';
+import { readPickle } from '../../formats/pickle/read-pickle.ts';
 import type { LabelClass } from '../../raw/labels.ts';
 import type { ClassLocations } from '../class-locations.ts';
 import type { Sidecar } from '../sidecar.ts';
@@ -14,6 +16,19 @@ const ACTION = "Run nnU-Net's preprocessing again for this case";
 export interface Grid {
   spacing: readonly number[];
   transpose: Triple;
+}
+
+/** A case's `.pkl`: a dict. @throws StoreError, FileError */
+export function readProperties(path: string): Map<unknown, unknown> {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw fileError(path, error);
+  }
+  const properties = readPickle(path, bytes);
+  if (properties instanceof Map) return properties;
+  throw new StoreError(path, 'it holds no dictionary of properties', ACTION);
 }
 
 /**

@@ -74,7 +74,9 @@ describe('custom', () => {
     ['blob:nodedata:1'],
     ['a\0b'],
     [''],
-  ])('refuses code from elsewhere than a file: %j', (module) => {
+  ])('refuses code from elsewhere than a file: %j', async (module) => {
+    await expect(loadCustom(module)).rejects.toThrow(/is not the path of a module/);
+    expect(globalThis).not.toHaveProperty('ran');
     expect(() => complete(custom, step(module))).toThrow(/module: ".*" is not the path of a module\. Give the path of a file/);
   });
 

@@ -1,6 +1,12 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { type Triple, voxels } from '../../../src/common/geometry.ts';
+import { divide } from '../../../src/formats/b2nd/block-shape.ts';
 import { encodeB2nd } from '../../../src/formats/b2nd/encode-b2nd.ts';
 import type { B2ndArray } from '../../../src/formats/b2nd/encode-chunk.ts';
+import { readArray } from '../../../src/store/whole-array.ts';
+import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
 
 /** Files that python-blosc2 4.14.1 wrote with LZ4HC at level 5, four threads and the one filter that makes them smaller. */
 const LABELS = `
@@ -98,4 +104,50 @@ const CASES: Record<string, [B2ndArray, string]> = {
 
 test.each(Object.entries(CASES))('%s: byte for byte as Blosc writes them', (_, [array, file]) => {
   expect(Buffer.concat(encodeB2nd(array)).toString('hex')).toBe(file.replaceAll('\n', ''));
+});
+
+/** Voxels of many kinds: smooth, whole numbers, zeros, noise, in parts of the volume. */
+function voxelsOf(shape: Triple, channel: number): Float32Array {
+  const [, height, width] = shape;
+  return Float32Array.from({ length: voxels(shape) }, (_, i) => {
+    const [z, y, x] = [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width];
+    const kind = (Math.floor(z / 9) + Math.floor(y / 20) + channel) % 4;
+    return [Math.sin(x / 7) * Math.cos(y / 5 + z), (x + y) % 5, 0, Math.imul(i + 1, 2654435761) / 2 ** 20][kind];
+  });
+}
+
+test.each<[shape: Triple, patch: number[]]>([
+  [
+    [40, 50, 37],
+    [16, 24, 20],
+  ],
+  [
+    [5, 90, 130],
+    [40, 64],
+  ],
+  [
+    [1, 1, 1],
+    [8, 8, 8],
+  ],
+  [
+    [33, 65, 129],
+    [128, 128, 128],
+  ],
+])('%j for patches of %j: the voxels come back, in every channel', (shape, patch) => {
+  const channels = [0, 1].map((channel) => voxelsOf(shape, channel));
+  const labels = Int8Array.from(channels[0], (value) => Math.round(value) & 3);
+  const dir = temporaryFolder();
+  for (const [name, array] of [
+    ['image.b2nd', { channels, shape, dtype: '<f4', division: divide(shape, patch, 4) }],
+    ['labels.b2nd', { channels: [labels], shape, dtype: '<i2', division: divide(shape, patch, 2) }],
+  ] as [string, B2ndArray][]) {
+    writeFileSync(join(dir, name), Buffer.concat(encodeB2nd(array)));
+    const { dtype, data } = readArray(join(dir, name), 'b2nd', 'data');
+    expect(dtype).toBe(array.dtype);
+    expect(Buffer.from(data.buffer)).toEqual(
+      Buffer.concat(
+        array.channels.map((channel) => Buffer.from(dtype === '<f4' ? channel.slice().buffer : Int16Array.from(channel).buffer)),
+      ),
+    );
+  }
 });

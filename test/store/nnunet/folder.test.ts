@@ -4,10 +4,13 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { NumpyArray } from '../../../src/formats/pickle/numpy-array.ts';
 import { readPickle } from '../../../src/formats/pickle/read-pickle.ts';
 import { encodePickle } from '../../../src/formats/pickle/write-pickle.ts';
+import { preprocess } from '../../../src/preprocessing/preprocess.ts';
+import { writeStore } from '../../../src/preprocessing/write-store.ts';
 import type { ArrayFormat } from '../../../src/store/file-names.ts';
 import { openStore, type Store } from '../../../src/store/store.ts';
 import { storeConfiguration } from '../../../src/store/store-configuration.ts';
 import { IDENTIFIER, nnunetFolderOf } from '../../fixtures/nnunet-folder.ts';
+import { makeRawDataset, randomCase } from '../../fixtures/raw-dataset.ts';
 import { makeStore } from '../../fixtures/store.ts';
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
 
@@ -187,6 +190,19 @@ describe("nnU-Net's folder", () => {
       cropBox: { lower: [0, 0, 0], upper: [12, 20, 17] },
       shapeBeforeCrop: [12, 20, 17],
     });
+  });
+});
+
+describe('what would be written into it', () => {
+  it('is refused: nnU-Net takes every file there for a case', async () => {
+    const { dir } = copy();
+    const before = readdirSync(dir);
+    const refusal = { name: 'StoreError', where: dir, action: 'Choose another folder' };
+    const raw = makeRawDataset(join(temporaryFolder(), 'raw'), { cases: [randomCase('a', [5, 6, 7])] });
+    await expect(preprocess(raw, dir)).rejects.toMatchObject(refusal);
+    const content = { name: 'x', channels: ['one'], labels: { background: 0, one: 1 }, cases: [] };
+    await expect(writeStore(dir, content)).rejects.toMatchObject(refusal);
+    expect(readdirSync(dir)).toEqual(before);
   });
 });
 

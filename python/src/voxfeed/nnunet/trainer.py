@@ -14,9 +14,9 @@ from ..errors import StateError
 from ..loader import Loader
 from ..stream import Batch, Stream
 from ..torch import as_dict
+from .folder import previous_stage_of, unpacked_folder
 from .options import Wishes, wishes_of
 from .python_transforms import PythonTransforms
-from .store import make_store, previous_stage_of, wait_for_store
 
 #: Beside a checkpoint: where its streams stand, and what they are made from.
 STATE_ENDING = ".voxfeed.json"
@@ -44,25 +44,24 @@ class TrainerBatches:
 
 def get_dataloaders(trainer: Any) -> tuple[TrainerBatches, TrainerBatches]:
     """In place of the trainer's own: opens the loader, at the epoch that the trainer stands in."""
-    # The trainer reads its data again in its final validation, by a class that its own method would find.
-    from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class
-
-    if trainer.dataset_class is None:
-        trainer.dataset_class = infer_dataset_class(trainer.preprocessed_dataset_folder)
     wishes = wishes_of(trainer)
-    # One rank makes it, which may take longer than the ranks' barriers wait.
-    store = make_store(trainer) if trainer.local_rank == 0 else wait_for_store(trainer)
-    previous = _made_by_the_first(trainer, previous_stage_of)
+    previous = previous_stage_of(trainer)
+    more: dict[str, Any] = {"previousStage": previous} if previous else {}
+    folder = _by_the_first_first(trainer, unpacked_folder)
     training, validation = trainer.do_split()
     epoch = trainer.current_epoch
-    loader = Loader(
-        store,
-        start={"training": epoch * trainer.num_iterations_per_epoch, "validation": epoch * trainer.num_val_iterations_per_epoch},
-        arrays="torch",
-        cases={"training": [str(case) for case in training], "validation": [str(case) for case in validation]},
-        **({"previousStage": previous} if previous else {}),
-        **_ranks(trainer),
-        **wishes.options,
+    # Whoever opens a folder first reads its class locations; the others find them kept.
+    loader = _by_the_first_first(
+        trainer,
+        lambda trainer: Loader(
+            folder,
+            start={"training": epoch * trainer.num_iterations_per_epoch, "validation": epoch * trainer.num_val_iterations_per_epoch},
+            arrays="torch",
+            cases={"training": [str(case) for case in training], "validation": [str(case) for case in validation]},
+            **more,
+            **_ranks(trainer),
+            **wishes.options,
+        ),
     )
     try:
         _compare(trainer, loader)
@@ -72,7 +71,7 @@ def get_dataloaders(trainer: Any) -> tuple[TrainerBatches, TrainerBatches]:
     trainer.voxfeed = loader
     batch = loader.memory["totalBytes"] / 2**20
     how = "on shared memory" if loader.copied is None else f"copied ({loader.copied})"
-    trainer.print_to_log_file(f"voxfeed: seed {wishes.options['seed']}, {batch:.0f} MiB, batches {how}, epoch {epoch}, store {store}")
+    trainer.print_to_log_file(f"voxfeed: seed {wishes.options['seed']}, {batch:.0f} MiB, batches {how}, epoch {epoch}, data {folder}")
     return _as_trainers_take_them(trainer, loader, wishes)
 
 
@@ -98,15 +97,15 @@ def _ranks(trainer: Any) -> dict[str, Any]:
     return {"rank": dist.get_rank(), "worldSize": dist.get_world_size()}
 
 
-def _made_by_the_first(trainer: Any, make: Callable[[Any], Any]) -> Any:
-    """What rank 0 makes and the others find made."""
+def _by_the_first_first(trainer: Any, do: Callable[[Any], Any]) -> Any:
+    """Does it in every process of a machine: in the first one before the others."""
     if not trainer.is_ddp:
-        return make(trainer)
+        return do(trainer)
     import torch.distributed as dist
 
-    made = make(trainer) if trainer.local_rank == 0 else None
+    done = do(trainer) if trainer.local_rank == 0 else None
     dist.barrier()
-    return made if trainer.local_rank == 0 else make(trainer)
+    return done if trainer.local_rank == 0 else do(trainer)
 
 
 def note_oversample(trainer: Any) -> None:

@@ -1,0 +1,78 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PARTIAL } from '../common/atomic-file.ts';
+import { fileError, PlansError, StoreError } from '../common/errors.ts';
+import { makeFolder } from '../common/folders.ts';
+import { xxh64 } from '../common/hash.ts';
+import type { Configuration } from '../plans/plans-file.ts';
+import type { RawDataset } from '../raw/raw-dataset.ts';
+import { caseFiles } from '../store/file-names.ts';
+import type { Reader } from '../store/nnunet/encode-properties.ts';
+import { propertiesPath } from '../store/nnunet/write-case.ts';
+import type { CasePool } from './case-pool.ts';
+import type { CaseTask } from './case-task.ts';
+import type { ChosenPlans } from './choose-plans.ts';
+import { findWritten, type NnunetOptions } from './preprocess-nnunet-case.ts';
+import type { RunOptions } from './run-options.ts';
+
+/** A configuration's folder, and what is to be written there. */
+export interface ConfigurationFolder {
+  configuration: Configuration;
+  dir: string;
+  options: NnunetOptions;
+  optionsHash: string;
+  pending: RawDataset['cases'];
+}
+
+/** @throws StoreError where a file lies in it that this run would not write */
+export async function findFolder(
+  { cases, labels, channels }: RawDataset,
+  datasetDir: string,
+  configuration: Configuration,
+  reader: Reader,
+  { path }: ChosenPlans,
+): Promise<ConfigurationFolder> {
+  const { normalisation, transpose, spacing, resampling, patchSize, dataIdentifier } = configuration;
+  if (dataIdentifier === null || !/^[\w.-]+$/.test(dataIdentifier))
+    throw new PlansError(path, `configuration ${configuration.name}: "data_identifier" names no folder`, 'Write the plans again');
+  const dir = join(datasetDir, dataIdentifier);
+  const voxels = { labels, channels, normalisation, transpose, spacing, resampling, reader };
+  const options: NnunetOptions = { ...voxels, patchSize };
+  // nnU-Net's planners have the same folder, and other patches: any way to divide a file will do for those.
+  const optionsHash = await xxh64(JSON.stringify(voxels));
+  const found = await Promise.all(cases.map((raw) => findWritten(raw, optionsHash, dir)));
+  const action = 'Remove that folder, or choose another one';
+  for (const [i, { id }] of cases.entries()) {
+    if (found[i] === 'another writer') throw new StoreError(dir, `its case ${id} was not written by voxfeed`, action);
+    if (found[i] === 'other options')
+      throw new StoreError(dir, `its case ${id} was written with other options (plans, channels or labels)`, action);
+  }
+  const own = new Set(cases.flatMap(({ id }) => Object.values({ ...caseFiles('', id, 'b2nd'), sidecar: propertiesPath('', id) })));
+  // nnU-Net would take every case that lies there.
+  const other = (await namesIn(dir)).find((name) => !own.has(name) && !name.endsWith(PARTIAL));
+  if (other !== undefined) throw new StoreError(join(dir, other), 'it belongs to no case of the raw data set', 'Remove it');
+  return { configuration, dir, options, optionsHash, pending: cases.filter((_, i) => found[i] !== 'finished') };
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  return readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw fileError(dir, error);
+  });
+}
+
+/** Writes all cases that are not there yet. */
+export async function writeFolders(
+  pool: CasePool,
+  { cases, dir: rawDir }: RawDataset,
+  folders: readonly ConfigurationFolder[],
+  onProgress: RunOptions['onProgress'],
+): Promise<void> {
+  for (const { dir } of folders) await makeFolder(dir);
+  const tasks = folders.flatMap(({ pending, options, optionsHash, dir }) =>
+    pending.map((raw): CaseTask => ({ kind: 'write-nnunet', raw, options, optionsHash, dir })),
+  );
+  const total = folders.length * cases.length;
+  const kept = total - tasks.length;
+  await pool.run<void>(rawDir, tasks, (done) => onProgress?.({ phase: 'preprocess', done: kept + done, total, kept }));
+}

@@ -1,0 +1,44 @@
+import { CaseError } from '../common/errors.ts';
+import { show, type Triple } from '../common/geometry.ts';
+import type { RawCase } from '../raw/raw-dataset.ts';
+import { type CroppedCase, readCase } from '../raw/read-case.ts';
+import type { StoreOptions } from './grid.ts';
+import { normalise } from './normalise.ts';
+import { resampleCase, transposeCase } from './resample-case.ts';
+
+/** A case on the grid of its plans, in their order of axes. */
+export interface PreparedCase extends CroppedCase {
+  /** Of the raw volume, in the same order. */
+  rawSpacing: Triple;
+  /** Of the box that was resampled. */
+  croppedShape: Triple;
+}
+
+/** Raw files on the way to what is stored, in nnU-Net's order: crop, transpose, normalise, resample. @throws CaseError, FileError */
+export async function prepareCase(raw: RawCase, options: StoreOptions): Promise<PreparedCase> {
+  const volumes = transposeCase(await readCase(raw, options.labels), options.transpose);
+  const { spacing: rawSpacing, shape: croppedShape } = volumes;
+  volumes.channels.forEach((channel, i) => {
+    try {
+      normalise(channel, volumes.segmentation, options.normalisation[i]);
+    } catch (error) {
+      throw new CaseError(raw.images[i], (error as Error).message, `Correct the image or the name of channel ${i} in dataset.json`, {
+        cause: error,
+      });
+    }
+  });
+  try {
+    resampleCase(volumes, options.spacing, options.resampling);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new CaseError(
+      raw.images[0],
+      error.message,
+      `Check its spacing ${show(rawSpacing)} and that of the plans ${show(options.spacing)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  return { ...volumes, rawSpacing, croppedShape };
+}
