@@ -7,6 +7,14 @@ const tensors = [
 ];
 const bytes = Buffer.concat(encodeSafetensors(tensors, { format: 'pt' }));
 
+/** A file with this header, and so many bytes of values. */
+function withHeader(header: unknown, values: number): Buffer {
+  const json = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(json.length));
+  return Buffer.concat([length, json, Buffer.alloc(values)]);
+}
+
 test('tensors come back as they were', () => {
   const found = decodeSafetensors(bytes);
   expect([...found.values()]).toEqual(tensors);
@@ -29,6 +37,29 @@ test.each([
   ['half a header', bytes.subarray(0, 40), /ends in its header/],
   ['half of the values', bytes.subarray(0, bytes.length - 4), /ends before its last value/],
   ['no JSON', Buffer.concat([Buffer.from([8, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('nonsense')]), /not JSON/],
+  ['a header that is longer than any', Buffer.concat([Buffer.from('ffffffffffffff7f', 'hex'), bytes.subarray(8)]), /ends in its header/],
+  ['values of another type', withHeader({ a: { dtype: 'F16', shape: [3], data_offsets: [0, 6] } }, 6), /"a" is "F16", not F32/],
+  [
+    'a shape that is no list',
+    withHeader({ a: { dtype: 'F32', shape: 3, data_offsets: [0, 12] } }, 12),
+    /header has a\.shape: 3 is no list/,
+  ],
+  [
+    'a negative size',
+    withHeader({ a: { dtype: 'F32', shape: [-3], data_offsets: [0, 12] } }, 12),
+    /a\.shape\[0\]: -3 is not a whole number/,
+  ],
+  ['values that are too few', withHeader({ a: { dtype: 'F32', shape: [4], data_offsets: [0, 12] } }, 12), /"a" has 3 values, not those/],
+  ['offsets before the beginning', withHeader({ a: { dtype: 'F32', shape: [1], data_offsets: [-4, 0] } }, 4), /a\.data_offsets\[0\]: -4/],
+  [
+    'values that two tensors share',
+    withHeader({ a: { dtype: 'F32', shape: [2], data_offsets: [0, 8] }, b: { dtype: 'F32', shape: [2], data_offsets: [4, 12] } }, 12),
+    /"b" begins at byte 4 of the values, not where the one before it ends, 8/,
+  ],
+  ['values that nobody has', withHeader({ a: { dtype: 'F32', shape: [1], data_offsets: [0, 4] } }, 12), /8 bytes follow its last value/],
+  ['a tensor that is none', withHeader({ a: null }, 0), /header has a: null is no object/],
+  ['a list for a header', withHeader([], 0), /header has header: \[\] is no object/],
 ])('%s is refused', (_, damaged, message) => {
+  expect(() => decodeSafetensors(damaged)).toThrow(RangeError);
   expect(() => decodeSafetensors(damaged)).toThrow(message);
 });

@@ -97,6 +97,17 @@ describe('a fingerprint that was interrupted', () => {
     }
   });
 
+  it('reads a case again of which a bit flipped: plans that follow from it would look like any others', async () => {
+    const { run, result, cached } = await finished();
+    const bytes = readFileSync(cached('b'));
+    for (const at of [40, bytes.length >> 1, bytes.length - 2]) {
+      const damaged = Buffer.from(bytes);
+      damaged[at] ^= 1;
+      writeFileSync(cached('b'), damaged);
+      expect(await run()).toEqual({ result, kept: 3, done: 4 });
+    }
+  });
+
   it('reads a case again of which a file changed', async () => {
     const { raw, run, result } = await finished();
     utimesSync(labelPath(raw, 'b'), 1_800_000_000, 1_800_000_000);

@@ -8,7 +8,7 @@ export default defineConfig({
     // A device lost in one file is not lost in the next.
     isolate: true,
     include: ['test/training/**/*.test.ts'],
-    exclude: ['test/training/prediction/**'],
+    exclude: ['test/training/{prediction,checkpoint}/**'],
     testTimeout: 240_000,
     hookTimeout: 400_000,
   },
