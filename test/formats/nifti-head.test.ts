@@ -27,7 +27,7 @@ describe('the head of a NIfTI file', () => {
   ])('of %s says what the whole file does', async (name, content, voxelBytes, offset) => {
     const path = write(name, content);
     const { shape, spacing } = await readNifti(path);
-    expect(await readNiftiHead(path)).toEqual({ shape, spacing, voxelBytes, offset, fileBytes: statSync(path).size });
+    expect(await readNiftiHead(path)).toEqual({ shape, spacing, channels: 1, voxelBytes, offset, fileBytes: statSync(path).size });
   });
 
   it('is there though only the beginning of a large compressed file is read', async () => {
