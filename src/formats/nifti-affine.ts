@@ -98,10 +98,11 @@ function areSimilar(one: Matrix, other: Matrix): boolean {
 /** The library leaves the qform of NIfTI-2 out, and lets rounding of a half turn end in NaN. */
 function qform({ quatern_b, quatern_c, quatern_d, pixDims, qoffset_x, qoffset_y, qoffset_z }: Header, dialect: Dialect): Matrix {
   // Only b, c and d are stored: a follows from the length 1, which rounding may miss at half a turn.
-  const length = Math.hypot(quatern_b, quatern_c, quatern_d);
-  const halfTurn = 1 - length * length < HALF_TURN[dialect];
+  const squared = quatern_b ** 2 + quatern_c ** 2 + quatern_d ** 2;
+  const halfTurn = 1 - squared < HALF_TURN[dialect];
+  const length = Math.sqrt(squared);
   const [b, c, d] = [quatern_b, quatern_c, quatern_d].map((part) => (halfTurn ? part / length : part));
-  const a = halfTurn ? 0 : Math.sqrt(1 - length * length);
+  const a = halfTurn ? 0 : Math.sqrt(1 - squared);
   const [, width, height, depth] = pixDims.map((size) => Math.abs(size) || 1);
   // pixdim[0] says whether the third axis runs the other way.
   const sizes = [width, height, pixDims[0] < 0 ? -depth : depth];

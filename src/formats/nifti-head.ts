@@ -4,7 +4,7 @@ import { NIFTI1, type NIFTI2, readHeader } from 'nifti-reader-js';
 import { CaseError, fileError } from '../common/errors.ts';
 import { show, type Triple, voxels } from '../common/geometry.ts';
 import { gunzip } from './gunzip.ts';
-import { type Dialect, millimetres } from './nifti-affine.ts';
+import { affineOf, type Dialect, millimetres } from './nifti-affine.ts';
 import type { Numbers } from './nifti-values.ts';
 
 type NumbersConstructor = { new (buffer: ArrayBuffer, offset?: number, length?: number): Numbers; readonly BYTES_PER_ELEMENT: number };
@@ -37,6 +37,8 @@ const FLAT_SPACING = 999;
 export interface NiftiHead {
   shape: Triple;
   spacing: Triple;
+  /** 4×4, voxel index (x, y, z, 1) to millimetres, rows first. */
+  affine: number[][];
   /** Volumes of `shape`, one after the other along the fourth axis. */
   channels: number;
   /** Of all voxels, and of what lies before them. Both are what the file holds, inflated if it is compressed. */
@@ -71,11 +73,18 @@ export async function readNiftiStart(path: string): Promise<Buffer> {
 export async function readHead(path: string, file: FileHandle, dialect: Dialect): Promise<NiftiHead & { header: NIFTI1 | NIFTI2 }> {
   const header = parseHeader(path, await readStart(path, file));
   const { shape, spacing, channels } = geometry(path, header, dialect);
+  const affine = affineOf(header, dialect);
+  if (affine === null)
+    throw new CaseError(
+      path,
+      'the axes of its header are not at right angles, which ITK refuses',
+      'Resample it, correct its sform, or name another reader in dataset.json: "overwrite_image_reader_writer": "NibabelIO"',
+    );
   const { vox_offset: offset } = header;
   if (!Number.isSafeInteger(offset) || offset < EXTENSION_FLAG.first)
     throw new CaseError(path, `its header says that voxels begin at byte ${offset}`, 'Write the file again with a valid header');
   const voxelBytes = channels * voxels(shape) * datatypeOf(path, header).BYTES_PER_ELEMENT;
-  const head = { shape, spacing, channels, voxelBytes, offset, fileBytes: (await file.stat()).size };
+  const head = { shape, spacing, affine, channels, voxelBytes, offset, fileBytes: (await file.stat()).size };
   checkSize(path, head);
   return { header, ...head };
 }

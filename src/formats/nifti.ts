@@ -4,7 +4,7 @@ import { machineMemory, showBytes } from '../common/bytes.ts';
 import { CaseError, fileError, MemoryError } from '../common/errors.ts';
 import { show, type Triple, voxels } from '../common/geometry.ts';
 import { gunzip, gunzipStart } from './gunzip.ts';
-import { affineOf, type Dialect } from './nifti-affine.ts';
+import type { Dialect } from './nifti-affine.ts';
 import { cutOff, datatypeOf, isCompressed, MOST_AT_ONCE, type NiftiHead, readBytes, readHead } from './nifti-head.ts';
 import { type DecodedValues, decodeValues, oddScaling, scalingOf } from './nifti-values.ts';
 
@@ -43,12 +43,10 @@ export async function readNiftiVolumes(path: string, dialect: Dialect = 'itk'): 
   try {
     await using file = await open(path, 'r');
     const { header, ...head } = await readHead(path, file, dialect);
-    const affine = affineOf(header, dialect);
-    if (affine === null) throw skewed(path);
     checkMemory(path, head);
     const whole = await readBytes(file, head.fileBytes);
     const { bytes, odd } = isCompressed(path) ? await inflate(path, whole, head) : { bytes: whole, odd: [] };
-    const { shape, spacing, offset, voxelBytes, fileBytes } = head;
+    const { shape, spacing, affine, offset, voxelBytes, fileBytes } = head;
     if (!isCompressed(path) && fileBytes > offset + voxelBytes) odd.push(following(`${fileBytes - offset - voxelBytes} bytes`));
     const scaling = oddScaling(header, dialect);
     if (scaling !== null) odd.push(scaling);
@@ -63,14 +61,6 @@ export async function readNiftiVolumes(path: string, dialect: Dialect = 'itk'): 
   } catch (error) {
     throw fileError(path, error);
   }
-}
-
-function skewed(path: string): CaseError {
-  return new CaseError(
-    path,
-    'the axes of its header are not at right angles, which ITK refuses',
-    'Resample it, correct its sform, or name another reader in dataset.json: "overwrite_image_reader_writer": "NibabelIO"',
-  );
 }
 
 /** Refuses what no memory could hold: the file, inflated if it is compressed, and its voxels as float32. */
