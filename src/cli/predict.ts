@@ -54,6 +54,7 @@ export const predict = (): TableCommand =>
         const found = await predictor.predict(images, {
           mirror,
           onWindow: (done, total) => progress.show(id, done, total),
+          onNote: (note) => process.stderr.write(`note: ${note}\n`),
         });
         const path = join(out, `${id}${ending}`);
         await writeLabels(path, found, images[0]);

@@ -12,7 +12,7 @@ import { findPlans, makePlans } from './plan-dataset.ts';
 import type { RunOptions } from './run-options.ts';
 
 /** Which plans to follow. */
-interface PlansWish extends Pick<RunOptions, 'onProgress'>, PlanOptions {
+interface PlansWish extends Pick<RunOptions, 'onProgress' | 'strictGeometry' | 'strictVoxels'>, PlanOptions {
   /** The path of a file. */
   plans?: string | undefined;
 }
@@ -30,7 +30,7 @@ export interface ChosenPlans {
  */
 export async function choosePlans(pool: CasePool, dataset: RawDataset, outDir: string, options: PlansWish): Promise<ChosenPlans> {
   if (options.plans !== undefined) return { path: options.plans, plans: await readPlans(options.plans), notes: dataset.notes };
-  const { planner, gpuMemoryGb, onProgress } = options;
+  const { planner, gpuMemoryGb, onProgress, strictGeometry, strictVoxels } = options;
   const found = planner === undefined && gpuMemoryGb === undefined ? await findPlans(outDir) : [];
   if (found.length > 1) throw new OptionError('plans', `${outDir} holds several: ${found.join(', ')}`, 'Say which one to follow');
   if (found.length === 1) {
@@ -38,7 +38,10 @@ export async function choosePlans(pool: CasePool, dataset: RawDataset, outDir: s
     const path = join(outDir, found[0]);
     return { path, plans: await readPlans(path), notes: dataset.notes };
   }
-  const { experiment, notes } = await makePlans(pool, dataset, { outDir, ...given({ planner, gpuMemoryGb, onProgress }) });
+  const { experiment, notes } = await makePlans(pool, dataset, {
+    outDir,
+    ...given({ planner, gpuMemoryGb, onProgress, strictGeometry, strictVoxels }),
+  });
   return { path: join(outDir, plansFile(experiment.plans)), plans: experiment.plans, notes };
 }
 

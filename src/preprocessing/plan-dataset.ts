@@ -10,7 +10,7 @@ import { type CaseFingerprint, type DatasetFingerprint, summariseFingerprints } 
 import { adviseOversampling, type OversamplingAdvice } from '../planning/oversampling-advice.ts';
 import type { Plans } from '../plans/plans.ts';
 import { readPlans } from '../plans/plans-file.ts';
-import { openRawDataset, type RawDataset } from '../raw/raw-dataset.ts';
+import { openRawDataset, type RawDataset, readingOf } from '../raw/raw-dataset.ts';
 import { ADVICE_FILE, DATASET_FILE, FINGERPRINT_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
 import type { Coverage } from '../store/sidecar.ts';
 import { CasePool } from './case-pool.ts';
@@ -68,7 +68,7 @@ export async function planDataset(rawDir: string, options: PlanDatasetOptions = 
   const { cases, fingerprint, experiment, notes } = await makePlans(pool, dataset, options);
   const oversampling = await measureOversampling(pool, dataset, cases, experiment, options);
   if (options.outDir !== undefined) await writeJson(join(options.outDir, ADVICE_FILE), oversampling);
-  return { ...experiment, dataset, fingerprint, oversampling, notes };
+  return { ...experiment, dataset, fingerprint, oversampling, notes: [...notes, ...pool.notes] };
 }
 
 /** Reads all cases, plans, and writes both down where there is a folder for it. */
@@ -78,8 +78,8 @@ export async function makePlans(
   options: PlanDatasetOptions,
 ): Promise<{ cases: CaseFingerprint[]; fingerprint: DatasetFingerprint; experiment: ExperimentPlan; notes: string[] }> {
   const { outDir } = options;
-  const { planner, gpuMemoryGb, onProgress } = options;
-  const cases = await fingerprintCases(pool, dataset, given({ outDir, onProgress }));
+  const { planner, gpuMemoryGb, onProgress, strictGeometry, strictVoxels } = options;
+  const cases = await fingerprintCases(pool, dataset, given({ outDir, onProgress, strictGeometry, strictVoxels }));
   const fingerprint = summariseFingerprints(cases);
   const experiment = planExperiment(fingerprint, dataset, given({ planner, gpuMemoryGb }));
   const notes = [...dataset.notes];
@@ -130,13 +130,15 @@ async function withCustomConfigurations(outDir: string, plans: Plans): Promise<P
 
 async function measureOversampling(
   pool: CasePool,
-  { cases, labels, dir }: RawDataset,
+  dataset: RawDataset,
   fingerprints: readonly CaseFingerprint[],
   { plans, decisions }: ExperimentPlan,
-  { onProgress }: RunOptions,
+  { onProgress, strictVoxels }: RunOptions,
 ): Promise<PlanReport['oversampling']> {
+  const { cases, labels, dir } = dataset;
+  const reading = readingOf(dataset, { strictVoxels });
   const grids = decisions.map(({ patch, spacing }) => ({ transpose: plans.transpose_forward, spacing, patch: patchOf(patch) }));
-  const tasks = cases.map((raw, i): CaseTask => ({ kind: 'coverage', raw, labels, cropBox: fingerprints[i].cropBox, grids }));
+  const tasks = cases.map((raw, i): CaseTask => ({ kind: 'coverage', raw, reading, labels, cropBox: fingerprints[i].cropBox, grids }));
   const measured = await pool.run<Coverage[]>(dir, tasks, (done) =>
     onProgress?.({ phase: 'coverage', done, total: tasks.length, kept: 0 }),
   );

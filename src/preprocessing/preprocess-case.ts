@@ -3,6 +3,7 @@ import type { Triple } from '../common/geometry.ts';
 import { hasher } from '../common/hash.ts';
 import { measureCoverage } from '../planning/coverage.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
+import type { NotedReading } from '../raw/readers.ts';
 import { sampleClassLocations } from '../store/class-locations.ts';
 import { caseFiles } from '../store/file-names.ts';
 import { decodeSidecar, type Sidecar, sidecarChecksum } from '../store/sidecar.ts';
@@ -15,17 +16,15 @@ import { sameSources, statSources } from './sources.ts';
 /**
  * One case from raw files to the store, in nnU-Net's order: crop, transpose, normalise, resample, class locations, write.
  * The sidecar is written last: where it stands, the case is whole.
- * @param patches in three axes; how often random patches of these sizes hold foreground is measured
+ * @param target `patches` in three axes; how often random patches of these sizes hold foreground is measured
  */
 export async function preprocessCase(
   raw: RawCase,
-  options: StoreOptions,
-  optionsHash: string,
-  patches: readonly Triple[],
-  outDir: string,
+  { options, optionsHash, patches, outDir }: { options: StoreOptions; optionsHash: string; patches: readonly Triple[]; outDir: string },
+  reading: NotedReading,
 ): Promise<StoredCase> {
   const sources = await statSources(raw);
-  const { channels, segmentation, shape, spacing, rawSpacing, shapeBeforeCrop, cropBox, affine } = await prepareCase(raw, options);
+  const { channels, segmentation, shape, spacing, rawSpacing, shapeBeforeCrop, cropBox, affine } = await prepareCase(raw, options, reading);
   const classes = sampleClassLocations(segmentation, options.labels.classes);
   const coverage = patches.map((patch) => measureCoverage(segmentation, shape, patch, options.labels.classes));
 

@@ -4,6 +4,7 @@ import { cropVolume } from '../raw/crop.ts';
 import type { Labels } from '../raw/labels.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
 import { readSegmentation } from '../raw/read-case.ts';
+import type { NotedReading } from '../raw/readers.ts';
 import type { Coverage } from '../store/sidecar.ts';
 import { gridShape, type PatchGrid, targetOf } from './grid.ts';
 import { separateAxis } from './resampling/resample-image.ts';
@@ -11,8 +12,14 @@ import { resampleLabels } from './resampling/resample-labels.ts';
 import { transposeVolume } from './transpose.ts';
 
 /** What `measureCoverage` will find on each grid once the case is preprocessed, from its label file alone. */
-export async function coverRaw(raw: RawCase, labels: Labels, cropBox: Box, grids: readonly PatchGrid[]): Promise<Coverage[]> {
-  const { data, shape, spacing } = await readSegmentation(raw, labels);
+export async function coverRaw(
+  raw: RawCase,
+  labels: Labels,
+  cropBox: Box,
+  grids: readonly PatchGrid[],
+  reading: NotedReading,
+): Promise<Coverage[]> {
+  const { data, shape, spacing } = await readSegmentation(raw, labels, reading);
   const cropped = cropVolume(data, shape, cropBox);
   return grids.map((grid) => {
     const own = transpose(spacing, grid.transpose);

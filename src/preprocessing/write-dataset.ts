@@ -6,6 +6,7 @@ import { hasher, xxh64 } from '../common/hash.ts';
 import type { Plans } from '../plans/plans.ts';
 import type { Configuration } from '../plans/plans-file.ts';
 import type { RawCase, RawDataset } from '../raw/raw-dataset.ts';
+import { ENDINGS, type Reading } from '../raw/readers.ts';
 import { DATASET_FILE, FINGERPRINT_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
 import type { StoredFile } from '../store/sidecar.ts';
 import { encodeIndex, labelDtype, parseIndex, type StoredCase } from '../store/store-index.ts';
@@ -26,6 +27,8 @@ export interface StoreRequest {
   configuration: Configuration;
   /** Sizes of patches that may be drawn from it, in three axes. */
   patches: Triple[];
+  /** How its files are read. */
+  reading: Reading;
 }
 
 /**
@@ -37,10 +40,14 @@ export async function writeDataset(
   request: StoreRequest,
   onProgress: RunOptions['onProgress'],
 ): Promise<{ entries: StoredCase[]; written: number; notes: string[]; options: StoreOptions }> {
-  const { dataset, outDir, configuration } = request;
+  const { dataset, outDir, configuration, reading } = request;
   const { labels, channels } = dataset;
   const { normalisation, transpose, spacing, resampling } = configuration;
-  const options: StoreOptions = { labels, channels, normalisation, transpose, spacing, resampling };
+  const other = reading.reader !== ENDINGS[dataset.ending][0];
+  const options: StoreOptions = {
+    ...{ labels, channels, normalisation, transpose, spacing, resampling },
+    ...(other && { reader: reading.reader }),
+  };
   const optionsHash = await xxh64(JSON.stringify(options));
   const { splits, notes } = await chooseSplits(dataset, outDir);
   const { entries, written } = await writeCases(pool, request, options, optionsHash, onProgress);
@@ -68,7 +75,7 @@ export async function writeDataset(
 
 async function writeCases(
   pool: CasePool,
-  { dataset: { cases, dir }, outDir, patches }: StoreRequest,
+  { dataset: { cases, dir }, outDir, patches, reading }: StoreRequest,
   options: StoreOptions,
   optionsHash: string,
   onProgress: RunOptions['onProgress'],
@@ -78,14 +85,14 @@ async function writeCases(
   if (other) {
     throw new StoreError(
       outDir,
-      `its case ${other.id} was written with other options (spacing, normalisation, channels or labels)`,
+      `its case ${other.id} was written with other options (spacing, normalisation, channels, labels or reader)`,
       'Choose another folder, or empty this one',
     );
   }
   const pending = cases.filter((_, i) => finished[i].state !== 'finished');
   await retireIndex(outDir, pending);
   const kept = cases.length - pending.length;
-  const tasks = pending.map((raw): CaseTask => ({ kind: 'write', raw, options, optionsHash, patches, outDir }));
+  const tasks = pending.map((raw): CaseTask => ({ kind: 'write', raw, reading, options, optionsHash, patches, outDir }));
   const written = await pool.run<StoredCase>(dir, tasks, (done) =>
     onProgress?.({ phase: 'preprocess', done: kept + done, total: cases.length, kept }),
   );

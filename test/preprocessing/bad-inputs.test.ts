@@ -13,22 +13,22 @@ import { fileNames, readNpy } from './store-files.ts';
 
 const SHAPE = [4, 5, 6];
 const VOXELS = new Array(120).fill(1);
-/** A quaternion that turns by 90 degrees about z. */
-const TURNED = [0, 0, Math.SQRT1_2] as const;
 
 type Part = 'first channel' | 'second channel' | 'label';
 
 /** What is wrong, with which file of a case, and what is said of it. */
 const WRONG: [string, Part, Partial<NiftiContent>, string][] = [
-  ['4d', 'first channel', { dims: [4, 6, 5, 2, 2] }, 'the image has 4 axes [6, 5, 2, 2]'],
-  ['channel of another direction', 'second channel', { quaternion: TURNED }, 'its origin or direction differs'],
-  ['channel of another origin', 'second channel', { origin: [0, 3, 0] }, 'its origin or direction differs'],
+  [
+    '4d',
+    'first channel',
+    { shape: [8, 5, 6], data: [...VOXELS, ...VOXELS], dims: [4, 6, 5, 4, 2] },
+    'its case holds 3 channels, 2 are named',
+  ],
+  ['5d', 'first channel', { dims: [5, 6, 5, 2, 1, 2] }, 'the image has 5 axes [6, 5, 2, 1, 2]'],
   ['channel of another shape', 'second channel', { shape: [4, 6, 5] }, 'its shape [4, 6, 5]'],
   ['channel of another spacing', 'second channel', { spacing: [2, 1, 1] }, 'its spacing [2, 1, 1]'],
-  ['label of another direction', 'label', { quaternion: TURNED }, 'its origin or direction differs'],
-  ['label of another origin', 'label', { origin: [-2, 0, 0] }, 'its origin or direction differs'],
   ['label of another spacing', 'label', { spacing: [1, 1, 1.5] }, 'its spacing [1, 1, 1.5]'],
-  ['label that is 4d', 'label', { dims: [4, 6, 5, 2, 2] }, 'the image has 4 axes'],
+  ['label that is 4d', 'label', { dims: [4, 6, 5, 2, 2] }, 'it has four axes: 2 volumes along the last'],
   ['spacing of NaN', 'first channel', { spacing: [1, Number.NaN, 1] }, 'the voxel spacing [1, NaN, 1] is not positive'],
   ['spacing of zero', 'first channel', { spacing: [0, 1, 1] }, 'the voxel spacing [0, 1, 1] is not positive'],
 ];

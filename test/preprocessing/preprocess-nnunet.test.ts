@@ -247,11 +247,11 @@ describe('refused', () => {
     await refusal(preprocessForNnunet(raw, out, options)).toThrow(/"regions_class_order" is missing/);
   });
 
-  it('plans of another data set, and a reader that turns images', async () => {
+  it('plans of another data set, and a reader that is not here', async () => {
     const other = prepare({}, { dataset_name: 'Dataset008_Other' });
     await refusal(preprocessForNnunet(other.raw, other.out, other.options)).toThrow(/for Dataset008_Other, not for Dataset007_Test/);
-    const turning = prepare({}, { image_reader_writer: 'NibabelIOWithReorient' });
-    await refusal(preprocessForNnunet(turning.raw, turning.out, turning.options)).toThrow(/read by NibabelIOWithReorient/);
+    const turning = prepare({}, { image_reader_writer: 'Tiff3DIO' });
+    await refusal(preprocessForNnunet(turning.raw, turning.out, turning.options)).toThrow(/read by "Tiff3DIO"/);
   });
 
   it('a case that another preprocessor wrote: it stays as it is', async () => {
