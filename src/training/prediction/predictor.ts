@@ -116,7 +116,7 @@ export class Predictor implements Disposable {
         throw new CaseError(paths[i], (error as Error).message, 'Correct the image', { cause: error });
       }
     }
-    resampleCase(volumes, this.#configuration.spacing, resampling);
+    resampleCase(paths[0], volumes, this.#configuration.spacing, resampling);
     return { volumes, origin };
   }
 
