@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError } from '../common/errors.ts';
+import { ifThere, mapFiles, nullIfDamaged } from '../common/files.ts';
 import { openFolder } from '../common/folders.ts';
 import { patchOf } from '../common/geometry.ts';
 import { checkOptions, type Given, given, type OptionTable } from '../common/options.ts';
@@ -96,18 +97,13 @@ export async function makePlans(
 
 /** The plans files that a folder holds: those that bear the name they say they have. */
 export async function findPlans(dir: string): Promise<string[]> {
-  const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw fileError(dir, error);
-  });
+  const names = (await ifThere(dir, readdir(dir))) ?? [];
   const candidates = names.filter((name) => name.endsWith('.json') && !BESIDE.includes(name)).sort();
-  const found = await Promise.all(
-    candidates.map(async (name) => {
-      const plans = await readPlans(join(dir, name)).catch(() => null);
-      // One of nnU-Net's names is not passed over, even if it is damaged: reading it will say what is wrong.
-      return name.endsWith('Plans.json') || (plans !== null && plansFile(plans) === name) ? [name] : [];
-    }),
-  );
+  const found = await mapFiles(candidates, async (name) => {
+    const plans = await readPlans(join(dir, name)).catch(nullIfDamaged);
+    // One of nnU-Net's names is not passed over, even if it is damaged: reading it will say what is wrong.
+    return name.endsWith('Plans.json') || (plans !== null && plansFile(plans) === name) ? [name] : [];
+  });
   return found.flat();
 }
 
