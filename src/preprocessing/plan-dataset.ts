@@ -68,6 +68,9 @@ export async function planDataset(rawDir: string, options: PlanDatasetOptions = 
   await using pool = new CasePool(workersFor(options, dataset.cases), options.maxMemoryBytes);
   const { cases, fingerprint, experiment, notes } = await makePlans(pool, dataset, options);
   const oversampling = await measureOversampling(pool, dataset, cases, experiment, options);
+  // Intensities of the ignore label are sampled as foreground's, as in nnU-Net: it is here that all of them turn out to be its own.
+  if (notes.length === dataset.notes.length && oversampling.every(({ cases }) => cases.every(({ any }) => any === 0)))
+    notes.push(nothingToLearn(dataset));
   if (options.outDir !== undefined) await writeJson(join(options.outDir, ADVICE_FILE), oversampling);
   return { ...experiment, dataset, fingerprint, oversampling, notes };
 }
@@ -84,8 +87,7 @@ export async function makePlans(
   const fingerprint = summariseFingerprints(cases);
   const experiment = planExperiment(fingerprint, dataset, given({ planner, gpuMemoryGb }));
   const notes = [...dataset.notes];
-  if (Object.keys(fingerprint.foreground_intensity_properties_per_channel).length === 0)
-    notes.push(`no label of ${dataset.dir} holds any foreground: there is nothing to learn from`);
+  if (Object.keys(fingerprint.foreground_intensity_properties_per_channel).length === 0) notes.push(nothingToLearn(dataset));
   if (outDir !== undefined) {
     await writeJson(join(outDir, FINGERPRINT_FILE), fingerprint);
     await copyDescription(dataset, outDir);
@@ -93,6 +95,10 @@ export async function makePlans(
     await writeJson(join(outDir, plansFile(experiment.plans)), experiment.plans);
   }
   return { cases, fingerprint, experiment, notes };
+}
+
+function nothingToLearn({ dir }: RawDataset): string {
+  return `no label of ${dir} holds any foreground: there is nothing to learn from`;
 }
 
 /** The plans files that a folder holds: those that bear the name they say they have. */
