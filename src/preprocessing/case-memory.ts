@@ -1,3 +1,4 @@
+import { mapFiles, nullIfDamaged } from '../common/files.ts';
 import { voxels } from '../common/geometry.ts';
 import { readVolumeHead } from '../raw/read-volumes.ts';
 import type { CaseTask } from './case-task.ts';
@@ -16,12 +17,12 @@ const CHANNELS = { fingerprint: 1, coverage: 0, write: 1, 'write-nnunet': 2 };
  * - one file as it is on disk and inflated;
  * - for nnU-Net, 4 C V for the channels once more, compressed: that may be no less.
  *
- * 0 if a header cannot be read: the worker will say what is wrong with it.
+ * 0 if a header is damaged: the worker will say what is wrong with it.
  */
 export async function caseBytes(task: CaseTask): Promise<number> {
   const { images, label } = task.raw;
   const paths = task.kind === 'coverage' ? [label] : [...images, label];
-  const heads = await Promise.all(paths.map((path) => readVolumeHead(path, task.reading.reader).catch(() => null)));
+  const heads = await mapFiles(paths, (path) => readVolumeHead(path, task.reading.reader).catch(nullIfDamaged));
   if (heads.includes(null)) return 0;
   const known = heads as NonNullable<(typeof heads)[number]>[];
   const [{ shape, spacing }] = known;

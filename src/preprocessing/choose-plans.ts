@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { OptionError, PlansError, StoreError } from '../common/errors.ts';
+import { nullIfDamaged } from '../common/files.ts';
 import { given } from '../common/options.ts';
 import type { PlanOptions } from '../planning/experiment.ts';
 import type { Plans } from '../plans/plans.ts';
@@ -59,7 +60,7 @@ export function configurationFor({ channels, dir }: RawDataset, { path, plans }:
 
 /** Plans follow from channel names and labels: plans that were made for others would be followed in silence. */
 async function checkSameDescription({ channels, labels, dir }: RawDataset, outDir: string): Promise<void> {
-  const before = await readDatasetJson(join(outDir, DATASET_FILE)).catch(() => null);
+  const before = await readDatasetJson(join(outDir, DATASET_FILE)).catch(nullIfDamaged);
   if (before === null || JSON.stringify([before.channels, before.labels]) === JSON.stringify([channels, labels])) return;
   throw new StoreError(
     outDir,

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Packr } from 'msgpackr';
 import { writeAtomic } from '../common/atomic-file.ts';
+import { ifThere } from '../common/files.ts';
 import { xxh64 } from '../common/hash.ts';
 import type { CaseFingerprint } from '../planning/fingerprint.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
@@ -49,12 +50,16 @@ export async function writeFingerprint(
 
 /** null if there is none, or one that is damaged, or made from other files or settings: it is to be made again then. */
 export async function readFingerprint(cacheDir: string, raw: RawCase, settings: string): Promise<FoundFingerprint | null> {
+  const path = cacheFile(cacheDir, raw);
+  const bytes = await ifThere(path, readFile(path));
+  if (bytes === null) return null;
+  const sources = await statSources(raw);
   try {
-    const file: CacheFile = packr.unpack(await readFile(cacheFile(cacheDir, raw)));
+    const file: CacheFile = packr.unpack(bytes);
     if (file.format !== 'voxfeed-fingerprint' || file.version !== 3 || (await xxh64(file.content)) !== file.xxh64) return null;
     const cached: CachedFingerprint = packr.unpack(file.content);
     if (cached.settings !== settings) return null;
-    if (!sameSources(cached.sources, await statSources(raw))) return null;
+    if (!sameSources(cached.sources, sources)) return null;
     const foreground = cached.fingerprint.foreground.map(({ values, counts }) => ({
       values: new Float32Array(copy(values)),
       counts: new Uint32Array(copy(counts)),

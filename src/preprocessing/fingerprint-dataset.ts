@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { mapFiles } from '../common/files.ts';
 import { makeFolder, openFolder, removeEmpty } from '../common/folders.ts';
 import { xxh64 } from '../common/hash.ts';
 import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
@@ -47,7 +48,7 @@ export async function fingerprintCases(
   const settings = await xxh64(JSON.stringify([samples, labels.values, labels.ignore, reading]));
   const cacheDir = outDir === undefined ? null : join(outDir, FINGERPRINT_CACHE);
   const made = cacheDir === null ? [] : await makeFolder(cacheDir);
-  const found = await Promise.all(cases.map((raw) => (cacheDir === null ? null : readFingerprint(cacheDir, raw, settings))));
+  const found = await mapFiles(cases, async (raw) => (cacheDir === null ? null : readFingerprint(cacheDir, raw, settings)));
   const missing = cases.filter((_, i) => found[i] === null);
   const tasks = missing.map((raw): CaseTask => ({ kind: 'fingerprint', raw, reading, labels, samples, settings, cacheDir }));
   const kept = cases.length - tasks.length;

@@ -1,7 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PARTIAL } from '../common/atomic-file.ts';
-import { fileError, PlansError, StoreError } from '../common/errors.ts';
+import { PlansError, StoreError } from '../common/errors.ts';
+import { ifThere, mapFiles } from '../common/files.ts';
 import { makeFolder } from '../common/folders.ts';
 import { xxh64 } from '../common/hash.ts';
 import type { Configuration } from '../plans/plans-file.ts';
@@ -40,7 +41,7 @@ export async function findFolder(
   const options: NnunetOptions = { ...voxels, patchSize };
   // nnU-Net's planners have the same folder, and other patches: any way to divide a file will do for those.
   const optionsHash = await xxh64(JSON.stringify(voxels));
-  const found = await Promise.all(cases.map((raw) => findWritten(raw, optionsHash, dir)));
+  const found = await mapFiles(cases, (raw) => findWritten(raw, optionsHash, dir));
   const action = 'Remove that folder, or choose another one';
   for (const [i, { id }] of cases.entries()) {
     if (found[i] === 'another writer') throw new StoreError(dir, `its case ${id} was not written by voxfeed`, action);
@@ -55,10 +56,7 @@ export async function findFolder(
 }
 
 async function namesIn(dir: string): Promise<string[]> {
-  return readdir(dir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw fileError(dir, error);
-  });
+  return (await ifThere(dir, readdir(dir))) ?? [];
 }
 
 /** Writes all cases that are not there yet. */

@@ -1,5 +1,5 @@
 import { CaseError } from '../common/errors.ts';
-import { show, type Triple } from '../common/geometry.ts';
+import type { Triple } from '../common/geometry.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
 import { type CroppedCase, readCase } from '../raw/read-case.ts';
 import type { NotedReading } from '../raw/readers.ts';
@@ -33,18 +33,6 @@ export async function prepareCase(raw: RawCase, options: StoreOptions, reading: 
       );
     }
   });
-  try {
-    resampleCase(volumes, options.spacing, options.resampling);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new CaseError(
-      raw.images[0],
-      error.message,
-      `Check its spacing ${show(rawSpacing)} and that of the plans ${show(options.spacing)}`,
-      {
-        cause: error,
-      },
-    );
-  }
+  resampleCase(raw.images[0], volumes, options.spacing, options.resampling);
   return { ...volumes, rawSpacing, croppedShape };
 }

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { StoreError } from '../common/errors.ts';
+import { ifThere } from '../common/files.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
 import type { NotedReading } from '../raw/readers.ts';
 import { sampleClassLocations } from '../store/class-locations.ts';
@@ -41,11 +42,7 @@ export type Found = 'absent' | 'outdated' | 'other options' | 'another writer' |
 
 /** Tells whether `preprocessNnunetCase` need not run again: its `.pkl` stands, and neither sources nor sizes of files have changed. */
 export async function findWritten(raw: RawCase, optionsHash: string, dir: string): Promise<Found> {
-  const size = (path: string): Promise<number> =>
-    stat(path).then(
-      (found) => found.size,
-      () => -1,
-    );
+  const size = async (path: string): Promise<number> => (await ifThere(path, stat(path)))?.size ?? -1;
   if ((await size(propertiesPath(dir, raw.id))) < 0) return 'absent';
   const written = readOurs(dir, raw.id);
   if (written === null) return 'another writer';

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { writeAtomic } from '../common/atomic-file.ts';
 import { DatasetError, FileError, fileError, PlansError } from '../common/errors.ts';
+import { ifThere } from '../common/files.ts';
 import { makeFolder, openFolder } from '../common/folders.ts';
 import { checkOptions, type Given, given, type OptionTable } from '../common/options.ts';
 import { that } from '../common/schemas.ts';
@@ -14,7 +15,7 @@ import { refuseNnunetFolder } from '../store/nnunet/folder.ts';
 import { CasePool } from './case-pool.ts';
 import { type ChosenPlans, choosePlans, configurationFor } from './choose-plans.ts';
 import { fingerprintCases } from './fingerprint-dataset.ts';
-import { findFolder, writeFolders } from './nnunet-folders.ts';
+import { type ConfigurationFolder, findFolder, writeFolders } from './nnunet-folders.ts';
 import { checkFolder, writeJson } from './output-folder.ts';
 import { copyDescription } from './plan-dataset.ts';
 import { PREPROCESS_OPTIONS } from './preprocess.ts';
@@ -99,7 +100,8 @@ export async function preprocessForNnunet(
   const reader = plannedReader(chosen.path, chosen.plans, dataset.reader);
   const reading = readingOf(dataset, { reader, strictGeometry, strictVoxels });
   const wanted = withFolder(chosen, options.configs).map((name) => configurationFor(dataset, chosen, name));
-  const folders = await Promise.all(wanted.map((configuration) => findFolder(dataset, dir, configuration, reader, chosen)));
+  const folders: ConfigurationFolder[] = [];
+  for (const configuration of wanted) folders.push(await findFolder(dataset, dir, configuration, reader, chosen));
   const { splits, notes } = await chooseSplits(dataset, dir);
   await writeAbout(pool, dataset, dir, chosen, options);
   if (splits.length > 0) await writeJson(join(dir, SPLITS_FILE), splits);
@@ -168,7 +170,7 @@ async function writeAbout(
 ): Promise<void> {
   await copyDescription(dataset, dir);
   const fingerprint = join(dir, FINGERPRINT_FILE);
-  if ((await stat(fingerprint).catch(() => null)) === null) {
+  if ((await ifThere(fingerprint, stat(fingerprint))) === null) {
     const cases = await fingerprintCases(pool, dataset, { outDir: dir, ...given({ onProgress, strictGeometry, strictVoxels }) });
     await writeJson(fingerprint, summariseFingerprints(cases));
   }
@@ -182,7 +184,7 @@ async function copyLabels({ cases, ending }: RawDataset, datasetDir: string): Pr
   for (const { id, label } of cases) {
     const copy = join(dir, `${id}${ending}`);
     try {
-      const [from, to] = await Promise.all([stat(label), stat(copy).catch(() => null)]);
+      const [from, to] = await Promise.all([stat(label), ifThere(copy, stat(copy))]);
       if (to === null || to.size !== from.size || to.mtimeMs < from.mtimeMs) await writeAtomic(copy, [await readFile(label)]);
     } catch (error) {
       throw fileError(label, error);

@@ -1,6 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError, StoreError } from '../common/errors.ts';
+import { ifThere, mapFiles } from '../common/files.ts';
 import type { Triple } from '../common/geometry.ts';
 import { hasher, xxh64 } from '../common/hash.ts';
 import type { Plans } from '../plans/plans.ts';
@@ -80,7 +81,7 @@ async function writeCases(
   optionsHash: string,
   onProgress: RunOptions['onProgress'],
 ): Promise<{ entries: StoredCase[]; written: number }> {
-  const finished = await Promise.all(cases.map((raw) => findFinished(raw, optionsHash, patches, outDir)));
+  const finished = await mapFiles(cases, (raw) => findFinished(raw, optionsHash, patches, outDir));
   const other = cases.find((_, i) => finished[i].state === 'other options');
   if (other) {
     throw new StoreError(
@@ -103,18 +104,25 @@ async function writeCases(
 /** Takes an index away that lists a case which is about to be written again; cases that are new do not concern it. */
 async function retireIndex(outDir: string, pending: readonly RawCase[]): Promise<void> {
   const path = join(outDir, INDEX_FILE);
-  const ids = await readFile(path, 'utf8')
-    .then((text) => parseIndex(path, text).cases.map(({ id }) => id))
-    .catch(() => null);
-  if (ids === null || pending.some(({ id }) => ids.includes(id)))
+  const index = await ifThere(path, readFile(path, 'utf8'));
+  if (index !== null && pending.some(({ id }) => idsIn(path, index)?.includes(id) ?? true))
     await rm(path, { force: true }).catch((error) => {
       throw fileError(path, error);
     });
 }
 
+/** Null for an index that is damaged: it may list any case. */
+function idsIn(path: string, index: string): string[] | null {
+  try {
+    return parseIndex(path, index).cases.map(({ id }) => id);
+  } catch {
+    return null;
+  }
+}
+
 /** dataset.json and the plans; and the fingerprint, if the plans were made here. */
 async function writeAbout({ dataset, outDir, plans }: StoreRequest): Promise<Record<string, StoredFile>> {
-  const fingerprint = await readFile(join(outDir, FINGERPRINT_FILE)).catch(() => null);
+  const fingerprint = await ifThere(join(outDir, FINGERPRINT_FILE), readFile(join(outDir, FINGERPRINT_FILE)));
   return {
     [DATASET_FILE]: await copyDescription(dataset, outDir),
     [plansFile(plans)]: await writeJson(join(outDir, plansFile(plans)), plans),

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CaseError, CasesError, DatasetError, fileError, type VoxfeedError } from '../common/errors.ts';
+import { ifThere } from '../common/files.ts';
 import { checkPath, foldedName, nameFault } from '../common/names.ts';
 import { given, shown } from '../common/options.ts';
 import { readNiftiHead } from '../formats/nifti-head.ts';
@@ -66,7 +67,7 @@ async function checkListed(path: string, listed: NonNullable<DatasetDescription[
         new CaseError(path, `the label of case ${id} would be stored in the same file as case ${id}_seg`, 'Rename one of the two'),
       );
     for (const file of [...images, label]) {
-      const found = await stat(file).catch(() => null);
+      const found = await ifThere(file, stat(file));
       if (found === null) errors.push(new CaseError(file, `case ${id} lists it, but there is no such file`, `Correct ${path}`));
     }
   }

@@ -134,7 +134,7 @@ export class Predictor implements Disposable {
         throw new CaseError(paths[i] ?? paths[0], (error as Error).message, 'Correct the image', { cause: error });
       }
     }
-    resampleCase(volumes, this.#configuration.spacing, resampling);
+    resampleCase(paths[0], volumes, this.#configuration.spacing, resampling);
     return { volumes, origin };
   }
 
