@@ -8,7 +8,7 @@ import { endWorkers } from './deaths.ts';
 import { fuzzFiles } from './files.ts';
 import { killRuns } from './kills.ts';
 import { makeSubject } from './subject.ts';
-import { closePipes, injectErrors, limitResources } from './system.ts';
+import { closePipes, fillDisks, injectErrors, limitGroups, limitResources } from './system.ts';
 import { type Campaign, type Row, showRows, within } from './tally.ts';
 
 // Everything that can go wrong around voxfeed, in as much of it as there is time for. `--minutes N` (default 15; 1 is what CI runs),
@@ -47,9 +47,11 @@ try {
     ],
     ['kills', 0.1, (campaign) => killRuns(campaign, subject, 1000)],
     ['deaths', 0.1, (campaign) => endWorkers(campaign, subject, 1000)],
-    ['pipes', 0.05, (campaign) => closePipes(campaign, subject)],
-    ['errors', 0.1, (campaign) => injectErrors(campaign, subject)],
-    ['limits', 0.05, (campaign) => limitResources(campaign, subject)],
+    ['pipes', 0.02, (campaign) => closePipes(campaign, subject)],
+    ['errors', 0.08, (campaign) => injectErrors(campaign, subject)],
+    ['limits', 0.03, (campaign) => limitResources(campaign, subject)],
+    ['disks', 0.03, (campaign) => fillDisks(campaign, subject)],
+    ['groups', 0.04, (campaign) => limitGroups(campaign, subject)],
   ];
   const chosen = parts.filter(([name]) => values.only === undefined || values.only === name);
   const whole = chosen.reduce((sum, [, share]) => sum + share, 0);

@@ -55,7 +55,7 @@ function count(row: ReturnType<Campaign['row']>, ended: Ended, how: string, furt
   else row.refused++;
 }
 
-/** Limits: descriptors, address space, file size; and as root control groups, and a disk that fills up. */
+/** Limits of descriptors, address space, file size and stack. */
 export async function limitResources(campaign: Campaign, { raw, store }: Subject): Promise<void> {
   const out = join(campaign.dir, 'limited');
   const preprocess = ['preprocess', raw, out, '--workers', '2'];
@@ -68,12 +68,13 @@ export async function limitResources(campaign: Campaign, { raw, store }: Subject
       rmSync(out, { recursive: true, force: true });
       count(row, await runCommand(words, within(`ulimit ${limit}`)), `ulimit ${limit}`);
     }
-  if (process.getuid?.() !== 0) return void console.log('not root: control groups and full disks are left out');
-  await fillDisk(campaign, raw, store);
-  await limitGroup(campaign, [preprocess, bench], out);
 }
 
-async function fillDisk(campaign: Campaign, raw: string, store: string): Promise<void> {
+const isRoot = process.getuid?.() === 0;
+
+/** Disks of all sizes, for root. */
+export async function fillDisks(campaign: Campaign, { raw, store }: Subject): Promise<void> {
+  if (!isRoot) return void console.log('not root: full disks are left out');
   const disk = join(campaign.dir, 'disk');
   mkdirSync(disk, { recursive: true });
   const expected = JSON.stringify(contents(store));
@@ -93,12 +94,18 @@ async function fillDisk(campaign: Campaign, raw: string, store: string): Promise
   }
 }
 
-/** A limit on the group above the one that the process is in. */
-async function limitGroup(campaign: Campaign, commands: string[][], out: string): Promise<void> {
+/** Limits on the group above the one that the process is in, for root. */
+export async function limitGroups(campaign: Campaign, { raw, store }: Subject): Promise<void> {
+  if (!isRoot) return void console.log('not root: control groups are left out');
+  const out = join(campaign.dir, 'grouped');
+  const commands = [
+    ['preprocess', raw, out, '--workers', '2'],
+    ['bench', store, '--batches', '2', '--workers', '2'],
+  ];
   const row = campaign.row('control groups above (memory, processes)');
   for (const [controller, file, limits] of [
     ['memory', 'memory.limit_in_bytes', [300, 500, 900].map((megabytes) => megabytes * 1024 ** 2)],
-    ['pids', 'pids.max', [16, 20, 24, 40]],
+    ['pids', 'pids.max', [14, 16, 20]],
   ] as const) {
     const parent = `/sys/fs/cgroup/${controller}/voxfeed-campaign`;
     const child = join(parent, 'task');
