@@ -1,6 +1,7 @@
 import { pack } from '../src/common/errors.ts';
 import { fingerprintCase } from '../src/planning/fingerprint.ts';
 import type { CaseAnswer, CaseTask } from '../src/preprocessing/case-task.ts';
+import { findFaults } from '../src/preprocessing/find-faults.ts';
 import { writeFingerprint } from '../src/preprocessing/fingerprint-cache.ts';
 import { preprocessCase } from '../src/preprocessing/preprocess-case.ts';
 import { preprocessNnunetCase } from '../src/preprocessing/preprocess-nnunet-case.ts';
@@ -25,6 +26,8 @@ async function work(task: CaseTask): Promise<unknown> {
       if (task.cacheDir !== null) await writeFingerprint(task.cacheDir, task.raw, task.settings, sources, fingerprint);
       return fingerprint;
     }
+    case 'check':
+      return findFaults(task.raw, task.labels);
     case 'coverage':
       return coverRaw(task.raw, task.labels, task.cropBox, task.grids);
     case 'write':

@@ -7,6 +7,7 @@ import type { NnunetOptions } from './preprocess-nnunet-case.ts';
 
 /** What a preprocess worker is asked to do with one case. */
 export type CaseTask =
+  | { kind: 'check'; raw: RawCase; labels: Labels }
   | { kind: 'fingerprint'; raw: RawCase; labels: Labels; samples: number; settings: string; cacheDir: string | null }
   | { kind: 'coverage'; raw: RawCase; labels: Labels; cropBox: Box; grids: PatchGrid[] }
   | { kind: 'write'; raw: RawCase; options: StoreOptions; optionsHash: string; patches: Triple[]; outDir: string }
