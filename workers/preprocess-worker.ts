@@ -1,6 +1,7 @@
 import { pack } from '../src/common/errors.ts';
 import { fingerprintCase } from '../src/planning/fingerprint.ts';
 import type { CaseAnswer, CaseTask } from '../src/preprocessing/case-task.ts';
+import { findFaults } from '../src/preprocessing/find-faults.ts';
 import { writeFingerprint } from '../src/preprocessing/fingerprint-cache.ts';
 import { preprocessCase } from '../src/preprocessing/preprocess-case.ts';
 import { preprocessNnunetCase } from '../src/preprocessing/preprocess-nnunet-case.ts';
@@ -31,6 +32,8 @@ async function work(task: CaseTask, reading: NotedReading): Promise<unknown> {
       }
       return fingerprint;
     }
+    case 'check':
+      return findFaults(task.raw, task.labels, reading);
     case 'coverage':
       return coverRaw(task.raw, task.labels, task.cropBox, task.grids, reading);
     case 'write':

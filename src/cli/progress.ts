@@ -1,6 +1,7 @@
 import type { Progress } from '../preprocessing/run-options.ts';
 
 const PHASES: Record<Progress['phase'], string> = {
+  verify: 'checking cases',
   fingerprint: 'reading cases',
   coverage: 'measuring labels',
   preprocess: 'writing cases',

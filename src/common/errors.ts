@@ -41,7 +41,7 @@ export class CaseError extends VoxfeedError {
   static override readonly code = 'VOXFEED_BAD_CASE';
 }
 
-/** Several cases that cannot be used; `errors` has one error each. */
+/** Several cases that cannot be used, or other things wrong with a data set; `errors` has one error each. */
 export class CasesError extends VoxfeedError {
   static override readonly code = 'VOXFEED_BAD_CASES';
   readonly errors: VoxfeedError[];
@@ -49,9 +49,10 @@ export class CasesError extends VoxfeedError {
   constructor(where: string, errors: VoxfeedError[]) {
     const shown = errors.slice(0, 20).map((error) => `\n  ${error.message}`);
     const more = errors.length > 20 ? `\n  and ${errors.length - 20} more` : '';
+    const cases = errors.every((error) => !(error instanceof DatasetError));
     super(
       where,
-      `${errors.length} cases cannot be used`,
+      cases ? `${errors.length} cases cannot be used` : `${errors.length} things are wrong with it`,
       `Correct or remove them and run again; finished cases are kept:${shown.join('')}${more}`,
     );
     this.errors = errors;

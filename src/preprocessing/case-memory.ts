@@ -5,7 +5,7 @@ import type { CaseTask } from './case-task.ts';
 import { gridShape } from './grid.ts';
 
 /** How often all channels are in memory at most. */
-const CHANNELS = { fingerprint: 1, coverage: 0, write: 1, 'write-nnunet': 2 };
+const CHANNELS = { check: 1, fingerprint: 1, coverage: 0, write: 1, 'write-nnunet': 2 };
 
 /**
  * The most bytes that a worker takes for one case, an upper bound from the headers of its files. With V voxels, those of the

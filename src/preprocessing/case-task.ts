@@ -8,6 +8,7 @@ import type { NnunetOptions } from './preprocess-nnunet-case.ts';
 
 /** What a preprocess worker is asked to do with one case. */
 export type CaseTask = { raw: RawCase; reading: Reading } & (
+  | { kind: 'check'; labels: Labels }
   | { kind: 'fingerprint'; labels: Labels; samples: number; settings: string; cacheDir: string | null }
   | { kind: 'coverage'; labels: Labels; cropBox: Box; grids: PatchGrid[] }
   | { kind: 'write'; options: StoreOptions; optionsHash: string; patches: Triple[]; outDir: string }

@@ -11,14 +11,17 @@ import { type CaseFingerprint, type DatasetFingerprint, summariseFingerprints } 
 import { adviseOversampling, type OversamplingAdvice } from '../planning/oversampling-advice.ts';
 import type { Plans } from '../plans/plans.ts';
 import { readPlans } from '../plans/plans-file.ts';
-import { openRawDataset, type RawDataset, readingOf } from '../raw/raw-dataset.ts';
+
+import { type RawDataset, readingOf } from '../raw/raw-dataset.ts';
+
 import { ADVICE_FILE, DATASET_FILE, FINGERPRINT_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
 import type { Coverage } from '../store/sidecar.ts';
 import { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
 import { fingerprintCases } from './fingerprint-dataset.ts';
+import { openChecked, verifyDataset } from './integrity.ts';
 import { checkFolder, writeJson, writeText } from './output-folder.ts';
-import { RUN_OPTIONS, type RunOptions, workersFor } from './run-options.ts';
+import { RUN_OPTIONS, type RunOptions, VERIFY_OPTION, workersFor } from './run-options.ts';
 
 /** JSON files of a folder that are no plans. */
 const BESIDE = [FINGERPRINT_FILE, DATASET_FILE, ADVICE_FILE, SPLITS_FILE, INDEX_FILE];
@@ -34,6 +37,7 @@ export const PLAN_DATASET_OPTIONS = {
     help: 'write dataset_fingerprint.json, nnUNetPlans.json, dataset.json and oversampling.json; an interrupted run goes on there, and `voxfeed preprocess RAW_DIR DIR` follows the plans',
   },
   ...PLAN_OPTIONS,
+  ...VERIFY_OPTION,
   ...RUN_OPTIONS,
 } as const satisfies OptionTable;
 
@@ -62,7 +66,8 @@ export interface PlanReport extends ExperimentPlan {
  */
 export async function planDataset(rawDir: string, options: PlanDatasetOptions = {}): Promise<PlanReport> {
   checkOptions(PLAN_DATASET_OPTIONS, options);
-  const dataset = await openRawDataset(rawDir);
+  if (options.verify) await verifyDataset(rawDir, options);
+  const dataset = await openChecked(rawDir, () => false);
   if (options.outDir !== undefined) await checkFolder(options.outDir, dataset);
   await using _folder = options.outDir === undefined ? null : await openFolder(options.outDir);
   await using pool = new CasePool(workersFor(options, dataset.cases), options.maxMemoryBytes);

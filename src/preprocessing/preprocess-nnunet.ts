@@ -8,13 +8,16 @@ import { checkOptions, type Given, given, type OptionTable } from '../common/opt
 import { that } from '../common/schemas.ts';
 import { PLAN_OPTIONS } from '../planning/experiment.ts';
 import { summariseFingerprints } from '../planning/fingerprint.ts';
+
 import { plannedConfiguration, plannedReader } from '../plans/plans-file.ts';
-import { openRawDataset, type RawDataset, readingOf } from '../raw/raw-dataset.ts';
-import { DATASET_FILE, FINGERPRINT_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
+import { type RawDataset, readingOf } from '../raw/raw-dataset.ts';
+import { FINGERPRINT_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
+
 import { refuseNnunetFolder } from '../store/nnunet/folder.ts';
 import { CasePool } from './case-pool.ts';
 import { type ChosenPlans, choosePlans, configurationFor } from './choose-plans.ts';
 import { fingerprintCases } from './fingerprint-dataset.ts';
+import { openChecked, verifyDataset } from './integrity.ts';
 import { type ConfigurationFolder, findFolder, writeFolders } from './nnunet-folders.ts';
 import { checkFolder, writeJson } from './output-folder.ts';
 import { copyDescription } from './plan-dataset.ts';
@@ -84,11 +87,12 @@ export async function preprocessForNnunet(
   options: NnunetPreprocessOptions = {},
 ): Promise<NnunetReport> {
   checkOptions(NNUNET_OPTIONS, options);
-  const dataset = await openRawDataset(rawDir);
+  if (options.verify) await verifyDataset(rawDir, options);
+  // nnU-Net says some of it after everything is preprocessed.
+  const dataset = await openChecked(rawDir, ({ always }) => always);
   const { folder, cases } = dataset;
   if (!DATASET_NAME.test(folder))
     throw new DatasetError(rawDir, 'nnU-Net finds no data set of this name', 'Call its folder DatasetXXX_NAME, with three digits');
-  await checkRegions(dataset);
   await refuseNnunetFolder(preprocessedDir);
   const dir = folderOf(preprocessedDir, folder);
   await checkFolder(dir, dataset);
@@ -126,18 +130,6 @@ function folderOf(preprocessedDir: string, folder: string): string {
   if (name === folder) return preprocessedDir;
   if (!DATASET_NAME.test(name)) return join(preprocessedDir, folder);
   throw new FileError(preprocessedDir, `it is the folder of a data set, and not of ${folder}`, 'Give nnUNet_preprocessed');
-}
-
-/** nnU-Net says so after everything is preprocessed. */
-async function checkRegions({ dir }: RawDataset): Promise<void> {
-  const path = join(dir, DATASET_FILE);
-  const { labels, regions_class_order: order } = JSON.parse(await readFile(path, 'utf8'));
-  if (order !== undefined || !Object.values(labels).some((label) => Array.isArray(label) && label.length > 1)) return;
-  throw new DatasetError(
-    path,
-    '"regions_class_order" is missing, without which nnU-Net trains no regions',
-    'List the label that each region gets in predictions, in their order',
-  );
 }
 
 /** nnU-Net looks for a data set where its plans say. */

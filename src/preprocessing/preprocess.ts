@@ -4,13 +4,16 @@ import { checkPath } from '../common/names.ts';
 import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
 import { text } from '../common/schemas.ts';
 import { adviseOversampling, type OversamplingAdvice } from '../planning/oversampling-advice.ts';
+
 import { defaultConfiguration, plannedReader } from '../plans/plans-file.ts';
-import { openRawDataset, readingOf } from '../raw/raw-dataset.ts';
+import { readingOf } from '../raw/raw-dataset.ts';
+
 import { CasePool } from './case-pool.ts';
 import { choosePlans, configurationFor } from './choose-plans.ts';
 import { patchesOn, type StoreOptions } from './grid.ts';
+import { openChecked, verifyDataset } from './integrity.ts';
 import { checkFolder } from './output-folder.ts';
-import { RUN_OPTIONS, workersFor } from './run-options.ts';
+import { RUN_OPTIONS, VERIFY_OPTION, workersFor } from './run-options.ts';
 import { writeDataset } from './write-dataset.ts';
 
 export const PREPROCESS_OPTIONS = {
@@ -28,6 +31,7 @@ export const PREPROCESS_OPTIONS = {
     flag: '--plans FILE',
     help: 'nnUNetPlans.json of voxfeed or nnU-Net',
   },
+  ...VERIFY_OPTION,
   ...RUN_OPTIONS,
 } as const satisfies OptionTable;
 
@@ -71,7 +75,8 @@ export interface PreprocessReport {
 export async function preprocess(rawDir: string, outDir: string, options: PreprocessOptions = {}): Promise<PreprocessReport> {
   checkOptions(PREPROCESS_OPTIONS, options);
   checkPath('outDir', outDir);
-  const dataset = await openRawDataset(rawDir);
+  if (options.verify) await verifyDataset(rawDir, options);
+  const dataset = await openChecked(rawDir, () => false);
   await checkFolder(outDir, dataset);
   await using _folder = await openFolder(outDir);
   await using pool = new CasePool(workersFor(options, dataset.cases), options.maxMemoryBytes);

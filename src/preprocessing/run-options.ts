@@ -5,14 +5,25 @@ import { callback, flag, wholeNumber } from '../common/schemas.ts';
 
 /** How far a run over all cases is. */
 export interface Progress {
-  /** Reading cases, measuring labels, writing cases. */
-  phase: 'fingerprint' | 'coverage' | 'preprocess';
+  /** Checking cases, reading them, measuring labels, writing cases. */
+  phase: 'verify' | 'fingerprint' | 'coverage' | 'preprocess';
   /** Cases of this phase. */
   done: number;
   total: number;
   /** Of `done`: what an earlier run had finished. */
   kept: number;
 }
+
+/** Of runs that plan or preprocess. */
+export const VERIFY_OPTION = {
+  /** Refuse, before anything is made, what nnU-Net's `verify_dataset_integrity` refuses, in one list. Default: noted where it can be read. */
+  verify: {
+    schema: flag(),
+    default: false,
+    flag: '--verify',
+    help: "refuse, before anything is made, what nnU-Net's verify_dataset_integrity refuses: all of it in one list",
+  },
+} as const satisfies OptionTable;
 
 /** What every run over all cases takes. */
 export const RUN_OPTIONS = {

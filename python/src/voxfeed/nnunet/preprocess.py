@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-npfp", type=int, metavar="N", help="the same, where -np is left out")
     parser.add_argument("--no_pp", action="store_true", help="only plan")
     parser.add_argument("--clean", action="store_true", help="nothing to do: fingerprints follow the files they were made from")
-    parser.add_argument("--verify_dataset_integrity", action="store_true", help="nothing to do: every case is checked when it is read")
+    parser.add_argument("--verify_dataset_integrity", action="store_true", help="say all that is wrong in one list, before anything is made")
     parser.add_argument("--verbose", action="store_true", help="nothing to do")
     parser.add_argument("--no_pbar", action="store_true", help="show no progress")
     for name, (_, why) in REFUSED.items():
@@ -105,6 +105,8 @@ def _preprocess(dataset: Path, preprocessed: Path, arguments: argparse.Namespace
     planning = ["--planner", PLANNERS[arguments.pl]]
     if arguments.gpu_memory_target is not None:
         planning += ["--gpu-memory-gb", repr(arguments.gpu_memory_target)]
+    if arguments.verify_dataset_integrity:
+        planning += ["--verify"]
     common = [] if threads is None else ["--workers", str(threads)]
     quiet = arguments.no_pbar
     if not arguments.no_pp and arguments.c is None:
