@@ -35,8 +35,13 @@ export function targetShapes(patchSize: readonly number[], scales: readonly (rea
   });
 }
 
-/** Deep supervision's scales of a network: one target a stage but the last, at the stage's resolution. */
+/**
+ * Deep supervision's scales of a network: one target a stage but the last, at the stage's resolution.
+ * @throws OptionError for a network of one stage, which nnU-Net cannot train so either
+ */
 export function scalesOf(strides: readonly (readonly number[])[]): number[][] {
+  if (strides.length < 2)
+    throw new OptionError('deepSupervision', 'the network planned has one stage, and none coarser to supervise', 'Leave it out');
   const product = strides[0].map(() => 1);
   return strides.slice(0, -1).map((stride) => {
     for (const [axis, factor] of stride.entries()) product[axis] *= factor;
