@@ -16,9 +16,11 @@ export async function findFaults(raw: RawCase, labels: Labels, reading: NotedRea
     }
   };
   await attempt(() => readCase(raw, labels, reading));
+  // A channel each, where there is more than one file.
+  const one = { ...reading, channels: 1 };
   const at = raw.images.indexOf(faults[0]?.where);
   if (at < 0) return faults;
-  for (const path of raw.images.slice(at + 1)) await attempt(() => readImages([path], reading));
+  for (const path of raw.images.slice(at + 1)) await attempt(() => readImages([path], one));
   await attempt(() => readSegmentation(raw, labels, reading));
   return faults;
 }
