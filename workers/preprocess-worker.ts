@@ -7,29 +7,35 @@ import { preprocessNnunetCase } from '../src/preprocessing/preprocess-nnunet-cas
 import { coverRaw } from '../src/preprocessing/raw-coverage.ts';
 import { statSources } from '../src/preprocessing/sources.ts';
 import { readCase } from '../src/raw/read-case.ts';
+import type { NotedReading } from '../src/raw/readers.ts';
 
 /** One case a call. Errors travel as data: a thrown error would lose its fields on the way. */
 export default async function run(task: CaseTask): Promise<CaseAnswer<unknown>> {
+  const reading: NotedReading = { ...task.reading, notes: [] };
+  const { notes } = reading;
   try {
-    return { result: await work(task) };
+    return { result: await work(task, reading), notes };
   } catch (error) {
-    return { error: pack(error) };
+    return { error: pack(error), notes };
   }
 }
 
-async function work(task: CaseTask): Promise<unknown> {
+async function work(task: CaseTask, reading: NotedReading): Promise<unknown> {
   switch (task.kind) {
     case 'fingerprint': {
       const sources = await statSources(task.raw);
-      const fingerprint = fingerprintCase(await readCase(task.raw, task.labels), task.samples);
-      if (task.cacheDir !== null) await writeFingerprint(task.cacheDir, task.raw, task.settings, sources, fingerprint);
+      const fingerprint = fingerprintCase(await readCase(task.raw, task.labels, reading), task.samples);
+      if (task.cacheDir !== null) {
+        const { cacheDir, raw, settings } = task;
+        await writeFingerprint(cacheDir, raw, { settings, sources, fingerprint, notes: reading.notes });
+      }
       return fingerprint;
     }
     case 'coverage':
-      return coverRaw(task.raw, task.labels, task.cropBox, task.grids);
+      return coverRaw(task.raw, task.labels, task.cropBox, task.grids, reading);
     case 'write':
-      return preprocessCase(task.raw, task.options, task.optionsHash, task.patches, task.outDir);
+      return preprocessCase(task.raw, task, reading);
     case 'write-nnunet':
-      return preprocessNnunetCase(task.raw, task.options, task.optionsHash, task.dir);
+      return preprocessNnunetCase(task.raw, task, reading);
   }
 }

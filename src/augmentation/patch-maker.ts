@@ -27,6 +27,8 @@ export interface PatchRecipe {
   padMode: PadMode;
   /** The labels of each class whose presence in patches is counted. */
   counted: readonly (readonly number[])[];
+  /** The label of voxels that nobody annotated, which is no foreground; or null. */
+  ignore: number | null;
 }
 
 /** What a plan says of one patch. */
@@ -81,9 +83,9 @@ export class PatchMaker {
     this.#warper = step ? new Warper(this.#kernels, memory.buffer, boxes, pipeline, step, scratch) : null;
   }
 
-  /** Writes a sample and its targets. Returns whether there is foreground (a label above 0) in it. */
+  /** Writes a sample and its targets. Returns whether there is foreground in it: a label above 0 that is not the ignore label. */
   make(source: OpenCase | ResidentCase, shape: Triple, { crop, operations }: PatchPlan, place: SamplePlace): boolean {
-    const { pipeline, targets, scratch: parts } = this.#recipe;
+    const { pipeline, targets, scratch: parts, ignore } = this.#recipe;
     const { data, scratch } = place;
     const target = targets.regions ? scratch + parts.labels : place.targets[0];
     const mirrored = mirroredAxes(operations, this.#mirror);
@@ -94,11 +96,13 @@ export class PatchMaker {
     const sample = { ...pipeline.patch, data, ...labels, hasOutside: (found & FOUND.outside) !== 0, mirrored };
     this.#apply(operations, (step) => step > this.#spatial && step !== this.#mirror, sample, scratch + parts.free);
     enter(STAGE.targets);
-    this.seen = this.#counter?.find(new Int16Array(this.#buffer, target, voxels(pipeline.patch.shape))) ?? 0;
+    const written = new Int16Array(this.#buffer, target, voxels(pipeline.patch.shape));
+    this.seen = this.#counter?.find(written) ?? 0;
     this.#targets.write(target, place.targets, { tables: scratch + parts.tables, coarse: scratch + parts.coarse });
     const remade = operations.some(({ step }) => this.#foreground[step]);
     const final = remade ? this.#kernels.replaceLabel(target, voxels(sample.shape), 0, 0) : found;
-    return (final & FOUND.foreground) !== 0;
+    // What is above 0 may be the ignore label alone.
+    return (final & FOUND.foreground) !== 0 && (ignore === null || written.some((label) => label > 0 && label !== ignore));
   }
 
   #read(stored: Volume, operations: readonly Operation[], place: PatchPlace, mirrored: readonly Axis[]): number {

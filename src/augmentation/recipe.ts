@@ -12,7 +12,10 @@ import type { Step } from './transform.ts';
 
 /** What decides how patches are made; a loader's resolved options are one. */
 export interface RecipeOptions {
-  store: { index: { channels: readonly string[]; largestBlock?: LargestBlock }; cases: readonly { shape: Triple }[] };
+  store: {
+    index: { channels: readonly string[]; labels?: { ignore: number | null }; largestBlock?: LargestBlock };
+    cases: readonly { shape: Triple }[];
+  };
   patchSize: readonly number[];
   patch: Triple;
   padMode: PadMode;
@@ -53,5 +56,12 @@ export function recipeOf({
   const shapes = store.cases.map(({ shape }) => shape);
   const blocks = [store.index.largestBlock, previous?.largestBlock].flatMap((block) => block ?? []);
   const volumes = { channels, shapes, largestBlock: largestBlock(blocks) };
-  return { pipeline, targets, scratch: planScratch(pipeline, targets, volumes), padMode, counted };
+  return {
+    pipeline,
+    targets,
+    scratch: planScratch(pipeline, targets, volumes),
+    padMode,
+    counted,
+    ignore: store.index.labels?.ignore ?? null,
+  };
 }

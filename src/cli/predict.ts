@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { writeAtomic } from '../common/atomic-file.ts';
 import { CaseError, fileError } from '../common/errors.ts';
+import { mapFiles } from '../common/files.ts';
 import { makeFolders } from '../common/folders.ts';
 import type { OptionTable } from '../common/options.ts';
 import { text } from '../common/schemas.ts';
@@ -45,7 +46,7 @@ export const predict = (): TableCommand =>
       using predictor = await Predictor.open(model);
       const { channels, ending, labels } = predictor.description;
       const classes = foregroundOf(labels.classes);
-      const cases = (await Promise.all(given.map((path: string) => findCases(path, ending, channels.length)))).flat();
+      const cases = (await mapFiles(given, (path) => findCases(path, ending, channels.length))).flat();
       await makeFolders(out);
       const progress = new ProgressLine();
       const report: { case: string; path: string; dice: Record<string, number | null> | null }[] = [];
@@ -54,6 +55,7 @@ export const predict = (): TableCommand =>
         const found = await predictor.predict(images, {
           mirror,
           onWindow: (done, total) => progress.show(id, done, total),
+          onNote: (note) => process.stderr.write(`note: ${note}\n`),
         });
         const path = join(out, `${id}${ending}`);
         await writeLabels(path, found, images[0]);

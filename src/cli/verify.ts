@@ -17,6 +17,7 @@ export const verify = (): TableCommand =>
       if (json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
       else {
         for (const { path, what } of report.damaged) process.stdout.write(`${path}: ${what}\n`);
+        for (const { path, what } of report.edited ?? []) process.stdout.write(`${path}: ${what}\n`);
         process.stdout.write(`${report.files} files of ${report.cases} cases, ${report.damaged.length} damaged or missing\n`);
         if (report.unknown)
           process.stdout.write(`${report.unknown} of them had no checksum yet: the next run compares with what they are now\n`);

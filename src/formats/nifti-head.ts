@@ -1,13 +1,15 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { constants, gunzipSync, type ZlibOptions } from 'node:zlib';
+import { constants } from 'node:zlib';
 import { NIFTI1, type NIFTI2, readHeader } from 'nifti-reader-js';
 import { CaseError, fileError } from '../common/errors.ts';
 import { show, type Triple, voxels } from '../common/geometry.ts';
+import { gunzip } from './gunzip.ts';
+import { affineOf, type Dialect, millimetres } from './nifti-affine.ts';
+import type { Numbers } from './nifti-values.ts';
 
-type Values = { readonly length: number; readonly [index: number]: number | bigint };
-type ValuesConstructor = { new (buffer: ArrayBuffer, offset?: number, length?: number): Values; readonly BYTES_PER_ELEMENT: number };
+type NumbersConstructor = { new (buffer: ArrayBuffer, offset?: number, length?: number): Numbers; readonly BYTES_PER_ELEMENT: number };
 
-const DATATYPES: Record<number, ValuesConstructor> = {
+const DATATYPES: Record<number, NumbersConstructor> = {
   [NIFTI1.TYPE_UINT8]: Uint8Array,
   [NIFTI1.TYPE_INT8]: Int8Array,
   [NIFTI1.TYPE_INT16]: Int16Array,
@@ -35,6 +37,10 @@ const FLAT_SPACING = 999;
 export interface NiftiHead {
   shape: Triple;
   spacing: Triple;
+  /** 4×4, voxel index (x, y, z, 1) to millimetres, rows first. */
+  affine: number[][];
+  /** Volumes of `shape`, one after the other along the fourth axis. */
+  channels: number;
   /** Of all voxels, and of what lies before them. Both are what the file holds, inflated if it is compressed. */
   voxelBytes: number;
   offset: number;
@@ -43,10 +49,10 @@ export interface NiftiHead {
 }
 
 /** Reads the first kilobytes of a file. @throws CaseError, FileError as `readNifti` does */
-export async function readNiftiHead(path: string): Promise<NiftiHead> {
+export async function readNiftiHead(path: string, dialect: Dialect = 'itk'): Promise<NiftiHead> {
   try {
     await using file = await open(path, 'r');
-    const { header: _, ...head } = await readHead(path, file);
+    const { header: _, ...head } = await readHead(path, file, dialect);
     return head;
   } catch (error) {
     throw fileError(path, error);
@@ -64,14 +70,21 @@ export async function readNiftiStart(path: string): Promise<Buffer> {
 }
 
 /** What `readNiftiHead` returns, and the header itself. */
-export async function readHead(path: string, file: FileHandle): Promise<NiftiHead & { header: NIFTI1 | NIFTI2 }> {
+export async function readHead(path: string, file: FileHandle, dialect: Dialect): Promise<NiftiHead & { header: NIFTI1 | NIFTI2 }> {
   const header = parseHeader(path, await readStart(path, file));
-  const { shape, spacing } = geometry(path, header);
+  const { shape, spacing, channels } = geometry(path, header, dialect);
+  const affine = affineOf(header, dialect);
+  if (affine === null)
+    throw new CaseError(
+      path,
+      'the axes of its header are not at right angles, which ITK refuses',
+      'Resample it, correct its sform, or name another reader in dataset.json: "overwrite_image_reader_writer": "NibabelIO"',
+    );
   const { vox_offset: offset } = header;
   if (!Number.isSafeInteger(offset) || offset < EXTENSION_FLAG.first)
     throw new CaseError(path, `its header says that voxels begin at byte ${offset}`, 'Write the file again with a valid header');
-  const voxelBytes = voxels(shape) * datatypeOf(path, header).BYTES_PER_ELEMENT;
-  const head = { shape, spacing, voxelBytes, offset, fileBytes: (await file.stat()).size };
+  const voxelBytes = channels * voxels(shape) * datatypeOf(path, header).BYTES_PER_ELEMENT;
+  const head = { shape, spacing, affine, channels, voxelBytes, offset, fileBytes: (await file.stat()).size };
   checkSize(path, head);
   return { header, ...head };
 }
@@ -79,21 +92,21 @@ export async function readHead(path: string, file: FileHandle): Promise<NiftiHea
 /** The most that deflate makes of a byte (zlib.net/zlib_tech.html). */
 const MOST_INFLATED = 1032;
 
-/** Refuses a header that the file cannot be as long as, before there is room for what it announces. */
+/** Refuses a header that the file cannot be as long as, before there is room for what it announces. What follows the image is no fault. */
 function checkSize(path: string, head: NiftiHead): void {
   const { fileBytes, offset, voxelBytes } = head;
   const found = fileBytes - offset;
-  if (!isCompressed(path) && found !== voxelBytes) throw misannounced(path, head, `${found}`, found < voxelBytes);
-  if (isCompressed(path) && offset + voxelBytes > MOST_INFLATED * fileBytes) throw misannounced(path, head, 'fewer', true);
+  if (!isCompressed(path) && found < voxelBytes) throw cutOff(path, head, `${found}`);
+  if (isCompressed(path) && offset + voxelBytes > MOST_INFLATED * fileBytes) throw cutOff(path, head, 'fewer');
 }
 
-/** Of a file whose header says that it is longer, or shorter. */
-export function misannounced(path: string, { shape, voxelBytes }: NiftiHead, found: string, short: boolean): CaseError {
-  const relation = short ? 'the file is cut off or the header is wrong' : 'the header is wrong or something follows the image';
+/** Of a file whose header says that it is longer. */
+export function cutOff(path: string, { shape, channels, voxelBytes }: NiftiHead, found: string): CaseError {
+  const sizes = channels > 1 ? [channels, ...shape] : shape;
   return new CaseError(
     path,
-    `the header announces ${voxelBytes} bytes of voxels ${show(shape)}, the file holds ${found}`,
-    `Check the file: ${relation}`,
+    `the header announces ${voxelBytes} bytes of voxels ${show(sizes)}, the file holds ${found}`,
+    'Check the file: the file is cut off or the header is wrong',
   );
 }
 
@@ -101,7 +114,7 @@ async function readStart(path: string, file: FileHandle): Promise<Buffer> {
   if (!isCompressed(path)) return readBytes(file, HEAD_BYTES);
   const start = await readBytes(file, COMPRESSED_HEAD_BYTES);
   // A flush instead of the end lets what is there be inflated though the rest was not read.
-  return gunzip(path, start, start.length < COMPRESSED_HEAD_BYTES ? {} : { finishFlush: constants.Z_SYNC_FLUSH });
+  return gunzip(path, start, start.length < COMPRESSED_HEAD_BYTES ? {} : { finishFlush: constants.Z_SYNC_FLUSH }).buffer;
 }
 
 /** At most `length` bytes from the beginning. `readFile` ends at 2 GiB. */
@@ -120,31 +133,21 @@ export function isCompressed(path: string): boolean {
   return path.endsWith('.gz');
 }
 
-/** @throws CaseError with the cause */
-export function gunzip(path: string, bytes: Buffer, options: ZlibOptions): Buffer {
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) {
-    throw new CaseError(
-      path,
-      'the name ends in .gz but the contents are not gzip',
-      'Compress it with gzip, or name it .nii and set "file_ending" accordingly',
-    );
-  }
-  try {
-    return gunzipSync(bytes, options);
-  } catch (error) {
-    throw new CaseError(path, `the gzip data are damaged or cut off (${(error as Error).message})`, 'Copy the file again from its source', {
-      cause: error,
-    });
-  }
-}
-
 function parseHeader(path: string, bytes: Buffer): NIFTI1 | NIFTI2 {
   try {
     // The library wants an ArrayBuffer. Extensions are of no interest here, and would have to be in it whole.
     const head = Uint8Array.from(bytes.subarray(0, HEAD_BYTES));
-    const flag = bytes.toString('latin1', 4, 7) === 'n+2' ? EXTENSION_FLAG.second : EXTENSION_FLAG.first;
+    const second = bytes.toString('latin1', 4, 7) === 'n+2';
+    const flag = second ? EXTENSION_FLAG.second : EXTENSION_FLAG.first;
     if (flag < head.length) head[flag] = 0;
-    return readHeader(head.buffer);
+    // With a qform of a higher code than the sform's, it would put the one in the place of the other.
+    const code = second ? [344, 348] : [252, 254];
+    const qform = Buffer.from(head.slice(...code));
+    head.fill(0, ...code);
+    const header = readHeader(head.buffer);
+    const { littleEndian } = header;
+    header.qform_code = littleEndian ? qform.readIntLE(0, qform.length) : qform.readIntBE(0, qform.length);
+    return header;
   } catch (error) {
     throw new CaseError(path, 'it is not a single-file NIfTI image (no NIfTI header found)', 'Convert it to NIfTI (.nii or .nii.gz)', {
       cause: error,
@@ -152,31 +155,34 @@ function parseHeader(path: string, bytes: Buffer): NIFTI1 | NIFTI2 {
   }
 }
 
-function geometry(path: string, header: NIFTI1 | NIFTI2): { shape: Triple; spacing: Triple } {
+function geometry(path: string, header: NIFTI1 | NIFTI2, dialect: Dialect): Pick<NiftiHead, 'shape' | 'spacing' | 'channels'> {
   const axes = header.dims[0];
   const sizes = header.dims.slice(1, 1 + axes);
   if (axes < 2 || axes > 7 || sizes.some((size) => size < 1)) {
     throw new CaseError(path, `the header's dimensions ${show(header.dims)} make no image`, 'Write the file again with a valid header');
   }
-  if (sizes.slice(3).some((size) => size > 1)) {
+  const [channels = 1, ...more] = sizes.slice(3);
+  if (more.some((size) => size > 1) || (channels > 1 && dialect === 'nibabel')) {
+    const most = dialect === 'nibabel' ? 'nibabel readers of nnU-Net take three' : 'three are needed, or four with channels in the last';
     throw new CaseError(
       path,
-      `the image has ${axes} axes ${show(sizes)}, three are needed`,
+      `the image has ${axes} axes ${show(sizes)}, ${most}`,
       'Split it into one file per channel (CASE_0000, CASE_0001, …)',
     );
   }
   const flat = axes === 2;
+  const unit = millimetres(header, dialect);
   const shape: Triple = [flat ? 1 : sizes[2], sizes[1], sizes[0]];
-  const inPlane = [header.pixDims[2], header.pixDims[1]].map(Math.abs);
-  const spacing: Triple = [flat ? FLAT_SPACING * Math.max(...inPlane) : Math.abs(header.pixDims[3]), inPlane[0], inPlane[1]];
+  const [, width, height, depth] = header.pixDims.map((size) => Math.abs(size) * unit);
+  const spacing: Triple = [flat ? FLAT_SPACING * Math.max(height, width) : depth, height, width];
   if (spacing.some((size) => !Number.isFinite(size) || size <= 0)) {
     throw new CaseError(path, `the voxel spacing ${show(spacing)} is not positive`, 'Set the pixdim fields of its header');
   }
-  return { shape, spacing };
+  return { shape, spacing, channels };
 }
 
 /** @throws CaseError */
-export function datatypeOf(path: string, { datatypeCode }: NIFTI1 | NIFTI2): ValuesConstructor {
+export function datatypeOf(path: string, { datatypeCode }: NIFTI1 | NIFTI2): NumbersConstructor {
   const Type = DATATYPES[datatypeCode];
   if (Type !== undefined) return Type;
   throw new CaseError(path, `its datatype code ${datatypeCode} is not a single real number per voxel`, 'Convert it to a scalar datatype');

@@ -5,8 +5,8 @@ import type { Triple } from '../common/geometry.ts';
 import { readNiftiStart } from './nifti-head.ts';
 
 /** Where the two versions of NIfTI keep what voxels of another kind change, in bytes. */
-const FIRST = { size: 348, datatype: 70, bits: 72, offset: 108, slope: 112, inter: 116, calibration: [124, 128], wide: false };
-const SECOND = { size: 540, datatype: 12, bits: 14, offset: 168, slope: 176, inter: 184, calibration: [192, 200], wide: true };
+const FIRST = { size: 348, dims: 40, datatype: 70, bits: 72, offset: 108, slope: 112, inter: 116, calibration: [124, 128], wide: false };
+const SECOND = { size: 540, dims: 16, datatype: 12, bits: 14, offset: 168, slope: 176, inter: 184, calibration: [192, 200], wide: true };
 const MILLIMETRES = 2;
 /** "Coordinates from the scanner": what the matrix leads to. */
 const SCANNER = 1;
@@ -54,6 +54,14 @@ function withVoxels(bytes: Buffer, data: Voxels): Buffer {
   const view = new DataView(head.buffer, head.byteOffset);
   const number = (at: number, value: number): void =>
     fields.wide ? view.setFloat64(at, value, little) : view.setFloat32(at, value, little);
+  // One volume: an image may have channels along a fourth axis.
+  if (fields.wide) {
+    if (view.getBigInt64(fields.dims, little) > 3n) view.setBigInt64(fields.dims, 3n, little);
+    for (const axis of [4, 5, 6, 7]) view.setBigInt64(fields.dims + 8 * axis, 1n, little);
+  } else {
+    if (view.getInt16(fields.dims, little) > 3) view.setInt16(fields.dims, 3, little);
+    for (const axis of [4, 5, 6, 7]) view.setInt16(fields.dims + 2 * axis, 1, little);
+  }
   view.setInt16(fields.datatype, codeOf(data), little);
   view.setInt16(fields.bits, 8 * data.BYTES_PER_ELEMENT, little);
   if (fields.wide) view.setBigInt64(fields.offset, BigInt(head.length), little);

@@ -16,7 +16,7 @@ export interface BatchTicket {
   /** Case identifiers, one a sample. */
   keys: string[];
   plans: SlotPlan[];
-  /** Per sample: whether its target holds any foreground. */
+  /** Per sample: whether its target holds any foreground. The ignore label is none. */
   foreground: boolean[];
 }
 
@@ -39,7 +39,7 @@ export class Batch implements Disposable {
   readonly keys: readonly string[];
   /** What decided each sample: enough to make it again, see `replay`. */
   readonly plans: readonly SlotPlan[];
-  /** Whether the target of each sample holds any foreground. */
+  /** Whether the target of each sample holds any foreground. The ignore label is none. */
   readonly foreground: readonly boolean[];
   /** [B, C, z, y, x], or [B, C, y, x] for 2D patches; in a cascade one more channel for each label of the previous stage. */
   readonly dataShape: readonly number[];

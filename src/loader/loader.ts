@@ -12,6 +12,7 @@ import { allocate, allocateOnto } from '../shared-memory/allocate.ts';
 import { type Layout, type MemoryReport, reportMemory } from '../shared-memory/layout.ts';
 import { letGoOf } from '../shared-memory/reuse.ts';
 import { Ring } from '../shared-memory/ring.ts';
+import { warnOfOverlap } from '../store/splits.ts';
 import { checkEnd, checkPositions } from './arguments.ts';
 import type { Batch, BatchStream, BatchTicket } from './batch.ts';
 import { type Epoch, epochs } from './epochs.ts';
@@ -71,6 +72,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     ringFile: number | null = null,
   ): Promise<PatchLoader> {
     const { streams, next } = await prepareOptions(options);
+    if (streams.fold !== null) warnOfOverlap(streams.common.store, streams.fold);
     const loader = new PatchLoader(streams, next, workerModule, ringFile);
     try {
       await loader.#pool.ready();

@@ -6,9 +6,10 @@ import { oneOf, positiveNumber } from '../common/schemas.ts';
 import { type Plans, type PlansConfiguration, writeConfiguration } from '../plans/plans.ts';
 import type { DatasetDescription } from '../raw/dataset-json.ts';
 import { foregroundOf } from '../raw/labels.ts';
-import { type ConfigurationInput, type PlannedConfiguration, planConfiguration } from './configuration.ts';
+import { type PlannedConfiguration, planConfiguration } from './configuration.ts';
 import type { DatasetFingerprint } from './fingerprint.ts';
 import { estimateMemory, type MemoryEstimate } from './memory.ts';
+import { refuseEmptyPatch } from './patch-floor.ts';
 import { PLANNER, PLANNERS, type PlannerName } from './planners.ts';
 import { median } from './statistics.ts';
 import { resampledShape, targetSpacing, transposition } from './target-spacing.ts';
@@ -66,7 +67,7 @@ const LOWRES_GAIN = 2;
 
 /**
  * Chooses spacing, patch size, batch size and network of every configuration as nnU-Net does (`plan_experiment`). Pure.
- * @throws OptionError for an unknown planner or a memory that no patch fits into
+ * @throws OptionError for an unknown planner or a memory that no patch fits into, DatasetError for volumes that no patch has a voxel of
  */
 export function planExperiment(fingerprint: DatasetFingerprint, dataset: DatasetDescription, options: PlanOptions = {}): ExperimentPlan {
   const asked = checkOptions(PLAN_OPTIONS, options);
@@ -78,9 +79,16 @@ export function planExperiment(fingerprint: DatasetFingerprint, dataset: Dataset
   const spacing = transpose(target, forward);
   const resampled = shapes.map((shape, i) => resampledShape(shape, spacings[i], target));
   const medianShape = transpose(medians(resampled), forward);
-  const plan = (spacing: readonly number[], median: readonly number[], datasetVoxels: number): PlannedConfiguration => {
-    const input: ConfigurationInput = { spacing, median, datasetVoxels, heads: dataset.labelEntries, planner, gpuMemoryGb };
-    return planConfiguration(input);
+  const axes = forward.map((axis) => 'zyx'[axis]);
+  const plan = (
+    configuration: Decision['name'],
+    spacing: readonly number[],
+    median: readonly number[],
+    datasetVoxels: number,
+  ): PlannedConfiguration => {
+    const planned = planConfiguration({ spacing, median, datasetVoxels, heads: dataset.labelEntries, planner, gpuMemoryGb });
+    refuseEmptyPatch(planned, { folder: dataset.folder, configuration, axes: axes.slice(-spacing.length), spacing, median });
+    return planned;
   };
   const describe = (
     name: Decision['name'],
@@ -102,11 +110,15 @@ export function planExperiment(fingerprint: DatasetFingerprint, dataset: Dataset
   });
 
   const datasetVoxels = voxels(medianShape) * dataset.numTraining;
-  const decisions = [describe('2d', plan(spacing.slice(1), medianShape.slice(1), datasetVoxels), spacing.slice(1), medianShape.slice(1))];
+  const decisions = [
+    describe('2d', plan('2d', spacing.slice(1), medianShape.slice(1), datasetVoxels), spacing.slice(1), medianShape.slice(1)),
+  ];
   // A data set of single slices has no 3D configuration.
   if (medianShape[0] !== 1) {
-    const fullres = plan(spacing, medianShape, datasetVoxels);
-    const lowres = planLowres(fullres, spacing, medianShape, (at, median, size) => plan(at, median, size * dataset.numTraining));
+    const fullres = plan('3d_fullres', spacing, medianShape, datasetVoxels);
+    const lowres = planLowres(fullres, spacing, medianShape, (at, median, size) =>
+      plan('3d_lowres', at, median, size * dataset.numTraining),
+    );
     if (lowres !== null) decisions.push(describe('3d_lowres', lowres.planned, lowres.spacing, lowres.median));
     decisions.push(describe('3d_fullres', fullres, spacing, medianShape));
   }

@@ -6,6 +6,7 @@ import { parseJson } from '../common/json-file.ts';
 import { checkPath } from '../common/names.ts';
 import { shown } from '../common/options.ts';
 import { byName, object, that } from '../common/schemas.ts';
+import { isReader, READER_NAMES, type Reader } from '../raw/readers.ts';
 import type { Network } from './network.ts';
 import { type Normalisation, normalisationOf, SCHEME_CLASS, type Scheme } from './normalisation.ts';
 import { type Architecture, architectureOf, networkFrom, type Plans, RESAMPLING, type ResamplingArguments } from './plans.ts';
@@ -142,6 +143,21 @@ export function plannedConfiguration(path: string, plans: Plans, name: string): 
     previousStage: text(entry.previous_stage),
     dataIdentifier: text(entry.data_identifier),
   };
+}
+
+/**
+ * Which of nnU-Net's readers the plans have images read by.
+ * @param otherwise where they do not say
+ * @throws PlansError for one that is not known here
+ */
+export function plannedReader(path: string, { image_reader_writer: name }: Plans, otherwise: Reader): Reader {
+  if (name === undefined) return otherwise;
+  if (isReader(name)) return name;
+  throw new PlansError(
+    path,
+    `they have images read by ${shown(name)}`,
+    `Only ${READER_NAMES.join(', ')} are known here: plan again with one of them in dataset.json, or preprocess with nnU-Net`,
+  );
 }
 
 /** The configuration to take if nobody says which: 3d_fullres, or 2d where there is no 3D plan. */

@@ -1,5 +1,6 @@
+import { mapFiles, nullIfDamaged } from '../common/files.ts';
 import { voxels } from '../common/geometry.ts';
-import { readNiftiHead } from '../formats/nifti-head.ts';
+import { readVolumeHead } from '../raw/read-volumes.ts';
 import type { CaseTask } from './case-task.ts';
 import { gridShape } from './grid.ts';
 
@@ -16,17 +17,18 @@ const CHANNELS = { fingerprint: 1, coverage: 0, write: 1, 'write-nnunet': 2 };
  * - one file as it is on disk and inflated;
  * - for nnU-Net, 4 C V for the channels once more, compressed: that may be no less.
  *
- * 0 if a header cannot be read: the worker will say what is wrong with it.
+ * 0 if a header is damaged: the worker will say what is wrong with it.
  */
 export async function caseBytes(task: CaseTask): Promise<number> {
   const { images, label } = task.raw;
   const paths = task.kind === 'coverage' ? [label] : [...images, label];
-  const heads = await Promise.all(paths.map((path) => readNiftiHead(path).catch(() => null)));
+  const heads = await mapFiles(paths, (path) => readVolumeHead(path, task.reading.reader).catch(nullIfDamaged));
   if (heads.includes(null)) return 0;
-  const [{ shape, spacing }] = heads as NonNullable<(typeof heads)[number]>[];
+  const known = heads as NonNullable<(typeof heads)[number]>[];
+  const [{ shape, spacing }] = known;
   const grids = 'options' in task ? [task.options] : task.kind === 'coverage' ? task.grids : [];
   const largest = Math.max(voxels(shape), ...grids.map((grid) => voxels(gridShape(grid, shape, spacing))));
   const files = Math.max(...heads.map((head) => (head === null ? 0 : head.fileBytes + head.offset + head.voxelBytes)));
-  const channels = CHANNELS[task.kind] * images.length;
+  const channels = CHANNELS[task.kind] * known.slice(0, images.length).reduce((sum, head) => sum + head.channels, 0);
   return (4 * channels + 16) * largest + files;
 }

@@ -11,6 +11,7 @@ export class CasePool implements AsyncDisposable {
   readonly #threads = new Map<number, WorkerThread<CaseTask>>();
   readonly #workers: number;
   readonly #budget: number;
+  readonly #notes = new Set<string>();
   #taken = 0;
   #waiting: (() => void)[] = [];
 
@@ -24,6 +25,15 @@ export class CasePool implements AsyncDisposable {
       );
     this.#workers = workers;
     this.#budget = maxMemoryBytes;
+  }
+
+  /** What was odd about the files of the cases so far, each once, in the order of their names. */
+  get notes(): string[] {
+    return [...this.#notes].sort();
+  }
+
+  note(notes: readonly string[]): void {
+    for (const note of notes) this.#notes.add(note);
   }
 
   /**
@@ -44,6 +54,7 @@ export class CasePool implements AsyncDisposable {
         const task = tasks[position];
         try {
           const answer = (await this.#runWithin(lane, task)) as CaseAnswer<T>;
+          this.note(answer.notes);
           if (answer.error) throw unpack(answer.error);
           results[position] = answer.result as T;
         } catch (error) {

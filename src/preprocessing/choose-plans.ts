@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { OptionError, PlansError, StoreError } from '../common/errors.ts';
+import { nullIfDamaged } from '../common/files.ts';
 import { given } from '../common/options.ts';
 import type { PlanOptions } from '../planning/experiment.ts';
 import type { Plans } from '../plans/plans.ts';
@@ -12,7 +13,7 @@ import { findPlans, makePlans } from './plan-dataset.ts';
 import type { RunOptions } from './run-options.ts';
 
 /** Which plans to follow. */
-interface PlansWish extends Pick<RunOptions, 'onProgress'>, PlanOptions {
+interface PlansWish extends Pick<RunOptions, 'onProgress' | 'strictGeometry' | 'strictVoxels'>, PlanOptions {
   /** The path of a file. */
   plans?: string | undefined;
 }
@@ -30,7 +31,7 @@ export interface ChosenPlans {
  */
 export async function choosePlans(pool: CasePool, dataset: RawDataset, outDir: string, options: PlansWish): Promise<ChosenPlans> {
   if (options.plans !== undefined) return { path: options.plans, plans: await readPlans(options.plans), notes: dataset.notes };
-  const { planner, gpuMemoryGb, onProgress } = options;
+  const { planner, gpuMemoryGb, onProgress, strictGeometry, strictVoxels } = options;
   const found = planner === undefined && gpuMemoryGb === undefined ? await findPlans(outDir) : [];
   if (found.length > 1) throw new OptionError('plans', `${outDir} holds several: ${found.join(', ')}`, 'Say which one to follow');
   if (found.length === 1) {
@@ -38,7 +39,10 @@ export async function choosePlans(pool: CasePool, dataset: RawDataset, outDir: s
     const path = join(outDir, found[0]);
     return { path, plans: await readPlans(path), notes: dataset.notes };
   }
-  const { experiment, notes } = await makePlans(pool, dataset, { outDir, ...given({ planner, gpuMemoryGb, onProgress }) });
+  const { experiment, notes } = await makePlans(pool, dataset, {
+    outDir,
+    ...given({ planner, gpuMemoryGb, onProgress, strictGeometry, strictVoxels }),
+  });
   return { path: join(outDir, plansFile(experiment.plans)), plans: experiment.plans, notes };
 }
 
@@ -56,7 +60,7 @@ export function configurationFor({ channels, dir }: RawDataset, { path, plans }:
 
 /** Plans follow from channel names and labels: plans that were made for others would be followed in silence. */
 async function checkSameDescription({ channels, labels, dir }: RawDataset, outDir: string): Promise<void> {
-  const before = await readDatasetJson(join(outDir, DATASET_FILE)).catch(() => null);
+  const before = await readDatasetJson(join(outDir, DATASET_FILE)).catch(nullIfDamaged);
   if (before === null || JSON.stringify([before.channels, before.labels]) === JSON.stringify([channels, labels])) return;
   throw new StoreError(
     outDir,

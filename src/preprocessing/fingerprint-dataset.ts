@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import { mapFiles } from '../common/files.ts';
 import { makeFolder, openFolder, removeEmpty } from '../common/folders.ts';
 import { xxh64 } from '../common/hash.ts';
 import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
 import { text } from '../common/schemas.ts';
 import { type CaseFingerprint, type DatasetFingerprint, samplesPerCase, summariseFingerprints } from '../planning/fingerprint.ts';
-import { openRawDataset, type RawDataset } from '../raw/raw-dataset.ts';
+import { openRawDataset, type RawDataset, readingOf } from '../raw/raw-dataset.ts';
 import { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
 import { FINGERPRINT_CACHE, readFingerprint } from './fingerprint-cache.ts';
@@ -39,23 +40,25 @@ export async function fingerprint(rawDir: string, options: FingerprintOptions = 
 export async function fingerprintCases(
   pool: CasePool,
   dataset: RawDataset,
-  { outDir, onProgress }: FingerprintOptions,
+  { outDir, onProgress, strictGeometry, strictVoxels }: FingerprintOptions,
 ): Promise<CaseFingerprint[]> {
   const { cases, labels, dir } = dataset;
+  const reading = readingOf(dataset, { strictGeometry, strictVoxels });
   const samples = samplesPerCase(cases.length);
-  const settings = await xxh64(JSON.stringify([samples, labels.values, labels.ignore]));
+  const settings = await xxh64(JSON.stringify([samples, labels.values, labels.ignore, reading]));
   const cacheDir = outDir === undefined ? null : join(outDir, FINGERPRINT_CACHE);
   const made = cacheDir === null ? [] : await makeFolder(cacheDir);
-  const found = await Promise.all(cases.map((raw) => (cacheDir === null ? null : readFingerprint(cacheDir, raw, settings))));
+  const found = await mapFiles(cases, async (raw) => (cacheDir === null ? null : readFingerprint(cacheDir, raw, settings)));
   const missing = cases.filter((_, i) => found[i] === null);
-  const tasks = missing.map((raw): CaseTask => ({ kind: 'fingerprint', raw, labels, samples, settings, cacheDir }));
+  const tasks = missing.map((raw): CaseTask => ({ kind: 'fingerprint', raw, reading, labels, samples, settings, cacheDir }));
   const kept = cases.length - tasks.length;
   try {
     const fresh = await pool.run<CaseFingerprint>(dir, tasks, (done) =>
       onProgress?.({ phase: 'fingerprint', done: kept + done, total: cases.length, kept }),
     );
     let next = 0;
-    return found.map((fingerprint) => fingerprint ?? fresh[next++]);
+    for (const { notes } of found.flatMap((cached) => cached ?? [])) pool.note(notes);
+    return found.map((cached) => cached?.fingerprint ?? fresh[next++]);
   } catch (error) {
     await removeEmpty(made);
     throw error;

@@ -3,6 +3,7 @@ import { resampledShape } from '../planning/target-spacing.ts';
 import type { Plans } from '../plans/plans.ts';
 import { type Configuration, resolveConfiguration, sharesVoxels } from '../plans/plans-file.ts';
 import type { Labels } from '../raw/labels.ts';
+import type { Reader } from '../raw/readers.ts';
 
 /** What patches are drawn from: the axis order and spacing that a case is brought to, and the patch. */
 export interface PatchGrid {
@@ -16,6 +17,8 @@ export interface PatchGrid {
 export interface StoreOptions extends Pick<Configuration, 'normalisation' | 'transpose' | 'spacing' | 'resampling'> {
   labels: Labels;
   channels: string[];
+  /** Where it is not nnU-Net's first for the ending of the files. */
+  reader?: Reader;
 }
 
 /** The shape, in the grid's axis order, that a volume is resampled to. */

@@ -1,13 +1,14 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PARTIAL } from '../common/atomic-file.ts';
-import { fileError, PlansError, StoreError } from '../common/errors.ts';
+import { PlansError, StoreError } from '../common/errors.ts';
+import { ifThere, mapFiles } from '../common/files.ts';
 import { makeFolder } from '../common/folders.ts';
 import { xxh64 } from '../common/hash.ts';
 import type { Configuration } from '../plans/plans-file.ts';
 import type { RawDataset } from '../raw/raw-dataset.ts';
+import type { Reader, Reading } from '../raw/readers.ts';
 import { caseFiles } from '../store/file-names.ts';
-import type { Reader } from '../store/nnunet/encode-properties.ts';
 import { propertiesPath } from '../store/nnunet/write-case.ts';
 import type { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
@@ -40,12 +41,12 @@ export async function findFolder(
   const options: NnunetOptions = { ...voxels, patchSize };
   // nnU-Net's planners have the same folder, and other patches: any way to divide a file will do for those.
   const optionsHash = await xxh64(JSON.stringify(voxels));
-  const found = await Promise.all(cases.map((raw) => findWritten(raw, optionsHash, dir)));
+  const found = await mapFiles(cases, (raw) => findWritten(raw, optionsHash, dir));
   const action = 'Remove that folder, or choose another one';
   for (const [i, { id }] of cases.entries()) {
     if (found[i] === 'another writer') throw new StoreError(dir, `its case ${id} was not written by voxfeed`, action);
     if (found[i] === 'other options')
-      throw new StoreError(dir, `its case ${id} was written with other options (plans, channels or labels)`, action);
+      throw new StoreError(dir, `its case ${id} was written with other options (plans, channels, labels or reader)`, action);
   }
   const own = new Set(cases.flatMap(({ id }) => Object.values({ ...caseFiles('', id, 'b2nd'), sidecar: propertiesPath('', id) })));
   // nnU-Net would take every case that lies there.
@@ -55,10 +56,7 @@ export async function findFolder(
 }
 
 async function namesIn(dir: string): Promise<string[]> {
-  return readdir(dir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw fileError(dir, error);
-  });
+  return (await ifThere(dir, readdir(dir))) ?? [];
 }
 
 /** Writes all cases that are not there yet. */
@@ -66,11 +64,12 @@ export async function writeFolders(
   pool: CasePool,
   { cases, dir: rawDir }: RawDataset,
   folders: readonly ConfigurationFolder[],
+  reading: Reading,
   onProgress: RunOptions['onProgress'],
 ): Promise<void> {
   for (const { dir } of folders) await makeFolder(dir);
   const tasks = folders.flatMap(({ pending, options, optionsHash, dir }) =>
-    pending.map((raw): CaseTask => ({ kind: 'write-nnunet', raw, options, optionsHash, dir })),
+    pending.map((raw): CaseTask => ({ kind: 'write-nnunet', raw, reading, options, optionsHash, dir })),
   );
   const total = folders.length * cases.length;
   const kept = total - tasks.length;

@@ -2,6 +2,7 @@ import { access, constants, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { writeAtomic } from '../common/atomic-file.ts';
 import { FileError, fileError, StoreError } from '../common/errors.ts';
+import { ifThere } from '../common/files.ts';
 import { xxh64 } from '../common/hash.ts';
 import type { RawDataset } from '../raw/raw-dataset.ts';
 import { INDEX_FILE } from '../store/file-names.ts';
@@ -15,25 +16,30 @@ import type { StoredFile } from '../store/sidecar.ts';
 export async function checkFolder(outDir: string, { name, dir }: RawDataset): Promise<void> {
   if ([dir, join(dir, 'imagesTr'), join(dir, 'labelsTr')].some((raw) => resolve(raw) === resolve(outDir)))
     throw new FileError(outDir, 'it belongs to the raw data set', 'Choose another folder for what is made from it');
-  const found = await stat(outDir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw fileError(outDir, error);
-  });
+  const found = await ifThere(outDir, stat(outDir));
   if (found === null) return;
   if (!found.isDirectory()) throw new FileError(outDir, 'it is a file', 'Give a folder, or the path of one to be made');
   await access(outDir, constants.W_OK).catch((error) => {
     throw fileError(outDir, error);
   });
   await refuseNnunetFolder(outDir);
-  const index = await readFile(join(outDir, INDEX_FILE), 'utf8')
-    .then(JSON.parse, () => null)
-    .catch(() => null);
-  if (index !== null && index.name !== name) {
+  const other = nameIn(await ifThere(join(outDir, INDEX_FILE), readFile(join(outDir, INDEX_FILE), 'utf8')));
+  if (other !== undefined && other !== name) {
     throw new StoreError(
       outDir,
-      `it holds the store of another data set, ${JSON.stringify(index.name)}`,
+      `it holds the store of another data set, ${JSON.stringify(other)}`,
       'Choose another folder, or empty this one',
     );
+  }
+}
+
+/** Of the data set, where an index says it. */
+function nameIn(index: string | null): unknown {
+  try {
+    return index === null ? undefined : JSON.parse(index).name;
+  } catch {
+    // A damaged one is written anew.
+    return undefined;
   }
 }
 
@@ -44,7 +50,7 @@ export async function writeJson(path: string, content: unknown): Promise<StoredF
 
 export async function writeText(path: string, text: string): Promise<StoredFile> {
   const bytes = Buffer.from(text);
-  const before = await readFile(path).catch(() => null);
+  const before = await ifThere(path, readFile(path));
   if (before === null || !before.equals(bytes)) await writeAtomic(path, [bytes]);
   return { bytes: bytes.length, xxh64: await xxh64(bytes) };
 }

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError } from '../common/errors.ts';
+import { ifThere, mapFiles, nullIfDamaged } from '../common/files.ts';
 import { openFolder } from '../common/folders.ts';
 import { patchOf } from '../common/geometry.ts';
 import { checkOptions, type Given, given, type OptionTable } from '../common/options.ts';
@@ -10,7 +11,7 @@ import { type CaseFingerprint, type DatasetFingerprint, summariseFingerprints } 
 import { adviseOversampling, type OversamplingAdvice } from '../planning/oversampling-advice.ts';
 import type { Plans } from '../plans/plans.ts';
 import { readPlans } from '../plans/plans-file.ts';
-import { openRawDataset, type RawDataset } from '../raw/raw-dataset.ts';
+import { openRawDataset, type RawDataset, readingOf } from '../raw/raw-dataset.ts';
 import { ADVICE_FILE, DATASET_FILE, FINGERPRINT_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
 import type { Coverage } from '../store/sidecar.ts';
 import { CasePool } from './case-pool.ts';
@@ -67,8 +68,11 @@ export async function planDataset(rawDir: string, options: PlanDatasetOptions = 
   await using pool = new CasePool(workersFor(options, dataset.cases), options.maxMemoryBytes);
   const { cases, fingerprint, experiment, notes } = await makePlans(pool, dataset, options);
   const oversampling = await measureOversampling(pool, dataset, cases, experiment, options);
+  // Intensities of the ignore label are sampled as foreground's, as in nnU-Net: it is here that all of them turn out to be its own.
+  if (notes.length === dataset.notes.length && oversampling.every(({ cases }) => cases.every(({ any }) => any === 0)))
+    notes.push(nothingToLearn(dataset));
   if (options.outDir !== undefined) await writeJson(join(options.outDir, ADVICE_FILE), oversampling);
-  return { ...experiment, dataset, fingerprint, oversampling, notes };
+  return { ...experiment, dataset, fingerprint, oversampling, notes: [...notes, ...pool.notes] };
 }
 
 /** Reads all cases, plans, and writes both down where there is a folder for it. */
@@ -78,13 +82,12 @@ export async function makePlans(
   options: PlanDatasetOptions,
 ): Promise<{ cases: CaseFingerprint[]; fingerprint: DatasetFingerprint; experiment: ExperimentPlan; notes: string[] }> {
   const { outDir } = options;
-  const { planner, gpuMemoryGb, onProgress } = options;
-  const cases = await fingerprintCases(pool, dataset, given({ outDir, onProgress }));
+  const { planner, gpuMemoryGb, onProgress, strictGeometry, strictVoxels } = options;
+  const cases = await fingerprintCases(pool, dataset, given({ outDir, onProgress, strictGeometry, strictVoxels }));
   const fingerprint = summariseFingerprints(cases);
   const experiment = planExperiment(fingerprint, dataset, given({ planner, gpuMemoryGb }));
   const notes = [...dataset.notes];
-  if (Object.keys(fingerprint.foreground_intensity_properties_per_channel).length === 0)
-    notes.push(`no label of ${dataset.dir} holds any foreground: there is nothing to learn from`);
+  if (Object.keys(fingerprint.foreground_intensity_properties_per_channel).length === 0) notes.push(nothingToLearn(dataset));
   if (outDir !== undefined) {
     await writeJson(join(outDir, FINGERPRINT_FILE), fingerprint);
     await copyDescription(dataset, outDir);
@@ -94,20 +97,19 @@ export async function makePlans(
   return { cases, fingerprint, experiment, notes };
 }
 
+function nothingToLearn({ dir }: RawDataset): string {
+  return `no label of ${dir} holds any foreground: there is nothing to learn from`;
+}
+
 /** The plans files that a folder holds: those that bear the name they say they have. */
 export async function findPlans(dir: string): Promise<string[]> {
-  const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw fileError(dir, error);
-  });
+  const names = (await ifThere(dir, readdir(dir))) ?? [];
   const candidates = names.filter((name) => name.endsWith('.json') && !BESIDE.includes(name)).sort();
-  const found = await Promise.all(
-    candidates.map(async (name) => {
-      const plans = await readPlans(join(dir, name)).catch(() => null);
-      // One of nnU-Net's names is not passed over, even if it is damaged: reading it will say what is wrong.
-      return name.endsWith('Plans.json') || (plans !== null && plansFile(plans) === name) ? [name] : [];
-    }),
-  );
+  const found = await mapFiles(candidates, async (name) => {
+    const plans = await readPlans(join(dir, name)).catch(nullIfDamaged);
+    // One of nnU-Net's names is not passed over, even if it is damaged: reading it will say what is wrong.
+    return name.endsWith('Plans.json') || (plans !== null && plansFile(plans) === name) ? [name] : [];
+  });
   return found.flat();
 }
 
@@ -130,13 +132,15 @@ async function withCustomConfigurations(outDir: string, plans: Plans): Promise<P
 
 async function measureOversampling(
   pool: CasePool,
-  { cases, labels, dir }: RawDataset,
+  dataset: RawDataset,
   fingerprints: readonly CaseFingerprint[],
   { plans, decisions }: ExperimentPlan,
-  { onProgress }: RunOptions,
+  { onProgress, strictVoxels }: RunOptions,
 ): Promise<PlanReport['oversampling']> {
+  const { cases, labels, dir } = dataset;
+  const reading = readingOf(dataset, { strictVoxels });
   const grids = decisions.map(({ patch, spacing }) => ({ transpose: plans.transpose_forward, spacing, patch: patchOf(patch) }));
-  const tasks = cases.map((raw, i): CaseTask => ({ kind: 'coverage', raw, labels, cropBox: fingerprints[i].cropBox, grids }));
+  const tasks = cases.map((raw, i): CaseTask => ({ kind: 'coverage', raw, reading, labels, cropBox: fingerprints[i].cropBox, grids }));
   const measured = await pool.run<Coverage[]>(dir, tasks, (done) =>
     onProgress?.({ phase: 'coverage', done, total: tasks.length, kept: 0 }),
   );

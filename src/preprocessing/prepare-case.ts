@@ -1,7 +1,8 @@
 import { CaseError } from '../common/errors.ts';
-import { show, type Triple } from '../common/geometry.ts';
+import type { Triple } from '../common/geometry.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
 import { type CroppedCase, readCase } from '../raw/read-case.ts';
+import type { NotedReading } from '../raw/readers.ts';
 import type { StoreOptions } from './grid.ts';
 import { normalise } from './normalise.ts';
 import { resampleCase, transposeCase } from './resample-case.ts';
@@ -15,30 +16,23 @@ export interface PreparedCase extends CroppedCase {
 }
 
 /** Raw files on the way to what is stored, in nnU-Net's order: crop, transpose, normalise, resample. @throws CaseError, FileError */
-export async function prepareCase(raw: RawCase, options: StoreOptions): Promise<PreparedCase> {
-  const volumes = transposeCase(await readCase(raw, options.labels), options.transpose);
+export async function prepareCase(raw: RawCase, options: StoreOptions, reading: NotedReading): Promise<PreparedCase> {
+  const volumes = transposeCase(await readCase(raw, options.labels, reading), options.transpose);
   const { spacing: rawSpacing, shape: croppedShape } = volumes;
   volumes.channels.forEach((channel, i) => {
     try {
       normalise(channel, volumes.segmentation, options.normalisation[i]);
     } catch (error) {
-      throw new CaseError(raw.images[i], (error as Error).message, `Correct the image or the name of channel ${i} in dataset.json`, {
-        cause: error,
-      });
+      throw new CaseError(
+        raw.images[i] ?? raw.images[0],
+        (error as Error).message,
+        `Correct the image or the name of channel ${i} in dataset.json`,
+        {
+          cause: error,
+        },
+      );
     }
   });
-  try {
-    resampleCase(volumes, options.spacing, options.resampling);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new CaseError(
-      raw.images[0],
-      error.message,
-      `Check its spacing ${show(rawSpacing)} and that of the plans ${show(options.spacing)}`,
-      {
-        cause: error,
-      },
-    );
-  }
+  resampleCase(raw.images[0], volumes, options.spacing, options.resampling);
   return { ...volumes, rawSpacing, croppedShape };
 }

@@ -1,8 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
+import { ifThere, mapFiles } from '../common/files.ts';
 import type { Triple } from '../common/geometry.ts';
 import { hasher } from '../common/hash.ts';
 import { measureCoverage } from '../planning/coverage.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
+import type { NotedReading } from '../raw/readers.ts';
 import { sampleClassLocations } from '../store/class-locations.ts';
 import { caseFiles } from '../store/file-names.ts';
 import { decodeSidecar, type Sidecar, sidecarChecksum } from '../store/sidecar.ts';
@@ -15,17 +17,15 @@ import { sameSources, statSources } from './sources.ts';
 /**
  * One case from raw files to the store, in nnU-Net's order: crop, transpose, normalise, resample, class locations, write.
  * The sidecar is written last: where it stands, the case is whole.
- * @param patches in three axes; how often random patches of these sizes hold foreground is measured
+ * @param target `patches` in three axes; how often random patches of these sizes hold foreground is measured
  */
 export async function preprocessCase(
   raw: RawCase,
-  options: StoreOptions,
-  optionsHash: string,
-  patches: readonly Triple[],
-  outDir: string,
+  { options, optionsHash, patches, outDir }: { options: StoreOptions; optionsHash: string; patches: readonly Triple[]; outDir: string },
+  reading: NotedReading,
 ): Promise<StoredCase> {
   const sources = await statSources(raw);
-  const { channels, segmentation, shape, spacing, rawSpacing, shapeBeforeCrop, cropBox, affine } = await prepareCase(raw, options);
+  const { channels, segmentation, shape, spacing, rawSpacing, shapeBeforeCrop, cropBox, affine } = await prepareCase(raw, options, reading);
   const classes = sampleClassLocations(segmentation, options.labels.classes);
   const coverage = patches.map((patch) => measureCoverage(segmentation, shape, patch, options.labels.classes));
 
@@ -53,24 +53,19 @@ export type Finished = { state: 'absent' | 'outdated' | 'other options' } | { st
 /** Tells whether `preprocessCase` need not run again: the sidecar stands, and neither sources nor files nor patch sizes have changed. */
 export async function findFinished(raw: RawCase, optionsHash: string, patches: readonly Triple[], outDir: string): Promise<Finished> {
   const paths = caseFiles(outDir, raw.id);
+  const bytes = await ifThere(paths.sidecar, readFile(paths.sidecar));
+  if (bytes === null) return { state: 'absent' };
   let sidecar: Sidecar;
   try {
-    sidecar = decodeSidecar(paths.sidecar, await readFile(paths.sidecar));
+    sidecar = decodeSidecar(paths.sidecar, bytes);
   } catch {
-    // Missing or damaged: either way it is to be written again.
+    // Damaged: it is to be written again.
     return { state: 'absent' };
   }
   // Before anything it says is believed.
   if (sidecarChecksum(await hasher(), sidecar) !== sidecar.xxh64) return { state: 'absent' };
   if (sidecar.optionsHash !== optionsHash) return { state: 'other options' };
-  const sizes = await Promise.all(
-    [paths.data, paths.segmentation].map((path) =>
-      stat(path).then(
-        ({ size }) => size,
-        () => -1,
-      ),
-    ),
-  );
+  const sizes = await mapFiles([paths.data, paths.segmentation], async (path) => (await ifThere(path, stat(path)))?.size);
   const whole = sizes[0] === sidecar.files.data.bytes && sizes[1] === sidecar.files.segmentation.bytes;
   const same =
     sameSources(sidecar.sources, await statSources(raw)) && String(sidecar.coverage.map(({ patch }) => patch)) === String(patches);

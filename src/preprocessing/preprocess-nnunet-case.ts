@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { StoreError } from '../common/errors.ts';
+import { ifThere } from '../common/files.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
+import type { NotedReading } from '../raw/readers.ts';
 import { sampleClassLocations } from '../store/class-locations.ts';
 import { caseFiles } from '../store/file-names.ts';
-import type { Reader } from '../store/nnunet/encode-properties.ts';
 import { propertiesPath, readWritten, writeNnunetCase } from '../store/nnunet/write-case.ts';
 import type { StoreOptions } from './grid.ts';
 import { prepareCase } from './prepare-case.ts';
@@ -13,13 +14,16 @@ import { sameSources, statSources } from './sources.ts';
 export interface NnunetOptions extends StoreOptions {
   /** Files are divided for it. */
   patchSize: number[];
-  reader: Reader;
 }
 
 /** One case from raw files to nnU-Net's folder of a configuration. */
-export async function preprocessNnunetCase(raw: RawCase, options: NnunetOptions, optionsHash: string, dir: string): Promise<void> {
+export async function preprocessNnunetCase(
+  raw: RawCase,
+  { options, optionsHash, dir }: { options: NnunetOptions; optionsHash: string; dir: string },
+  reading: NotedReading,
+): Promise<void> {
   const sources = await statSources(raw);
-  const { channels, ...prepared } = await prepareCase(raw, options);
+  const { channels, ...prepared } = await prepareCase(raw, options, reading);
   await writeNnunetCase(dir, {
     ...prepared,
     id: raw.id,
@@ -27,7 +31,7 @@ export async function preprocessNnunetCase(raw: RawCase, options: NnunetOptions,
     transpose: options.transpose,
     classes: sampleClassLocations(prepared.segmentation, options.labels.classes),
     patchSize: options.patchSize,
-    reader: options.reader,
+    reader: reading.reader,
     optionsHash,
     sources,
   });
@@ -38,11 +42,7 @@ export type Found = 'absent' | 'outdated' | 'other options' | 'another writer' |
 
 /** Tells whether `preprocessNnunetCase` need not run again: its `.pkl` stands, and neither sources nor sizes of files have changed. */
 export async function findWritten(raw: RawCase, optionsHash: string, dir: string): Promise<Found> {
-  const size = (path: string): Promise<number> =>
-    stat(path).then(
-      (found) => found.size,
-      () => -1,
-    );
+  const size = async (path: string): Promise<number> => (await ifThere(path, stat(path)))?.size ?? -1;
   if ((await size(propertiesPath(dir, raw.id))) < 0) return 'absent';
   const written = readOurs(dir, raw.id);
   if (written === null) return 'another writer';

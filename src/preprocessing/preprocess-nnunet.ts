@@ -2,20 +2,20 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { writeAtomic } from '../common/atomic-file.ts';
 import { DatasetError, FileError, fileError, PlansError } from '../common/errors.ts';
+import { ifThere } from '../common/files.ts';
 import { makeFolder, openFolder } from '../common/folders.ts';
-import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
+import { checkOptions, type Given, given, type OptionTable } from '../common/options.ts';
 import { that } from '../common/schemas.ts';
 import { PLAN_OPTIONS } from '../planning/experiment.ts';
 import { summariseFingerprints } from '../planning/fingerprint.ts';
-import { plannedConfiguration } from '../plans/plans-file.ts';
-import { openRawDataset, type RawDataset } from '../raw/raw-dataset.ts';
+import { plannedConfiguration, plannedReader } from '../plans/plans-file.ts';
+import { openRawDataset, type RawDataset, readingOf } from '../raw/raw-dataset.ts';
 import { DATASET_FILE, FINGERPRINT_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
-import { READERS, type Reader } from '../store/nnunet/encode-properties.ts';
 import { refuseNnunetFolder } from '../store/nnunet/folder.ts';
 import { CasePool } from './case-pool.ts';
 import { type ChosenPlans, choosePlans, configurationFor } from './choose-plans.ts';
 import { fingerprintCases } from './fingerprint-dataset.ts';
-import { findFolder, writeFolders } from './nnunet-folders.ts';
+import { type ConfigurationFolder, findFolder, writeFolders } from './nnunet-folders.ts';
 import { checkFolder, writeJson } from './output-folder.ts';
 import { copyDescription } from './plan-dataset.ts';
 import { PREPROCESS_OPTIONS } from './preprocess.ts';
@@ -95,14 +95,18 @@ export async function preprocessForNnunet(
   await using _folder = await openFolder(dir);
   await using pool = new CasePool(workersFor(options, cases), options.maxMemoryBytes);
   const chosen = await choosePlans(pool, dataset, dir, options);
-  const reader = readerOf(dataset, chosen);
+  checkName(dataset, chosen);
+  const { strictGeometry, strictVoxels } = options;
+  const reader = plannedReader(chosen.path, chosen.plans, dataset.reader);
+  const reading = readingOf(dataset, { reader, strictGeometry, strictVoxels });
   const wanted = withFolder(chosen, options.configs).map((name) => configurationFor(dataset, chosen, name));
-  const folders = await Promise.all(wanted.map((configuration) => findFolder(dataset, dir, configuration, reader, chosen)));
+  const folders: ConfigurationFolder[] = [];
+  for (const configuration of wanted) folders.push(await findFolder(dataset, dir, configuration, reader, chosen));
   const { splits, notes } = await chooseSplits(dataset, dir);
-  await writeAbout(pool, dataset, dir, chosen, options.onProgress);
+  await writeAbout(pool, dataset, dir, chosen, options);
   if (splits.length > 0) await writeJson(join(dir, SPLITS_FILE), splits);
   await copyLabels(dataset, dir);
-  await writeFolders(pool, dataset, folders, options.onProgress);
+  await writeFolders(pool, dataset, folders, reading, options.onProgress);
   return {
     dir,
     cases: cases.length,
@@ -113,7 +117,7 @@ export async function preprocessForNnunet(
       patchSize,
       batchSize,
     })),
-    notes: [...chosen.notes, ...notes],
+    notes: [...chosen.notes, ...notes, ...pool.notes],
   };
 }
 
@@ -136,21 +140,14 @@ async function checkRegions({ dir }: RawDataset): Promise<void> {
   );
 }
 
-/** nnU-Net looks for a data set where its plans say, and reads its images by the class that they name. */
-function readerOf({ folder }: RawDataset, { path, plans }: ChosenPlans): Reader {
+/** nnU-Net looks for a data set where its plans say. */
+function checkName({ folder }: RawDataset, { path, plans }: ChosenPlans): void {
   if (plans.dataset_name !== folder)
     throw new PlansError(
       path,
       `they are for ${plans.dataset_name}, not for ${folder}`,
       'Plan this data set, or have them moved by nnUNetv2_move_plans_between_datasets',
     );
-  const reader = READERS.find((name) => name === plans.image_reader_writer);
-  if (reader !== undefined) return reader;
-  throw new PlansError(
-    path,
-    `they have images read by ${plans.image_reader_writer}`,
-    `Only ${READERS.join(' and ')} are known here: preprocess with nnU-Net`,
-  );
 }
 
 /** One configuration for each folder: later stages of a cascade share that of another. */
@@ -169,12 +166,12 @@ async function writeAbout(
   dataset: RawDataset,
   dir: string,
   { plans }: ChosenPlans,
-  onProgress: RunOptions['onProgress'],
+  { onProgress, strictGeometry, strictVoxels }: RunOptions,
 ): Promise<void> {
   await copyDescription(dataset, dir);
   const fingerprint = join(dir, FINGERPRINT_FILE);
-  if ((await stat(fingerprint).catch(() => null)) === null) {
-    const cases = await fingerprintCases(pool, dataset, { outDir: dir, ...(onProgress && { onProgress }) });
+  if ((await ifThere(fingerprint, stat(fingerprint))) === null) {
+    const cases = await fingerprintCases(pool, dataset, { outDir: dir, ...given({ onProgress, strictGeometry, strictVoxels }) });
     await writeJson(fingerprint, summariseFingerprints(cases));
   }
   await writeJson(join(dir, plansFile(plans)), plans);
@@ -187,7 +184,7 @@ async function copyLabels({ cases, ending }: RawDataset, datasetDir: string): Pr
   for (const { id, label } of cases) {
     const copy = join(dir, `${id}${ending}`);
     try {
-      const [from, to] = await Promise.all([stat(label), stat(copy).catch(() => null)]);
+      const [from, to] = await Promise.all([stat(label), ifThere(copy, stat(copy))]);
       if (to === null || to.size !== from.size || to.mtimeMs < from.mtimeMs) await writeAtomic(copy, [await readFile(label)]);
     } catch (error) {
       throw fileError(label, error);

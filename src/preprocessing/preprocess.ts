@@ -4,8 +4,8 @@ import { checkPath } from '../common/names.ts';
 import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
 import { text } from '../common/schemas.ts';
 import { adviseOversampling, type OversamplingAdvice } from '../planning/oversampling-advice.ts';
-import { defaultConfiguration } from '../plans/plans-file.ts';
-import { openRawDataset } from '../raw/raw-dataset.ts';
+import { defaultConfiguration, plannedReader } from '../plans/plans-file.ts';
+import { openRawDataset, readingOf } from '../raw/raw-dataset.ts';
 import { CasePool } from './case-pool.ts';
 import { choosePlans, configurationFor } from './choose-plans.ts';
 import { patchesOn, type StoreOptions } from './grid.ts';
@@ -79,11 +79,13 @@ export async function preprocess(rawDir: string, outDir: string, options: Prepro
   const { path, plans, notes } = chosen;
   const configuration = configurationFor(dataset, chosen, options.config ?? defaultConfiguration(plans));
   const patches = patchesOn(configuration, path, plans);
+  const { strictGeometry, strictVoxels } = options;
+  const reading = readingOf(dataset, { reader: plannedReader(path, plans, dataset.reader), strictGeometry, strictVoxels });
   const {
     notes: more,
     entries,
     ...rest
-  } = await writeDataset(pool, { dataset, outDir, plans, configuration, patches }, options.onProgress);
+  } = await writeDataset(pool, { dataset, outDir, plans, configuration, patches, reading }, options.onProgress);
   const planned = patchOf(configuration.patchSize).join();
   const oversampling = adviseOversampling(
     entries.flatMap(({ coverage }) => coverage.filter(({ patch }) => patch.join() === planned)),
@@ -97,6 +99,6 @@ export async function preprocess(rawDir: string, outDir: string, options: Prepro
     patchSize: configuration.patchSize,
     batchSize: configuration.batchSize,
     oversampling,
-    notes: [...notes, ...more],
+    notes: [...notes, ...more, ...pool.notes],
   };
 }

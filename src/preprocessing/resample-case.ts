@@ -1,4 +1,5 @@
-import { type Triple, transpose, triple } from '../common/geometry.ts';
+import { CaseError } from '../common/errors.ts';
+import { show, type Triple, transpose, triple } from '../common/geometry.ts';
 import type { CroppedCase } from '../raw/read-case.ts';
 import { gridShape, type StoreOptions, targetOf } from './grid.ts';
 import { resampleImage, separateAxis } from './resampling/resample-image.ts';
@@ -19,8 +20,27 @@ export function transposeCase(volumes: CroppedCase, forward: Triple): CroppedCas
   return volumes;
 }
 
-/** In place: resamples all channels, one after the other, and the labels to a configuration's spacing. */
-export function resampleCase(volumes: CroppedCase, spacing: readonly number[], { data, segmentation }: StoreOptions['resampling']): void {
+/**
+ * In place: resamples all channels, one after the other, and the labels to a configuration's spacing.
+ * @param path of the case's image, for messages
+ * @throws CaseError if nothing would be left
+ */
+export function resampleCase(path: string, volumes: CroppedCase, spacing: readonly number[], resampling: StoreOptions['resampling']): void {
+  naming(path, volumes.spacing, spacing, () => resample(volumes, spacing, resampling));
+}
+
+/** What planning, preprocessing and prediction alike say of a case that cannot be resampled. @throws CaseError */
+export function naming<T>(path: string, own: Triple, planned: readonly number[], resampling: () => T): T {
+  try {
+    return resampling();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const action = `Check its spacing ${show(own)} and that of the plans ${show(targetOf(planned, own))}`;
+    throw new CaseError(path, error.message, action, { cause: error });
+  }
+}
+
+function resample(volumes: CroppedCase, spacing: readonly number[], { data, segmentation }: StoreOptions['resampling']): void {
   const own = volumes.spacing;
   const target = targetOf(spacing, own);
   const shape = gridShape({ transpose: SAME_ORDER, spacing: target }, volumes.shape, own);

@@ -1,7 +1,7 @@
 import { readGigabytes, readNumber } from '../common/flag-readers.ts';
 import { availableCores } from '../common/granted.ts';
 import type { Given, OptionTable } from '../common/options.ts';
-import { callback, wholeNumber } from '../common/schemas.ts';
+import { callback, flag, wholeNumber } from '../common/schemas.ts';
 
 /** How far a run over all cases is. */
 export interface Progress {
@@ -26,6 +26,20 @@ export const RUN_OPTIONS = {
     read: readGigabytes,
     typed: 'a size in GiB, above 0',
     help: 'cases that together need more main memory wait for one another',
+  },
+  /** Refuse a case whose files differ in origin or direction. Default: that is noted, and they are used as if they did not, as in nnU-Net. */
+  strictGeometry: {
+    schema: flag(),
+    default: false,
+    flag: '--strict-geometry',
+    help: 'refuse a case whose files differ in origin or direction, of which nnU-Net only warns',
+  },
+  /** Refuse voxels that are NaN or infinite. Default: where SimpleITK reads 0 in their place, that is done here, and noted. */
+  strictVoxels: {
+    schema: flag(),
+    default: false,
+    flag: '--strict-voxels',
+    help: 'refuse voxels that are NaN or infinite, which SimpleITK reads as 0',
   },
   /** Told whenever a case is done. */
   onProgress: { schema: callback<(progress: Progress) => void>(), help: 'told whenever a case is done' },

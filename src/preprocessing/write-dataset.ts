@@ -1,11 +1,13 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError, StoreError } from '../common/errors.ts';
+import { ifThere, mapFiles } from '../common/files.ts';
 import type { Triple } from '../common/geometry.ts';
 import { hasher, xxh64 } from '../common/hash.ts';
 import type { Plans } from '../plans/plans.ts';
 import type { Configuration } from '../plans/plans-file.ts';
 import type { RawCase, RawDataset } from '../raw/raw-dataset.ts';
+import { ENDINGS, type Reading } from '../raw/readers.ts';
 import { DATASET_FILE, FINGERPRINT_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
 import type { StoredFile } from '../store/sidecar.ts';
 import { encodeIndex, labelDtype, parseIndex, type StoredCase } from '../store/store-index.ts';
@@ -26,6 +28,8 @@ export interface StoreRequest {
   configuration: Configuration;
   /** Sizes of patches that may be drawn from it, in three axes. */
   patches: Triple[];
+  /** How its files are read. */
+  reading: Reading;
 }
 
 /**
@@ -37,10 +41,14 @@ export async function writeDataset(
   request: StoreRequest,
   onProgress: RunOptions['onProgress'],
 ): Promise<{ entries: StoredCase[]; written: number; notes: string[]; options: StoreOptions }> {
-  const { dataset, outDir, configuration } = request;
+  const { dataset, outDir, configuration, reading } = request;
   const { labels, channels } = dataset;
   const { normalisation, transpose, spacing, resampling } = configuration;
-  const options: StoreOptions = { labels, channels, normalisation, transpose, spacing, resampling };
+  const other = reading.reader !== ENDINGS[dataset.ending][0];
+  const options: StoreOptions = {
+    ...{ labels, channels, normalisation, transpose, spacing, resampling },
+    ...(other && { reader: reading.reader }),
+  };
   const optionsHash = await xxh64(JSON.stringify(options));
   const { splits, notes } = await chooseSplits(dataset, outDir);
   const { entries, written } = await writeCases(pool, request, options, optionsHash, onProgress);
@@ -68,24 +76,24 @@ export async function writeDataset(
 
 async function writeCases(
   pool: CasePool,
-  { dataset: { cases, dir }, outDir, patches }: StoreRequest,
+  { dataset: { cases, dir }, outDir, patches, reading }: StoreRequest,
   options: StoreOptions,
   optionsHash: string,
   onProgress: RunOptions['onProgress'],
 ): Promise<{ entries: StoredCase[]; written: number }> {
-  const finished = await Promise.all(cases.map((raw) => findFinished(raw, optionsHash, patches, outDir)));
+  const finished = await mapFiles(cases, (raw) => findFinished(raw, optionsHash, patches, outDir));
   const other = cases.find((_, i) => finished[i].state === 'other options');
   if (other) {
     throw new StoreError(
       outDir,
-      `its case ${other.id} was written with other options (spacing, normalisation, channels or labels)`,
+      `its case ${other.id} was written with other options (spacing, normalisation, channels, labels or reader)`,
       'Choose another folder, or empty this one',
     );
   }
   const pending = cases.filter((_, i) => finished[i].state !== 'finished');
   await retireIndex(outDir, pending);
   const kept = cases.length - pending.length;
-  const tasks = pending.map((raw): CaseTask => ({ kind: 'write', raw, options, optionsHash, patches, outDir }));
+  const tasks = pending.map((raw): CaseTask => ({ kind: 'write', raw, reading, options, optionsHash, patches, outDir }));
   const written = await pool.run<StoredCase>(dir, tasks, (done) =>
     onProgress?.({ phase: 'preprocess', done: kept + done, total: cases.length, kept }),
   );
@@ -96,18 +104,25 @@ async function writeCases(
 /** Takes an index away that lists a case which is about to be written again; cases that are new do not concern it. */
 async function retireIndex(outDir: string, pending: readonly RawCase[]): Promise<void> {
   const path = join(outDir, INDEX_FILE);
-  const ids = await readFile(path, 'utf8')
-    .then((text) => parseIndex(path, text).cases.map(({ id }) => id))
-    .catch(() => null);
-  if (ids === null || pending.some(({ id }) => ids.includes(id)))
+  const index = await ifThere(path, readFile(path, 'utf8'));
+  if (index !== null && pending.some(({ id }) => idsIn(path, index)?.includes(id) ?? true))
     await rm(path, { force: true }).catch((error) => {
       throw fileError(path, error);
     });
 }
 
+/** Null for an index that is damaged: it may list any case. */
+function idsIn(path: string, index: string): string[] | null {
+  try {
+    return parseIndex(path, index).cases.map(({ id }) => id);
+  } catch {
+    return null;
+  }
+}
+
 /** dataset.json and the plans; and the fingerprint, if the plans were made here. */
 async function writeAbout({ dataset, outDir, plans }: StoreRequest): Promise<Record<string, StoredFile>> {
-  const fingerprint = await readFile(join(outDir, FINGERPRINT_FILE)).catch(() => null);
+  const fingerprint = await ifThere(join(outDir, FINGERPRINT_FILE), readFile(join(outDir, FINGERPRINT_FILE)));
   return {
     [DATASET_FILE]: await copyDescription(dataset, outDir),
     [plansFile(plans)]: await writeJson(join(outDir, plansFile(plans)), plans),

@@ -6,6 +6,7 @@ import { checkContents, parseJson } from '../common/json-file.ts';
 import { checkPath, fileName } from '../common/names.ts';
 import { byName, list, object, text, that, wholeNumber } from '../common/schemas.ts';
 import { type Labels, readLabels } from './labels.ts';
+import { ENDINGS, isMissing, isReader, READER_NAMES, type Reader } from './readers.ts';
 
 /** What dataset.json says of the numbers in a data set's files, whatever files those are. */
 export interface DataMeaning {
@@ -24,15 +25,14 @@ export interface DatasetDescription extends DataMeaning {
   labelEntries: number;
   /** As it stands there; the planners' data set size is computed from it. */
   numTraining: number;
-  /** nnU-Net's class that reads the files. */
-  reader: string;
+  /** nnU-Net's class that reads the files: the one that is named, or the first for their ending. */
+  reader: Reader;
+  /** What is named, be there such a reader or not; null: nothing. */
+  namedReader: string | null;
   ending: string;
   /** The cases and their files, where "dataset" lists them; else null, and they are found by their names. */
   listed: Record<string, { images: string[]; label: string }> | null;
 }
-
-/** The endings that are read here, and nnU-Net's first class that reads them. */
-const READER: Record<string, string> = { '.nii.gz': 'SimpleITKIO', '.nii': 'NibabelIO' };
 
 const channels = () => v.optional(byName(that('the name of a channel, as in {"0": "T1", "1": "T2"}', (name) => typeof name === 'string')));
 const path = () => text('the path of a file');
@@ -42,7 +42,7 @@ const MEANING = object({ channel_names: channels(), modality: channels(), labels
 
 const DATASET = object({
   numTraining: wholeNumber(1, Number.MAX_SAFE_INTEGER),
-  file_ending: that('.nii.gz or .nii: convert the images', (ending) => typeof ending === 'string' && Object.hasOwn(READER, ending)),
+  file_ending: that('.nii.gz or .nii: convert the images', (ending) => typeof ending === 'string' && Object.hasOwn(ENDINGS, ending)),
   dataset: v.nullish(v.pipe(byName(object({ images: list(path()), label: path() }), fileName()), v.minEntries(1, 'it is empty'))),
 });
 
@@ -66,13 +66,21 @@ const REFUSAL = {
 export async function readDatasetJson(path: string): Promise<DatasetDescription> {
   const json = (await readObject(path)) as Dataset;
   checkContents(path, json, DATASET, REFUSAL);
-  const { numTraining, file_ending: ending, overwrite_image_reader_writer: reader, dataset = null } = json;
+  const { numTraining, file_ending: ending, overwrite_image_reader_writer: named, dataset = null } = json;
+  if (isMissing(named))
+    throw new DatasetError(
+      path,
+      `"overwrite_image_reader_writer" is ${named}, which is not known here`,
+      `Known are ${READER_NAMES.join(', ')}: name one of them, or preprocess with nnU-Net`,
+    );
   return {
     ...meaningOf(path, json),
     folder: folderOf(path),
     labelEntries: Object.keys(json.labels).length,
     numTraining,
-    reader: typeof reader === 'string' ? reader : READER[ending],
+    reader: isReader(named) ? named : ENDINGS[ending][0],
+    // nnU-Net's own word for nothing is "None".
+    namedReader: typeof named === 'string' && named !== 'None' ? named : null,
     ending,
     listed: dataset && listedCases(path, dataset),
   };

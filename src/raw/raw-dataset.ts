@@ -1,14 +1,17 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CaseError, CasesError, DatasetError, fileError, type VoxfeedError } from '../common/errors.ts';
+import { ifThere } from '../common/files.ts';
 import { checkPath, foldedName, nameFault } from '../common/names.ts';
-import { shown } from '../common/options.ts';
+import { given, shown } from '../common/options.ts';
+import { readNiftiHead } from '../formats/nifti-head.ts';
 import { type DatasetDescription, readDatasetJson } from './dataset-json.ts';
+import { findReader, isReader, type Reading } from './readers.ts';
 
 /** The files of one case of a raw data set. */
 export interface RawCase {
   id: string;
-  /** One image per channel, in channel order. */
+  /** In channel order: one a channel, or fewer that hold several along their fourth axis. */
   images: string[];
   label: string;
 }
@@ -23,7 +26,7 @@ export interface RawDataset extends DatasetDescription {
 }
 
 /**
- * Reads dataset.json and finds every file of every case, without opening the volumes.
+ * Reads dataset.json and finds every file of every case, looking into the first volume alone.
  * @throws DatasetError or CasesError naming the file that is missing or wrong.
  */
 export async function openRawDataset(dir: string): Promise<RawDataset> {
@@ -35,7 +38,17 @@ export async function openRawDataset(dir: string): Promise<RawDataset> {
   const notes: string[] = [];
   if (description.numTraining !== cases.length)
     notes.push(`${path} says numTraining ${description.numTraining}, ${cases.length} cases are there`);
-  return { ...description, dir, cases, notes };
+  const { namedReader } = description;
+  const reader = isReader(namedReader) ? namedReader : await findReader(ending, cases[0].images[0]);
+  if (namedReader !== null && namedReader !== reader)
+    notes.push(`${path} names a reader that nnU-Net does not have, ${namedReader}: ${reader} reads the images`);
+  else if (reader !== description.reader) notes.push(`${description.reader} cannot read ${cases[0].images[0]}: ${reader} reads the images`);
+  return { ...description, reader, dir, cases, notes };
+}
+
+/** How the files of a data set are read, by itself or by what plans say. */
+export function readingOf({ channels, reader }: RawDataset, how: Partial<Reading> = {}): Reading {
+  return { reader, channels: channels.length, ...given(how) };
 }
 
 async function checkListed(path: string, listed: NonNullable<DatasetDescription['listed']>, channels: number): Promise<RawCase[]> {
@@ -43,7 +56,7 @@ async function checkListed(path: string, listed: NonNullable<DatasetDescription[
   const ids = Object.keys(listed).sort((a, b) => (a < b ? -1 : 1));
   const cases = ids.map((id) => ({ id, ...listed[id] }));
   for (const { id, images, label } of cases) {
-    if (images.length !== channels)
+    if (images.length !== channels && (await holdSeveral(images, channels)) === null)
       errors.push(
         new CaseError(path, `case ${id} lists ${images.length} images, there are ${channels} channels`, 'List one image a channel'),
       );
@@ -54,7 +67,7 @@ async function checkListed(path: string, listed: NonNullable<DatasetDescription[
         new CaseError(path, `the label of case ${id} would be stored in the same file as case ${id}_seg`, 'Rename one of the two'),
       );
     for (const file of [...images, label]) {
-      const found = await stat(file).catch(() => null);
+      const found = await ifThere(file, stat(file));
       if (found === null) errors.push(new CaseError(file, `case ${id} lists it, but there is no such file`, `Correct ${path}`));
     }
   }
@@ -70,6 +83,14 @@ function twins(where: string, id: string, twin: string): CaseError {
     `cases ${id} and ${twin} differ in case or accents alone, which some file systems do not tell apart`,
     'Rename one of the two',
   );
+}
+
+/** How many of the files that a case has, without gaps, hold all channels along their fourth axis; null if there is one file a channel. */
+async function holdSeveral(present: readonly string[], channels: number): Promise<number | null> {
+  if (present.length >= channels) return null;
+  const heads = await Promise.all(present.map((path) => readNiftiHead(path).catch(() => null)));
+  const held = heads.reduce((sum, head) => sum + (head?.channels ?? 1), 0);
+  return held > present.length ? present.length : null;
 }
 
 async function list(dir: string): Promise<string[]> {
@@ -125,6 +146,11 @@ async function findCases(dir: string, channels: number, ending: string): Promise
     }
     const twin = ids.find((other) => other > id && foldedName(other) === foldedName(id));
     if (twin !== undefined) errors.push(twins(images[0], id, twin));
+    const several = await holdSeveral(
+      images.filter((_, channel) => present.has(channel)),
+      channels,
+    );
+    if (several !== null) images.splice(several);
     const missing = images.find((_, channel) => !present.has(channel));
     const extra = [...present].find((channel) => channel >= channels);
     const clash = `${id}_seg`;

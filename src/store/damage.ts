@@ -14,6 +14,8 @@ export interface VerifyReport {
   files: number;
   /** Missing or damaged; none if the store is whole. */
   damaged: Damage[];
+  /** Files of the user's that are not as they were written any more, and can be used: splits_final.json. None: left out. */
+  edited?: Damage[];
   /**
    * Of nnU-Net's folder: how many files had no checksum to be compared with. Theirs are kept now, beside it, unless nothing may be written
    * there.

@@ -2,6 +2,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomic } from '../common/atomic-file.ts';
 import { CaseError, fileError, OptionError, StoreError, type VoxfeedError } from '../common/errors.ts';
+import { ifThere, mapFiles } from '../common/files.ts';
 import { show, type Triple, voxels } from '../common/geometry.ts';
 import { Digest } from '../common/hash.ts';
 import { type LargestBlock, largestBlock } from '../formats/b2nd/head.ts';
@@ -55,7 +56,7 @@ export async function openPreviousStage(dir: unknown, { cases, index }: CascadeS
   });
   if (!folder.isDirectory())
     throw new OptionError('previousStage', `${dir} is no folder`, 'Give the folder that holds CASE.npy or CASE.nii.gz');
-  const found = await Promise.all(cases.map(({ id }) => find(dir, id)));
+  const found = await mapFiles(cases, ({ id }) => find(dir, id));
   const missing = cases.filter((_, i) => found[i] === null);
   if (missing.length > 0)
     throw new CaseError(
@@ -83,11 +84,7 @@ interface Found extends PreviousArray {
 }
 
 async function find(dir: string, id: string): Promise<Found | null> {
-  const modified = (path: string): Promise<number | null> =>
-    stat(path).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => null,
-    );
+  const modified = async (path: string): Promise<number | null> => (await ifThere(path, stat(path)))?.mtimeMs ?? null;
   const b2nd = join(dir, `${id}.b2nd`);
   if ((await modified(b2nd)) !== null) return { path: b2nd, format: 'b2nd', from: null };
   const path = join(dir, `${id}.npy`);

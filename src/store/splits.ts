@@ -84,6 +84,21 @@ export function checkSplits(where: string, splits: unknown, ids: readonly string
   return checked;
 }
 
+/** What should be known of folds that can be used: cases in both parts of one, which nnU-Net warns of, too. One note a fold. */
+export function overlapsOf(where: string, splits: readonly Split[]): string[] {
+  return splits.flatMap(({ train, val }, fold) => {
+    const trained = new Set(train);
+    const both = [...new Set(val)].filter((id) => trained.has(id));
+    return both.length === 0 ? [] : [`${where}: ${inBoth(both, `fold ${fold}`)}`];
+  });
+}
+
+function inBoth(ids: readonly string[], of: string): string {
+  const [first, ...others] = ids;
+  const which = others.length === 0 ? `case ${first} is` : `${ids.length} cases, such as ${first}, are`;
+  return `${which} in training and in validation of ${of}, whose scores come out too high then`;
+}
+
 /** What folds are of. A `Store` is one. */
 interface FoldedStore {
   /** Where the splits file is. */
@@ -155,4 +170,12 @@ async function positioned(fold: FoldCases['fold'], ids: string[], train: readonl
   const [training, validation] = [positions(train), positions(val)];
   const hash = await xxh64(JSON.stringify([training, validation].map((part) => part.map((caseNumber) => ids[caseNumber]))));
   return { fold, training, validation, hash };
+}
+
+/** Warns of cases in both parts of a fold, unless it is the one of all cases. */
+export function warnOfOverlap({ cases }: Pick<FoldedStore, 'cases'>, { fold, training, validation }: FoldCases): void {
+  const both = validation.filter((caseNumber) => training.includes(caseNumber)).map((caseNumber) => cases[caseNumber].id);
+  if (fold === 'all' || both.length === 0) return;
+  const [where, of] = fold === null ? ['cases', 'this choice'] : [SPLITS_FILE, `fold ${fold}`];
+  process.emitWarning(`${where}: ${inBoth(both, of)}`, 'VoxfeedWarning');
 }

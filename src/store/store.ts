@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { fileError, StoreError } from '../common/errors.ts';
+import { mapFiles } from '../common/files.ts';
 import type { Triple } from '../common/geometry.ts';
 import { type Checksum, hasher } from '../common/hash.ts';
 import { checkPath } from '../common/names.ts';
@@ -150,7 +151,7 @@ export async function openStore(dir: string): Promise<Store> {
   const checksum = await hasher();
   if (indexChecksum(checksum, index) !== index.xxh64)
     throw new StoreError(path, 'its contents do not match its checksum', 'Run `voxfeed preprocess` again; it writes the index anew');
-  await Promise.all(index.cases.map((entry) => checkFiles(dir, entry)));
+  await mapFiles(index.cases, (entry) => checkFiles(dir, entry));
   // Damaged plans are no concern of those who give patch and batch size themselves.
   const plans = index.plans === null ? null : await readPlans(join(dir, index.plans)).catch((error: Error) => error);
   const readSidecar = (caseNumber: number): Sidecar => readSidecarFile(caseFiles(dir, index.cases[caseNumber].id).sidecar, checksum);

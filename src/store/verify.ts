@@ -1,13 +1,15 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatasetError } from '../common/errors.ts';
 import { type Checksum, hasher } from '../common/hash.ts';
 import { checkPath } from '../common/names.ts';
 import { type Damage, unreadable, type VerifyReport } from './damage.ts';
 import { digestFile } from './digest-file.ts';
-import { caseFiles, INDEX_FILE } from './file-names.ts';
+import { caseFiles, INDEX_FILE, SPLITS_FILE } from './file-names.ts';
 import { someNnunetCases } from './nnunet/folder.ts';
 import { verifyNnunetFolder } from './nnunet/verify.ts';
 import { decodeSidecar, type StoredFile, sidecarChecksum } from './sidecar.ts';
+import { overlapsOf, readSplits } from './splits.ts';
 import { indexChecksum, parseIndex, readIndex, type StoredCase } from './store-index.ts';
 
 /**
@@ -26,7 +28,13 @@ export async function verifyStore(dir: string, onProgress: (done: number, total:
   const damaged: Damage[] = [];
   if (indexChecksum(checksum, index) !== index.xxh64) damaged.push({ path, what: 'its contents do not match its checksum' });
   const beside = Object.entries(index.files);
-  for (const [name, expected] of beside) damaged.push(...(await checkFile(join(dir, name), expected)));
+  const edited: Damage[] = [];
+  for (const [name, expected] of beside) {
+    const found = await checkFile(join(dir, name), expected);
+    const changed = name === SPLITS_FILE && found.length > 0 ? await lookAtSplits(dir, index.cases) : null;
+    damaged.push(...(changed?.damaged ?? found));
+    edited.push(...(changed?.edited ?? []));
+  }
   for (const [done, entry] of index.cases.entries()) {
     onProgress(done, index.cases.length);
     const paths = caseFiles(dir, entry.id);
@@ -37,7 +45,13 @@ export async function verifyStore(dir: string, onProgress: (done: number, total:
     );
   }
   onProgress(index.cases.length, index.cases.length);
-  return { dir, cases: index.cases.length, files: 1 + beside.length + 3 * index.cases.length, damaged };
+  return {
+    dir,
+    cases: index.cases.length,
+    files: 1 + beside.length + 3 * index.cases.length,
+    damaged,
+    ...(edited.length > 0 && { edited }),
+  };
 }
 
 async function checkFile(path: string, expected: StoredFile): Promise<Damage[]> {
@@ -49,6 +63,23 @@ async function checkFile(path: string, expected: StoredFile): Promise<Damage[]> 
     return xxh64 === expected.xxh64 ? [] : [{ path, what: 'its contents are not what was written' }];
   } catch (error) {
     return [unreadable(path, error)];
+  }
+}
+
+/** Folds that are not those that were written are the user's own, unless they cannot be used; null where there is no such file. */
+async function lookAtSplits(dir: string, cases: readonly StoredCase[]): Promise<{ damaged: Damage[]; edited: Damage[] } | null> {
+  const path = join(dir, SPLITS_FILE);
+  try {
+    const splits = await readSplits(
+      dir,
+      cases.map(({ id }) => id),
+    );
+    if (splits === null) return null;
+    const notes = overlapsOf('it was edited', splits);
+    return { damaged: [], edited: [{ path, what: notes[0] ?? `it was edited, and can be used` }] };
+  } catch (error) {
+    if (!(error instanceof DatasetError)) return { damaged: [unreadable(path, error)], edited: [] };
+    return { damaged: [{ path, what: `it was edited, and cannot be used: ${error.what}` }], edited: [] };
   }
 }
 

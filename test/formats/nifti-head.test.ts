@@ -26,8 +26,8 @@ describe('the head of a NIfTI file', () => {
     ['extended.nii', { extensions: [Buffer.alloc(3000, 1)] }, 240, 352 + 3008],
   ])('of %s says what the whole file does', async (name, content, voxelBytes, offset) => {
     const path = write(name, content);
-    const { shape, spacing } = await readNifti(path);
-    expect(await readNiftiHead(path)).toEqual({ shape, spacing, voxelBytes, offset, fileBytes: statSync(path).size });
+    const { shape, spacing, affine } = await readNifti(path);
+    expect(await readNiftiHead(path)).toEqual({ shape, spacing, affine, channels: 1, voxelBytes, offset, fileBytes: statSync(path).size });
   });
 
   it('is there though only the beginning of a large compressed file is read', async () => {

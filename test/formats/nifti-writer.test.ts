@@ -2,10 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Triple } from '../../src/common/geometry.ts';
-import { readNifti } from '../../src/formats/nifti.ts';
-import { encodeNifti } from '../../src/formats/nifti-writer.ts';
+import { readNifti, readNiftiVolumes } from '../../src/formats/nifti.ts';
+import { encodeNifti, writeLabels } from '../../src/formats/nifti-writer.ts';
 import { patchAffine } from '../../src/store/patch-affine.ts';
 import type { Sidecar } from '../../src/store/sidecar.ts';
+import { writeNifti } from '../fixtures/nifti-file.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 
 const AFFINE = [
@@ -28,6 +29,20 @@ describe('a written NIfTI file', () => {
       expect(read.spacing).toEqual([2, 0.75, 1.5]);
     },
   );
+});
+
+describe('labels in the geometry of an image', () => {
+  it.each([1, 2] as const)('of several channels are one volume (NIfTI-%i)', async (version) => {
+    const dir = temporaryFolder();
+    const image = join(dir, 'image.nii.gz');
+    const place = { origin: [1, 2, 3], quaternion: [0.5, 0.5, 0.5] } as const;
+    writeNifti(image, { shape: [2, 3, 4], dims: [4, 4, 3, 2, 2], data: new Array(48).fill(5), version, ...place });
+    const labels = Int16Array.from({ length: 24 }, (_, i) => i % 3);
+    await writeLabels(join(dir, 'labels.nii'), labels, image);
+    const read = await readNifti(join(dir, 'labels.nii'));
+    expect(read).toMatchObject({ shape: [2, 3, 4], data: Float32Array.from(labels), odd: [] });
+    expect(read.affine).toEqual((await readNiftiVolumes(image))[1].affine);
+  });
 });
 
 describe('the place of a patch', () => {

@@ -110,6 +110,7 @@ describe.skipIf(!has('planning/plans_full.json'))('golden plans', () => {
         labelEntries: values.length,
         numTraining: facts.numTraining,
         reader: 'SimpleITKIO',
+        namedReader: null,
         ending: '.nii.gz',
         listed: null,
       };

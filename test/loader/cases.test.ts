@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { PatchLoader } from '../../src/loader/loader.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
+import { Warnings } from '../fixtures/warnings.ts';
 
 const { store, options } = await loaderFixture();
 const [a, b, c, d] = store.cases.map(({ id }) => id);
@@ -42,6 +43,15 @@ describe('cases', () => {
     const { cases: _, ...older } = state;
     await expect(PatchLoader.create({ store, state: older })).rejects.toThrow(/saved with other `cases`\. Give the same `cases` as then/);
     await expect(PatchLoader.create({ store, state: older, cases, workers: 1 }).then((loader) => loader.close())).resolves.toBeUndefined();
+  });
+
+  it('in both parts are warned of, once', async () => {
+    using warnings = new Warnings();
+    await using loader = await PatchLoader.create({ ...options, cases: { training: [a, c], validation: [c] }, validation: true });
+    (await loader.validation.next()).dispose();
+    expect(await warnings.seen()).toEqual([
+      `cases: case ${c} is in training and in validation of this choice, whose scores come out too high then`,
+    ]);
   });
 
   it.each([

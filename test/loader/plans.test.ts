@@ -79,7 +79,7 @@ describe('a loader of a store with plans', () => {
       name: 'StoreError',
       where: store.dir,
       what: 'its cases were written for 3d_fullres (spacing [3, 1, 1]), 3d_lowres has [6, 2, 2]',
-      action: 'Preprocess with --config 3d_lowres into another folder',
+      action: 'Preprocess with `config` 3d_lowres into another folder',
     });
     await expect(refused({ config: '3d_lowres', patchSize: [2, 2, 2], batchSize: 1 })).rejects.toMatchObject({ name: 'StoreError' });
   });
@@ -200,7 +200,7 @@ describe('a state', () => {
 describe('a configuration whose voxels would be others', () => {
   it.each(['raw', 'sharp', '3d_lowres'])('is refused: %s', (name) => {
     expect(() => storeConfiguration(store, name)).toThrow(
-      expect.objectContaining({ name: 'StoreError', where: store.dir, action: expect.stringContaining(`--config ${name}`) }),
+      expect.objectContaining({ name: 'StoreError', where: store.dir, action: expect.stringContaining(`\`config\` ${name}`) }),
     );
   });
 

@@ -7,7 +7,7 @@ import type { CaseTask } from '../../src/preprocessing/case-task.ts';
 import { fingerprint } from '../../src/preprocessing/fingerprint-dataset.ts';
 import { planDataset } from '../../src/preprocessing/plan-dataset.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
-import { openRawDataset } from '../../src/raw/raw-dataset.ts';
+import { openRawDataset, readingOf } from '../../src/raw/raw-dataset.ts';
 import { openStore } from '../../src/store/store.ts';
 import { writeNifti } from '../fixtures/nifti-file.ts';
 import { writePlans } from '../fixtures/plans.ts';
@@ -25,8 +25,9 @@ function prepare(edges: number[], channels = 1) {
 }
 
 async function taskOf(raw: string, kind: 'fingerprint' | 'coverage', number = 0): Promise<CaseTask> {
-  const { cases, labels } = await openRawDataset(raw);
-  const shared = { raw: cases[number], labels };
+  const dataset = await openRawDataset(raw);
+  const { cases, labels } = dataset;
+  const shared = { raw: cases[number], labels, reading: readingOf(dataset) };
   if (kind === 'fingerprint') return { ...shared, kind, samples: 1, settings: '', cacheDir: null };
   const grid = { transpose: [0, 1, 2] as Triple, spacing: [1, 1, 1], patch: [4, 4, 4] as Triple };
   return { ...shared, kind, cropBox: { lower: [0, 0, 0], upper: [20, 20, 20] }, grids: [grid] };

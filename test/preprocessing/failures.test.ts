@@ -24,6 +24,9 @@ function caseFilesOf(ids: string[]): string[] {
   return ids.flatMap((id) => [`${id}.msgpack`, `${id}.npy`, `${id}_seg.npy`]);
 }
 
+/** A case whose image holds a value that float32 does not. */
+const unreadable = (id: string) => ({ ...holding(id, 1e300), image: { datatype: 'float64' as const } });
+
 /** A case whose image holds `value` in one place. */
 function holding(id: string, value: number) {
   const one = randomCase(id, SHAPE, { sparse: true });
@@ -53,7 +56,7 @@ describe('one bad case among good ones', () => {
     const { raw, out } = prepare({ cases: [holding('a', 1), holding('b', 2)] });
     await preprocess(raw, out, { workers: 1 });
     const [before, files] = [contents(out), identities(out)];
-    writeCase(raw, holding('c', Number.NaN));
+    writeCase(raw, unreadable('c'));
     await expect(preprocess(raw, out, { workers: 2 })).rejects.toMatchObject({ name: 'CaseError', where: imagePath(raw, 'c') });
     expect(contents(out)).toEqual(before);
     expect(identities(out)).toEqual(files);
@@ -76,7 +79,7 @@ describe('several bad cases', () => {
   it('are all named in one error', async () => {
     const cases = [
       holding('a', 1),
-      holding('b', Number.NaN),
+      unreadable('b'),
       holding('c', 1),
       { ...holding('d', 1), labelFile: { shape: [3, 5, 4] } },
       holding('e', 1),
@@ -134,7 +137,7 @@ describe('a run in which no case is finished', () => {
   });
 
   it('takes the folder away where no case could even be read', async () => {
-    const { raw, out } = prepare({ cases: [holding('a', Number.NaN)] });
+    const { raw, out } = prepare({ cases: [unreadable('a')] });
     await expect(preprocess(raw, out, { workers: 1 })).rejects.toMatchObject({ name: 'CaseError' });
     expect(existsSync(out)).toBe(false);
   });

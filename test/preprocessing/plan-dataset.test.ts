@@ -106,6 +106,14 @@ describe('planning a data set', () => {
     expect((await openStore(out)).cases.map(({ locations }) => locations)).toEqual([[0], [0], [0]]);
   });
 
+  it('says the same where all that is labelled is to be ignored', async () => {
+    const cases = CASES.map((entry) => ({ ...entry, label: new Uint8Array(entry.label.length).fill(2) }));
+    const { raw, run } = prepare({ labels: { background: 0, organ: 1, ignore: 2 }, cases });
+    const { notes, oversampling } = await run();
+    expect(notes).toEqual([`no label of ${raw} holds any foreground: there is nothing to learn from`]);
+    expect(oversampling.map(({ advice }) => advice.reason)).toEqual(['no case holds any foreground', 'no case holds any foreground']);
+  });
+
   it('of a single case works, without folds', async () => {
     const { raw, out, run } = prepare({ cases: CASES.slice(0, 1) });
     expect((await run({ outDir: out })).plans.original_median_shape_after_transp).toEqual([12, 14, 16]);

@@ -26,6 +26,25 @@ import { makeRawDataset, type RawDatasetContent, randomCase, writeCase } from '.
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 import { contents, fileNames, identities } from './store-files.ts';
 
+/** What nnU-Net's readers give of an image of 10 x 8 x 6 voxels of 1 x 2 x 3 mm whose axes run to posterior, inferior and right. */
+const TURNED = {
+  spacing: [2, 1, 3],
+  shape: [8, 10, 6],
+  original: [
+    [0, 0, 3, 5],
+    [-1, 0, 0, 6],
+    [0, -2, 0, 7],
+    [0, 0, 0, 1],
+  ],
+  turned: [
+    [3, 0, 0, 5],
+    [0, 1, 0, -3],
+    [0, 0, 2, -7],
+    [0, 0, 0, 1],
+  ],
+  sitk: { spacing: [3, 1, 2], origin: [-5, 3, -7], direction: [-1, 0, 0, 0, -1, 0, 0, 0, 1], original_orientation: 'PIR' },
+};
+
 const NAME = 'Dataset007_Test';
 const FULLRES = 'nnUNetPlans_3d_fullres';
 const WORKERS = { workers: 1 };
@@ -102,6 +121,31 @@ describe('what nnU-Net finds', () => {
     }
     expect(readFileSync(join(shared.dataset, 'splits_final.json'))).toEqual(readFileSync(join(store, 'splits_final.json')));
     expect(await verifyStore(join(shared.dataset, FULLRES))).toMatchObject({ cases: 5, damaged: [] });
+  });
+
+  it.each(['SimpleITKIOWithReorient', 'NibabelIOWithReorient'])('can bring a prediction back that %s turned', async (reader) => {
+    const image = Array.from({ length: 6 * 8 * 10 }, (_, i) => 1 + (i % 13));
+    const place = { quaternion: [-0.5, 0.5, -0.5], origin: [5, 6, 7] } as const;
+    const label = image.map((_, i) => Number(i % 10 > 6));
+    const cases = [{ id: 'a', shape: [6, 8, 10], images: [image], label, spacing: [3, 2, 1], image: place, labelFile: place }];
+    const { raw, out, dataset, options } = prepare({ cases }, { image_reader_writer: reader });
+    fingerprinted(dataset);
+    await preprocessForNnunet(raw, out, { ...options, configs: ['3d_fullres'] });
+    const found = properties(join(dataset, FULLRES, 'a.pkl'));
+    expect(found.get('spacing')).toEqual(TURNED.spacing);
+    expect(found.get('shape_before_cropping')).toEqual(TURNED.shape);
+    const [first] = found;
+    const matrix = (rows: number[][]) => new NumpyArray('f8', [4, 4], Float64Array.from(rows.flat()));
+    const { original, turned } = TURNED;
+    if (reader === 'NibabelIOWithReorient')
+      expect(first).toEqual([
+        'nibabel_stuff',
+        new Map([
+          ['original_affine', matrix(original)],
+          ['reoriented_affine', matrix(turned)],
+        ]),
+      ]);
+    else expect(first).toEqual(['sitk_stuff', new Map<string, unknown>(Object.entries(TURNED.sitk))]);
   });
 
   it('can bring a prediction back: the place of a cropped, turned, resampled case in its image', async () => {
@@ -247,11 +291,11 @@ describe('refused', () => {
     await refusal(preprocessForNnunet(raw, out, options)).toThrow(/"regions_class_order" is missing/);
   });
 
-  it('plans of another data set, and a reader that turns images', async () => {
+  it('plans of another data set, and a reader that is not here', async () => {
     const other = prepare({}, { dataset_name: 'Dataset008_Other' });
     await refusal(preprocessForNnunet(other.raw, other.out, other.options)).toThrow(/for Dataset008_Other, not for Dataset007_Test/);
-    const turning = prepare({}, { image_reader_writer: 'NibabelIOWithReorient' });
-    await refusal(preprocessForNnunet(turning.raw, turning.out, turning.options)).toThrow(/read by NibabelIOWithReorient/);
+    const turning = prepare({}, { image_reader_writer: 'Tiff3DIO' });
+    await refusal(preprocessForNnunet(turning.raw, turning.out, turning.options)).toThrow(/read by "Tiff3DIO"/);
   });
 
   it('a case that another preprocessor wrote: it stays as it is', async () => {

@@ -117,6 +117,16 @@ describe('the splits of a store', () => {
     expect(splitsIn(out)).toEqual(splits);
   });
 
+  it('get a note where a case is in both parts of a fold', async () => {
+    const { raw, out, ids, splitsIn, run } = prepare(3);
+    const splits = [{ train: ids, val: [ids[1]] }];
+    writeFileSync(join(raw, 'splits_final.json'), JSON.stringify(splits));
+    expect((await run()).notes).toEqual([
+      'splits_final.json: case case_001 is in training and in validation of fold 0, whose scores come out too high then',
+    ]);
+    expect(splitsIn(out)).toEqual(splits);
+  });
+
   it('are those of the data set for fewer than five cases, too', async () => {
     const { raw, out, ids, splitsIn, run } = prepare(2);
     expect((await run()).notes).toEqual([expect.stringContaining('2 cases are too few for five folds')]);

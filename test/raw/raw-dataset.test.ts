@@ -1,8 +1,10 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { CasesError } from '../../src/common/errors.ts';
 import { openRawDataset } from '../../src/raw/raw-dataset.ts';
+import { encodeNifti, type NiftiContent, writeNifti } from '../fixtures/nifti-file.ts';
 import { imagePath, labelPath, makeRawDataset, type RawDatasetContent, randomCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 
@@ -144,6 +146,55 @@ describe('dataset.json', () => {
   });
 });
 
+describe('the reader of the images', () => {
+  const dataset = (name: unknown, ending = '.nii.gz', image: Partial<NiftiContent> = {}) =>
+    makeRawDataset(temporaryFolder(), {
+      ending,
+      cases: [{ ...randomCase('a', [2, 3, 4]), image }],
+      datasetJson: { overwrite_image_reader_writer: name },
+    });
+
+  it.each(['SimpleITKIO', 'SimpleITKIOWithReorient', 'NibabelIO', 'NibabelIOWithReorient'])(
+    'is the one that is named: %s',
+    async (name) => {
+      for (const ending of ['.nii', '.nii.gz'])
+        expect(await openRawDataset(dataset(name, ending))).toMatchObject({ reader: name, notes: [] });
+    },
+  );
+
+  it.each([undefined, 'None', 3])("is nnU-Net's first for the ending where none is named: %s", async (name) => {
+    expect(await openRawDataset(dataset(name))).toMatchObject({ reader: 'SimpleITKIO', notes: [] });
+    expect(await openRawDataset(dataset(name, '.nii'))).toMatchObject({ reader: 'NibabelIO', notes: [] });
+  });
+
+  it('is the next one where that cannot read the first image, and that is said', async () => {
+    const raw = dataset('None');
+    const bytes = encodeNifti({ shape: [2, 3, 4], data: new Array(24).fill(1) });
+    // Axes x and y that are not at right angles.
+    bytes.writeFloatLE(0.3, 284);
+    writeFileSync(imagePath(raw, 'a'), gzipSync(bytes));
+    const { reader, notes } = await openRawDataset(raw);
+    expect(reader).toBe('NibabelIO');
+    expect(notes).toEqual([`SimpleITKIO cannot read ${imagePath(raw, 'a')}: NibabelIO reads the images`]);
+  });
+
+  it('is found for a name that nnU-Net does not have, and that is said', async () => {
+    const { reader, notes } = await openRawDataset(dataset('MyReader'));
+    expect(reader).toBe('SimpleITKIO');
+    expect(notes).toEqual([expect.stringContaining('names a reader that nnU-Net does not have, MyReader: SimpleITKIO reads the images')]);
+  });
+
+  it.each(['NaturalImage2DIO', 'Tiff3DIO'])('is refused where it is one of nnU-Net that is not here: %s', async (name) => {
+    const raw = dataset(name);
+    await expect(openRawDataset(raw)).rejects.toMatchObject({
+      name: 'DatasetError',
+      where: join(raw, 'dataset.json'),
+      what: `"overwrite_image_reader_writer" is ${name}, which is not known here`,
+      action: expect.stringContaining('NibabelIOWithReorient'),
+    });
+  });
+});
+
 describe('the folders', () => {
   it.each(['imagesTr', 'labelsTr'])('%s may not be missing', async (folder) => {
     const dir = valid();
@@ -179,6 +230,17 @@ describe('cases', () => {
         refusal('CaseError', imagePath(dir, 'b', channel), `channel ${channel} of case b is missing`),
       );
     }
+  });
+
+  it('may hold all channels in one file, or several in one of two', async () => {
+    const [id, shape] = ['a', [2, 3, 4]];
+    const content = { id, shape, images: [new Array(24).fill(1)], label: new Array(24).fill(0) };
+    const several = { dims: [4, 4, 3, 2, 2], data: new Array(48).fill(1) };
+    const raw = makeRawDataset(temporaryFolder(), { channels: ['T1', 'T2'], cases: [{ ...content, image: several }] });
+    expect((await openRawDataset(raw)).cases).toEqual([{ id, images: [imagePath(raw, id)], label: labelPath(raw, id) }]);
+    const three = makeRawDataset(temporaryFolder(), { channels: ['T1', 'T2', 'T3'], cases: [{ ...content, image: several }] });
+    writeNifti(imagePath(three, id, 1), { shape, data: content.images[0] });
+    expect((await openRawDataset(three)).cases[0].images).toEqual([0, 1].map((channel) => imagePath(three, id, channel)));
   });
 
   it('with one channel too many are named', async () => {

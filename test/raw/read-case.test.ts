@@ -1,7 +1,10 @@
 import { writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { readLabels } from '../../src/raw/labels.ts';
 import { readCase } from '../../src/raw/read-case.ts';
+import type { NotedReading, Reading } from '../../src/raw/readers.ts';
+import { encodeNifti, writeNifti } from '../fixtures/nifti-file.ts';
 import { imagePath, labelPath, makeRawDataset, type RawCaseContent, writeCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 
@@ -14,11 +17,23 @@ function withVoxels(values: number[], changes: Record<number, number>): number[]
   return values.map((value, i) => changes[i] ?? value);
 }
 
-function writeOne(entry: Partial<RawCaseContent> = {}, labels: Record<string, number | number[]> = { background: 0, organ: 1 }) {
+function writeOne(
+  entry: Partial<RawCaseContent> = {},
+  labels: Record<string, number | number[]> = { background: 0, organ: 1 },
+  how: Partial<Reading> = {},
+) {
   const content = { id: 'a', shape: SHAPE, images: [ONES], label: ZEROS, ...entry };
   const dir = makeRawDataset(temporaryFolder(), { channels: content.images.map((_, i) => `channel ${i}`), labels, cases: [content] });
   const raw = { id: 'a', images: content.images.map((_, channel) => imagePath(dir, 'a', channel)), label: labelPath(dir, 'a') };
-  return { dir, raw, image: raw.images[0], label: raw.label, read: () => readCase(raw, readLabels('dataset.json', labels)) };
+  const reading: NotedReading = { reader: 'SimpleITKIO', channels: content.images.length, ...how, notes: [] };
+  return {
+    dir,
+    raw,
+    image: raw.images[0],
+    label: raw.label,
+    notes: reading.notes,
+    read: () => readCase(raw, readLabels('dataset.json', labels), reading),
+  };
 }
 
 const refusal = (where: string, what: string) => ({
@@ -106,29 +121,110 @@ describe('a case', () => {
   });
 });
 
-describe('a case that cannot be used', () => {
-  it.each([
-    ['NaN', Number.NaN],
-    ['Infinity', Number.POSITIVE_INFINITY],
-    ['-Infinity', Number.NEGATIVE_INFINITY],
-  ])('has %s in the image', async (_, bad) => {
-    const { read, image } = writeOne({ images: [withVoxels(ONES, { 17: bad, 20: bad })] });
-    await expect(read()).rejects.toMatchObject(refusal(image, '2 voxels are NaN or infinite, the first at voxel [1, 1, 1]'));
+describe('what is odd about a case', () => {
+  const bad = { images: [withVoxels(ONES, { 17: Number.NaN, 20: Number.POSITIVE_INFINITY, 21: Number.NEGATIVE_INFINITY })] };
+
+  it.each(['float32', 'float64'] as const)('is NaN or infinity in %s, which SimpleITK reads as 0: counted', async (datatype) => {
+    const { read, image, notes } = writeOne({ ...bad, image: { datatype } });
+    expect((await read()).channels).toEqual([Float32Array.from(withVoxels(ONES, { 17: 0, 20: 0, 21: 0 }))]);
+    expect(notes).toEqual([
+      `${image}: 3 voxels are NaN or infinite, the first at voxel [1, 1, 1] (z, y, x): read as 0, as SimpleITKIO does`,
+    ]);
   });
 
+  it('is a NaN before it is scaled: 0 is scaled, too', async () => {
+    const { read } = writeOne({ ...bad, image: { slope: 2, inter: 5 } });
+    expect([...(await read()).channels[0]]).toEqual(withVoxels(new Array(24).fill(7), { 17: 5, 20: 5, 21: 5 }));
+  });
+
+  it('is a NaN in the label, which SimpleITK reads as 0, in the second channel, and in neither where voxels are strict', async () => {
+    const label = withVoxels(ONES, { 5: Number.NaN });
+    const odd = writeOne({ images: [ONES, bad.images[0]], label, labelFile: { datatype: 'float32' } });
+    expect([...(await odd.read()).segmentation]).toEqual(withVoxels(ONES, { 5: 0 }));
+    expect(odd.notes.map((note) => note.split(':')[0])).toEqual([odd.raw.images[1], odd.label]);
+    const strict = writeOne({ label, labelFile: { datatype: 'float32' } }, undefined, { strictVoxels: true });
+    await expect(strict.read()).rejects.toMatchObject(refusal(strict.label, '1 voxels are NaN or infinite, the first at voxel [0, 1, 1]'));
+    const { read, image } = writeOne(bad, undefined, { strictVoxels: true });
+    await expect(read()).rejects.toMatchObject({ ...refusal(image, '3 voxels'), action: expect.stringContaining('--strict-voxels') });
+  });
+
+  it('is no NaN to nibabel readers, which keep it: the image is refused', async () => {
+    const { read, image } = writeOne(bad, undefined, { reader: 'NibabelIO' });
+    await expect(read()).rejects.toMatchObject({ ...refusal(image, '3 voxels are NaN'), action: expect.stringContaining('SimpleITKIO') });
+    const label = writeOne({ label: withVoxels(ZEROS, { 5: Number.NaN }), labelFile: { datatype: 'float32' } }, undefined, {
+      reader: 'NibabelIO',
+    });
+    await expect(label.read()).rejects.toMatchObject(refusal(label.label, '1 voxels are NaN'));
+  });
+
+  it.each<[string, Partial<RawCaseContent>, string]>([
+    ['an origin 0.5 mm away', { labelFile: { origin: [0, -0.5, 0] } }, '0.500'],
+    ['an origin 2 mm away', { labelFile: { origin: [2, -2, 0.15] } }, '2.00'],
+    ['a turn about z', { labelFile: { quaternion: [0, 0, 1] } }, '8.00'],
+  ])('is a label with %s: noted with the distance, used as it is; refused where geometry is strict', async (_, content, distance) => {
+    const { read, label, image, notes } = writeOne({ label: withVoxels(ZEROS, { 3: 1 }), ...content });
+    expect([...(await read()).segmentation]).toEqual(withVoxels(ZEROS, { 3: 1 }));
+    const what = `origin or direction differs from ${image} (a corner lies ${distance} mm away)`;
+    expect(notes).toEqual([expect.stringContaining(`${label}: ${what}`)]);
+    const strict = writeOne(content, undefined, { strictGeometry: true });
+    await expect(strict.read()).rejects.toMatchObject(refusal(strict.label, `a corner lies ${distance} mm away`));
+  });
+
+  it('is noted once a case, of the file that is farthest away', async () => {
+    const { raw, read, notes } = writeOne({ images: [ONES, ONES, ONES], labelFile: { origin: [0.5, 0, 0] } });
+    for (const [i, x] of [1, 3].entries()) writeNifti(raw.images[1 + i], { shape: SHAPE, data: ONES, origin: [x, 0, 0] });
+    await read();
+    expect(notes).toEqual([
+      expect.stringContaining(`${raw.images[2]}: origin or direction differs from ${raw.images[0]} (a corner lies 3.00`),
+    ]);
+  });
+
+  it('is nothing in a label whose sform disagrees with its voxel sizes, where its qform is good', async () => {
+    const { label, read, notes } = writeOne({ spacing: [10, 1.3, 1.3] });
+    const bytes = encodeNifti({ shape: SHAPE, data: ZEROS, datatype: 'uint8', spacing: [10, 1.3, 1.3], quaternion: [0, 0, 0] });
+    // An sform of 1 mm, of the same code as the qform.
+    bytes.writeInt16LE(1, 254);
+    for (const axis of [0, 1, 2]) bytes.writeFloatLE(1, 280 + 20 * axis);
+    writeFileSync(label, gzipSync(bytes));
+    await read();
+    expect(notes).toEqual([]);
+  });
+});
+
+describe('channels in one file', () => {
+  const two = withVoxels(ONES, { 0: 9 }).map((value) => 2 * value);
+  const both = { dims: [4, 4, 3, 2, 2], data: [...ONES, ...two] };
+
+  it('come in their order, whatever the datatype, before those of further files', async () => {
+    for (const datatype of ['float32', 'int16', 'float64'] as const) {
+      const { read, raw } = writeOne({ images: [ONES, ZEROS] }, undefined, { channels: 3 });
+      writeNifti(raw.images[0], { shape: SHAPE, datatype, ...both });
+      expect((await read()).channels.map((channel) => [...channel])).toEqual([ONES, two, ZEROS]);
+    }
+  });
+
+  it('must be as many as dataset.json names, and one for a label', async () => {
+    const { read, image } = writeOne({ image: both }, undefined, { channels: 3 });
+    await expect(read()).rejects.toMatchObject(refusal(image, 'its case holds 2 channels, 3 are named'));
+    const label = writeOne({ labelFile: both });
+    await expect(label.read()).rejects.toMatchObject(refusal(label.label, 'it has four axes: 2 volumes along the last'));
+  });
+
+  it.each(['NibabelIO', 'NibabelIOWithReorient', 'SimpleITKIOWithReorient'] as const)(
+    'are refused by %s, as in nnU-Net',
+    async (reader) => {
+      const { read, image } = writeOne({ image: both }, undefined, { reader, channels: 2 });
+      await expect(read()).rejects.toMatchObject(refusal(image, 'axes'));
+    },
+  );
+});
+
+describe('a case that cannot be used', () => {
   it('has a value that only float64 can hold', async () => {
     const { read, image } = writeOne({ images: [withVoxels(ONES, { 3: 1e300 })], image: { datatype: 'float64' } });
-    await expect(read()).rejects.toMatchObject(refusal(image, '1 voxels are NaN or infinite'));
-  });
-
-  it('has NaN in the second channel', async () => {
-    const { read, raw } = writeOne({ images: [ONES, withVoxels(ONES, { 0: Number.NaN })] });
-    await expect(read()).rejects.toMatchObject(refusal(raw.images[1], '1 voxels are NaN or infinite, the first at voxel [0, 0, 0]'));
-  });
-
-  it('has NaN in the label', async () => {
-    const { read, label } = writeOne({ label: withVoxels(ZEROS, { 5: Number.NaN }), labelFile: { datatype: 'float32' } });
-    await expect(read()).rejects.toMatchObject(refusal(label, 'label value NaN at voxel [0, 1, 1]'));
+    await expect(read()).rejects.toMatchObject(
+      refusal(image, '1 voxels are too large for float32, in which nnU-Net computes, the first at voxel [0, 0, 3]'),
+    );
   });
 
   it('has a label of another shape', async () => {
@@ -140,7 +236,9 @@ describe('a case that cannot be used', () => {
     const { dir, raw, read } = writeOne({ images: [ONES, ONES] });
     writeCase(dir, { id: 'other', shape: [1, 3, 4], images: [ONES.slice(12), ONES.slice(12)], label: ZEROS.slice(12) });
     const mixed = { ...raw, images: [raw.images[0], imagePath(dir, 'other', 1)] };
-    await expect(readCase(mixed, readLabels('', { a: 1 }))).rejects.toMatchObject(refusal(mixed.images[1], 'its shape [1, 3, 4]'));
+    await expect(readCase(mixed, readLabels('', { a: 1 }), { reader: 'SimpleITKIO', channels: 2, notes: [] })).rejects.toMatchObject(
+      refusal(mixed.images[1], 'its shape [1, 3, 4]'),
+    );
     await expect(read()).resolves.toMatchObject({ shape: [2, 3, 4] });
   });
 
@@ -148,18 +246,6 @@ describe('a case that cannot be used', () => {
     const spacing = [2, 1, 1].map((size, i) => (i === axis ? size * 1.01 : size));
     const { read, label } = writeOne({ spacing: [2, 1, 1], labelFile: { spacing } });
     await expect(read()).rejects.toMatchObject(refusal(label, 'its spacing'));
-  });
-
-  it.each([0, 1, 2])('has a label of another origin along axis %d', async (axis) => {
-    const origin: [number, number, number] = [0, 0, 0];
-    origin[axis] = -0.5;
-    const { read, label } = writeOne({ labelFile: { origin } });
-    await expect(read()).rejects.toMatchObject(refusal(label, 'a corner lies 0.500 mm away'));
-  });
-
-  it('has a label that is turned', async () => {
-    const { read, label } = writeOne({ labelFile: { quaternion: [0, 0, 1] } });
-    await expect(read()).rejects.toMatchObject(refusal(label, 'its origin or direction differs'));
   });
 
   it('has a label value that dataset.json does not name', async () => {

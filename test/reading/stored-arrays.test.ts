@@ -10,6 +10,7 @@ import { type OpenCase, OpenFiles } from '../../src/reading/open-files.ts';
 import type { ArrayFormat } from '../../src/store/file-names.ts';
 import { type B2ndContent, b2ndFile } from '../fixtures/b2nd-file.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
+import { zipFile } from '../fixtures/zip-file.ts';
 import { FILES } from '../formats/b2nd/files.ts';
 
 const SHAPE: Triple = [6, 10, 12];
@@ -44,6 +45,15 @@ describe('arrays of a store', () => {
       (dir) => writeFileSync(join(dir, 'c_seg.b2nd'), b2ndFile({ data: Int16Array.from(labels), shape: [1, ...SHAPE], ...cut })),
     ],
     ['.b2nd without a channel', 'b2nd', (dir) => writeFileSync(join(dir, 'c_seg.b2nd'), b2ndFile({ data: labels, shape: SHAPE, ...cut }))],
+    [
+      '.npz of older releases',
+      'npz',
+      (dir) => {
+        const data = Buffer.concat([encodeNpyHeader('<f4', [1, ...SHAPE]), new Uint8Array(image.buffer)]);
+        const seg = Buffer.concat([encodeNpyHeader('|i1', [1, ...SHAPE]), new Uint8Array(labels.buffer)]);
+        writeFileSync(join(dir, 'c.npz'), zipFile({ 'data.npy': data, 'seg.npy': seg }));
+      },
+    ],
   ])('are read as int16 labels: %s', (_, format, write) => {
     const dir = folder();
     npy(join(dir, 'c.npy'), '<f4', [1, ...SHAPE], image);
@@ -102,8 +112,13 @@ describe('arrays of a store', () => {
     expect(() => open(dir, 'b2nd', labelBytes, shape)).toThrow(StoreError);
   });
 
-  it('are refused in archives', () => {
-    expect(() => open(folder(), 'npz')).toThrow(/c\.npz: boxes cannot be read out of an archive\. Unpack it/);
+  it('are refused in an archive that lacks one', () => {
+    const dir = folder();
+    writeFileSync(
+      join(dir, 'c.npz'),
+      zipFile({ 'data.npy': Buffer.concat([encodeNpyHeader('<f4', [1, ...SHAPE]), new Uint8Array(image.buffer)]) }),
+    );
+    expect(() => open(dir, 'npz')).toThrow(/c\.npz: it has no array "seg"/);
   });
 
   it('are refused where their blocks have outgrown the memory that was planned for them', () => {

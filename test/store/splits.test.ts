@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readFold } from '../../src/store/splits.ts';
+import { type FoldCases, foldOf, readFold, warnOfOverlap } from '../../src/store/splits.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
+import { Warnings } from '../fixtures/warnings.ts';
 
 const IDS = ['a', 'b', 'c', 'd'];
 
@@ -66,5 +67,29 @@ describe('a fold', () => {
       what: expect.stringMatching(what),
       action,
     });
+  });
+});
+
+describe('a case in training and validation', () => {
+  const overlapping = [SPLITS[0], { train: ['a', 'd', 'b'], val: ['b', 'c', 'a'] }];
+
+  it('of one fold is used, and warned of where that fold is', async () => {
+    using warnings = new Warnings();
+    const store = storeWith(overlapping);
+    expect(await readFold(store, 1)).toMatchObject({ training: [0, 1, 3], validation: [0, 1, 2] });
+    for (const fold of [1, 0, 'all']) warnOfOverlap(store, await readFold(store, fold));
+    expect(await warnings.seen()).toEqual([
+      'splits_final.json: 2 cases, such as a, are in training and in validation of fold 1, whose scores come out too high then',
+    ]);
+  });
+
+  it('of cases that are chosen is used, and warned of', async () => {
+    using warnings = new Warnings();
+    const store = storeWith(null);
+    const chosen = await foldOf(store, undefined, { training: ['a', 'b'], validation: ['b'] });
+    warnOfOverlap(store, chosen as FoldCases);
+    expect(await warnings.seen()).toEqual([
+      'cases: case b is in training and in validation of this choice, whose scores come out too high then',
+    ]);
   });
 });

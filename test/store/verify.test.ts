@@ -63,6 +63,38 @@ describe('a store that is whole', () => {
   });
 });
 
+describe('splits_final.json', () => {
+  const folds = (...splits: [string[], string[]][]) => JSON.stringify(splits.map(([train, val]) => ({ train, val })));
+
+  it.each([
+    ['other folds', folds([['a', 'b'], ['c']]), 'it was edited, and can be used'],
+    [
+      'a case in both parts',
+      folds(
+        [['a', 'b'], ['c']],
+        [
+          ['a', 'b'],
+          ['b', 'e'],
+        ],
+      ),
+      'it was edited: case b is in training and in validation of fold 1, whose scores come out too high then',
+    ],
+  ])("is the user's: with %s it is told of, and is not damaged", async (_, text, what) => {
+    const { dir, path } = copy();
+    writeFileSync(path('splits_final.json'), text);
+    const { damaged, edited } = await verifyStore(dir);
+    expect({ damaged, edited }).toEqual({ damaged: [], edited: [{ path: path('splits_final.json'), what }] });
+  });
+
+  it('is damaged where no fold can be made of it', async () => {
+    const { path, verify } = copy();
+    writeFileSync(path('splits_final.json'), folds([['a', 'x'], ['c']]));
+    expect((await verify()).found).toEqual([
+      [path('splits_final.json'), 'it was edited, and cannot be used: it names a case "x" that is not there'],
+    ]);
+  });
+});
+
 describe('a store in which one file', () => {
   it.each([...PARTS, ...BESIDE])('%s is missing, cut off, longer or changed has just that one named', async (name) => {
     const { path, verify } = copy();
@@ -70,6 +102,8 @@ describe('a store in which one file', () => {
     const before = readFileSync(file);
     const size = before.length;
     const sidecar = name.endsWith('.msgpack');
+    // Of the user's, who may edit it.
+    const splits = name === 'splits_final.json';
     const look = async (what: RegExp | string) => {
       expect((await verify()).found).toEqual([[file, typeof what === 'string' ? what : expect.stringMatching(what)]]);
       writeFileSync(file, before);
@@ -78,15 +112,18 @@ describe('a store in which one file', () => {
     rmSync(file);
     await look('the file is missing');
     truncateSync(file, size - 1);
-    await look(sidecar ? /damaged/ : `it holds ${size - 1} bytes instead of ${size}`);
+    // The last byte is the end of a line, which folds can do without.
+    if (!splits) await look(sidecar ? /damaged/ : `it holds ${size - 1} bytes instead of ${size}`);
     truncateSync(file, 0);
-    await look(sidecar ? /damaged/ : `it holds 0 bytes instead of ${size}`);
+    await look(splits ? /not JSON/ : sidecar ? /damaged/ : `it holds 0 bytes instead of ${size}`);
     writeFileSync(file, Buffer.concat([before, Buffer.from(' ')]));
-    await look(sidecar ? /damaged/ : `it holds ${size + 1} bytes instead of ${size}`);
+    if (!splits) await look(sidecar ? /damaged/ : `it holds ${size + 1} bytes instead of ${size}`);
+    writeFileSync(file, before);
     // The first and the last byte, and some between.
     for (const at of [0, size >> 2, size >> 1, size - 1]) {
       flip(file, at);
-      await look(sidecar ? /damaged|checksum|not the one|version/ : 'its contents are not what was written');
+      if (splits) await look(/it was edited, and cannot be used/);
+      else await look(sidecar ? /damaged|checksum|not the one|version/ : 'its contents are not what was written');
     }
   });
 

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { writeAtomic } from '../../common/atomic-file.ts';
 import { FileError, fileError } from '../../common/errors.ts';
+import { ifThere } from '../../common/files.ts';
 import { makeFolders } from '../../common/folders.ts';
 import type { Checksum } from '../../common/hash.ts';
 import type { LargestBlock } from '../../formats/b2nd/head.ts';
@@ -65,13 +66,20 @@ interface KeptChecksums {
   xxh64: string;
 }
 
-/** What files were when they were verified; nothing where that is not known. */
+/** What files were when they were verified; nothing where that is not known. @throws FileError where it is, and cannot be read */
 export async function readChecksums(cache: string, checksum: Checksum): Promise<Map<string, string>> {
-  const kept: KeptChecksums | null = await readFile(join(cache, CHECKSUMS), 'utf8')
-    .then(JSON.parse)
-    .catch(() => null);
+  const path = join(cache, CHECKSUMS);
+  const kept = parseKept((await ifThere(path, readFile(path, 'utf8'))) ?? 'null');
   if (kept?.format !== 'voxfeed-checksums' || checksumOf(checksum, kept) !== kept.xxh64) return new Map();
   return new Map(Object.entries(kept.files));
+}
+
+function parseKept(text: string): KeptChecksums | null {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 export async function keepChecksums(cache: string, files: ReadonlyMap<string, string>, checksum: Checksum): Promise<void> {

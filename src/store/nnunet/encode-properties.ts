@@ -1,13 +1,10 @@
 import type { Triple } from '../../common/geometry.ts';
 import { NumpyArray } from '../../formats/pickle/numpy-array.ts';
 import { encodePickle, PythonFloat, tuple } from '../../formats/pickle/write-pickle.ts';
+import type { FilePlace } from '../../raw/read-volumes.ts';
+import { READERS, type Reader } from '../../raw/readers.ts';
 import type { ClassLocations } from '../class-locations.ts';
 import type { Sidecar } from '../sidecar.ts';
-
-/** nnU-Net's classes whose images are read here as they read them, in the order of their file. */
-export const READERS = ['SimpleITKIO', 'NibabelIO'] as const;
-
-export type Reader = (typeof READERS)[number];
 
 /** What is said of a case beside its voxels, in the words of a sidecar. */
 export interface CaseProperties extends Pick<Sidecar, 'shape' | 'transpose' | 'rawSpacing' | 'shapeBeforeCrop' | 'cropBox' | 'affine'> {
@@ -15,6 +12,8 @@ export interface CaseProperties extends Pick<Sidecar, 'shape' | 'transpose' | 'r
   croppedShape: Triple;
   classes: readonly ClassLocations[];
   reader: Reader;
+  /** How the image lay in its file, which a reader may have turned. */
+  file: Pick<FilePlace, 'affine' | 'orientation'>;
   /** For us: nnU-Net does not look at it. */
   voxfeed: ReadonlyMap<string, unknown>;
 }
@@ -24,11 +23,11 @@ export interface CaseProperties extends Pick<Sidecar, 'shape' | 'transpose' | 'r
  * @returns the parts of the file
  */
 export function encodeProperties(properties: CaseProperties): Uint8Array[] {
-  const { shape, transpose, rawSpacing, shapeBeforeCrop, cropBox, croppedShape, classes, reader, affine, voxfeed } = properties;
+  const { shape, transpose, rawSpacing, shapeBeforeCrop, cropBox, croppedShape, classes, voxfeed } = properties;
   const spacing = rawSpacing.map((_, axis) => new PythonFloat(rawSpacing[transpose.indexOf(axis)]));
   return encodePickle(
     new Map<string, unknown>([
-      reader === 'SimpleITKIO' ? ['sitk_stuff', sitkPlace(affine)] : ['nibabel_stuff', nibabelPlace(affine)],
+      placeOf(properties),
       ['spacing', spacing],
       ['shape_before_cropping', tuple(shapeBeforeCrop)],
       ['bbox_used_for_cropping', cropBox.lower.map((low, axis) => [low, cropBox.upper[axis]])],
@@ -56,6 +55,15 @@ function locationsOf({ locations }: ClassLocations, [, height, width]: Triple): 
   return new NumpyArray('i8', [locations.length, 4], rows);
 }
 
+/** What nnU-Net's reader of that name needs to write labels where the image lies. */
+function placeOf({ reader, affine, file }: CaseProperties): [string, Map<string, unknown>] {
+  const { dialect, reorients } = READERS[reader];
+  if (dialect === 'itk')
+    return ['sitk_stuff', new Map([...sitkPlace(affine), ...(reorients ? [['original_orientation', file.orientation] as const] : [])])];
+  const matrices = [['original_affine', file.affine] as const, ...(reorients ? [['reoriented_affine', affine] as const] : [])];
+  return ['nibabel_stuff', new Map(matrices.map(([name, of]) => [name, new NumpyArray('f8', [4, 4], Float64Array.from(of.flat()))]))];
+}
+
 /** ITK's words: steps along the axes x, y, z, where the first voxel is, and the axes' directions by rows. It looks left and to the back. */
 function sitkPlace(affine: readonly (readonly number[])[]): Map<string, unknown> {
   const step = [0, 1, 2].map((column) => Math.hypot(...[0, 1, 2].map((row) => affine[row][column])));
@@ -66,8 +74,4 @@ function sitkPlace(affine: readonly (readonly number[])[]): Map<string, unknown>
     ['origin', floats([x[3], y[3], z[3]])],
     ['direction', floats([x, y, z].flatMap((row) => row.slice(0, 3).map((value, column) => value / step[column])))],
   ]);
-}
-
-function nibabelPlace(affine: readonly (readonly number[])[]): Map<string, unknown> {
-  return new Map([['original_affine', new NumpyArray('f8', [4, 4], Float64Array.from(affine.flat()))]]);
 }

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileError, PlansError, StoreError } from '../../common/errors.ts';
+import { ifThere, mapFiles, nullIfDamaged } from '../../common/files.ts';
 import { hasher } from '../../common/hash.ts';
 import { largestBlock } from '../../formats/b2nd/head.ts';
 import type { Plans } from '../../plans/plans.ts';
@@ -49,7 +50,7 @@ const FORMATS: readonly ArrayFormat[] = ['b2nd', 'npy', 'npz'];
  * @throws StoreError naming a file that is missing
  */
 async function findNnunetCases(dir: string): Promise<NnunetCases | null> {
-  const names = new Set(await readdir(dir).catch(() => []));
+  const names = new Set((await ifThere(dir, readdir(dir))) ?? []);
   const ids = [...names].flatMap((name) => (name.endsWith('.pkl') ? [name.slice(0, -4)] : [])).sort();
   const missing = (format: ArrayFormat): string[] => namesOf(ids, format).filter((name) => !names.has(name));
   // Files that were unpacked in part say less than those they came from.
@@ -81,7 +82,7 @@ export async function someNnunetCases(dir: string): Promise<NnunetCases> {
 
 /** nnU-Net takes every file in a folder of its cases for one of them. @throws StoreError if this is one */
 export async function refuseNnunetFolder(dir: string): Promise<void> {
-  const names = await readdir(dir).catch(() => []);
+  const names = (await ifThere(dir, readdir(dir))) ?? [];
   if (names.some((name) => name.endsWith('.pkl')))
     throw new StoreError(dir, 'nnU-Net preprocessed cases into it, and nothing else may lie there', 'Choose another folder');
 }
@@ -90,7 +91,7 @@ export async function refuseNnunetFolder(dir: string): Promise<void> {
 async function foldersWithCases(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
   const folders = entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
-  const found = await Promise.all(folders.map((name) => findNnunetCases(join(dir, name)).catch(() => null)));
+  const found = await mapFiles(folders, (name) => findNnunetCases(join(dir, name)).catch(() => null));
   return folders.filter((_, i) => found[i] !== null).sort();
 }
 
@@ -151,18 +152,16 @@ export async function readCommon(dir: string): Promise<Common> {
 
 /** Sizes and times of every file, in the order of the cases. */
 async function allSources(dir: string, ids: readonly string[], format: ArrayFormat): Promise<[string, SourceFile[]][]> {
-  return Promise.all(
-    ids.map(async (id) => {
-      const names = [...namesOf([id], format), `${id}.pkl`];
-      const files = names.map(async (name) => {
-        const { size, mtimeMs } = await stat(join(dir, name)).catch((error) => {
-          throw fileError(join(dir, name), error);
-        });
-        return { name, bytes: size, modifiedMs: mtimeMs };
+  return mapFiles(ids, async (id) => {
+    const files: SourceFile[] = [];
+    for (const name of [...namesOf([id], format), `${id}.pkl`]) {
+      const { size, mtimeMs } = await stat(join(dir, name)).catch((error) => {
+        throw fileError(join(dir, name), error);
       });
-      return [id, await Promise.all(files)] as [string, SourceFile[]];
-    }),
-  );
+      files.push({ name, bytes: size, modifiedMs: mtimeMs });
+    }
+    return [id, files] as [string, SourceFile[]];
+  });
 }
 
 /** The plans in `aboutDir` that this folder was made by, and the first of their configurations that was no later stage. */
@@ -171,7 +170,7 @@ async function findPlans(aboutDir: string, identifier: string): Promise<Pick<Com
     throw fileError(aboutDir, error);
   });
   const names = beside.filter((name) => name.endsWith('.json'));
-  const read = await Promise.all(names.map((name) => readPlans(join(aboutDir, name)).catch(() => null)));
+  const read = await mapFiles(names, (name) => readPlans(join(aboutDir, name)).catch(nullIfDamaged));
   const found = read.flatMap((plans) => (plans === null ? [] : configurationsOf(aboutDir, plans, identifier)));
   // Plans of other networks may share the folder: those it is named by go first.
   const own = found.filter(({ plans }) => identifier.startsWith(`${plans.plans_name}_`));

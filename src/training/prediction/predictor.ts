@@ -1,13 +1,15 @@
 import { join } from 'node:path';
 import { CaseError, CheckpointError } from '../../common/errors.ts';
-import { patchOf, voxels } from '../../common/geometry.ts';
+import { patchOf, transpose, voxels } from '../../common/geometry.ts';
 import { checkOptions, checkValue, type Given, type OptionTable } from '../../common/options.ts';
 import { callback, flag, list, text } from '../../common/schemas.ts';
-import { type Configuration, readPlans, resolveConfiguration } from '../../plans/plans-file.ts';
+import { type Configuration, plannedReader, readPlans, resolveConfiguration } from '../../plans/plans-file.ts';
 import { normalise } from '../../preprocessing/normalise.ts';
 import { resampleCase, transposeCase } from '../../preprocessing/resample-case.ts';
 import { type DatasetDescription, readDatasetJson } from '../../raw/dataset-json.ts';
 import { type CroppedCase, cropImages, readImages } from '../../raw/read-case.ts';
+import type { Reader } from '../../raw/readers.ts';
+import { back, turnVolume } from '../../raw/reorient.ts';
 import { DATASET_FILE } from '../../store/file-names.ts';
 import { CHECKPOINT_FILE, type Checkpoint, PLANS_COPY, readCheckpoint, readNumbers } from '../checkpoint.ts';
 import { Gpu } from '../gpu/device.ts';
@@ -22,6 +24,8 @@ export const PREDICT_OPTIONS = {
   mirror: { schema: flag(), default: false, flag: '--mirror', help: 'predict mirrored windows, too: better and up to eight times as slow' },
   /** Told whenever a window is done. */
   onWindow: { schema: callback<(done: number, total: number) => void>(), help: 'told whenever a window is done' },
+  /** Told what is odd about an image and was overlooked. */
+  onNote: { schema: callback<(note: string) => void>(), help: 'told what is odd about an image and was overlooked' },
 } as const satisfies OptionTable;
 
 /** How an image is labelled. */
@@ -32,6 +36,7 @@ export class Predictor implements Disposable {
   /** The data set that it was trained on. */
   readonly description: DatasetDescription;
   readonly #configuration: Configuration;
+  readonly #reader: Reader;
   readonly #checkpoint: Checkpoint;
   readonly #gpu: Gpu;
   readonly #unet: Unet;
@@ -45,7 +50,9 @@ export class Predictor implements Disposable {
     const description = await readDatasetJson(join(dir, DATASET_FILE));
     const plansPath = join(dir, PLANS_COPY);
     const { options } = checkpoint;
-    const configuration = resolveConfiguration(plansPath, await readPlans(plansPath), options.configuration);
+    const plans = await readPlans(plansPath);
+    const configuration = resolveConfiguration(plansPath, plans, options.configuration);
+    const reader = plannedReader(plansPath, plans, description.reader);
     const gpu = await Gpu.open();
     try {
       const unet = new Unet({ ...options, batch: 1, heads: 1, tiling: gpu.software ? SOFTWARE_TILING : GPU_TILING });
@@ -54,7 +61,7 @@ export class Predictor implements Disposable {
       const program = await Program.compile(gpu, unet.forward);
       const { list, values } = unet.parameters;
       program.write(values, (await readNumbers(dir, checkpoint, list, values.length)).values);
-      return new Predictor(description, configuration, checkpoint, { gpu, unet, program });
+      return new Predictor(description, { configuration, reader }, checkpoint, { gpu, unet, program });
     } catch (error) {
       gpu.close();
       throw error;
@@ -63,12 +70,13 @@ export class Predictor implements Disposable {
 
   private constructor(
     description: DatasetDescription,
-    configuration: Configuration,
+    { configuration, reader }: { configuration: Configuration; reader: Reader },
     checkpoint: Checkpoint,
     { gpu, unet, program }: { gpu: Gpu; unet: Unet; program: Program },
   ) {
     this.description = description;
     this.#configuration = configuration;
+    this.#reader = reader;
     this.#checkpoint = checkpoint;
     this.#gpu = gpu;
     this.#unet = unet;
@@ -81,9 +89,9 @@ export class Predictor implements Disposable {
    * @throws OptionError, CaseError naming the file, FileError, GpuError
    */
   async predict(paths: readonly string[], options: PredictOptions = {}): Promise<Int16Array> {
-    const { mirror, onWindow } = checkOptions(PREDICT_OPTIONS, options);
+    const { mirror, onWindow, onNote } = checkOptions(PREDICT_OPTIONS, options);
     const { patchSize, classes } = this.#checkpoint.options;
-    const { volumes, origin } = await this.#prepare(paths);
+    const { volumes, origin } = await this.#prepare(paths, onNote);
     const flat = patchSize.length === 2;
     const logits = await slidingWindow(volumes, (patch) => this.#window(patch), {
       window: patchOf(patchSize),
@@ -91,32 +99,42 @@ export class Predictor implements Disposable {
       mirrorAxes: mirror ? (flat ? [1, 2] : [0, 1, 2]) : [],
       ...(onWindow && { onWindow }),
     });
-    return labelsOf(logits, volumes.shape, volumes.spacing, origin);
+    const labels = labelsOf(logits, volumes.shape, volumes.spacing, origin);
+    const { shape, turn } = volumes.file;
+    // The reader may have turned the image.
+    return turnVolume(labels, transpose(shape, turn.from), back(turn));
   }
 
   /** What preprocessing does to a case of the store. */
-  async #prepare(paths: readonly string[]): Promise<{ volumes: CroppedCase; origin: Origin }> {
+  async #prepare(paths: readonly string[], onNote: PredictOptions['onNote']): Promise<{ volumes: CroppedCase; origin: Origin }> {
     checkValue(list(text('a path')), paths, 'paths');
     const { channels: names } = this.description;
-    if (paths.length !== names.length)
+    if (paths.length > names.length || paths.length === 0)
       throw new CaseError(
         paths[0],
         `${paths.length} files were given, the network wants ${names.length} channels (${names.join(', ')})`,
         'Give one file a channel',
       );
-    const images = await readImages(paths);
-    const { transpose, normalisation, resampling } = this.#configuration;
+    const notes: string[] = [];
+    const images = await readImages(paths, { reader: this.#reader, channels: names.length, notes });
+    for (const note of notes) onNote?.(note);
+    const { transpose: order, normalisation, resampling } = this.#configuration;
     const cropped = cropImages(paths[0], images, new Int8Array(voxels(images[0].shape)));
-    const volumes = transposeCase(cropped, transpose);
-    const origin: Origin = { spacing: volumes.spacing, shapeBeforeCrop: volumes.shapeBeforeCrop, cropBox: volumes.cropBox, transpose };
+    const volumes = transposeCase(cropped, order);
+    const origin: Origin = {
+      spacing: volumes.spacing,
+      shapeBeforeCrop: volumes.shapeBeforeCrop,
+      cropBox: volumes.cropBox,
+      transpose: order,
+    };
     for (const [i, channel] of volumes.channels.entries()) {
       try {
         normalise(channel, volumes.segmentation, normalisation[i]);
       } catch (error) {
-        throw new CaseError(paths[i], (error as Error).message, 'Correct the image', { cause: error });
+        throw new CaseError(paths[i] ?? paths[0], (error as Error).message, 'Correct the image', { cause: error });
       }
     }
-    resampleCase(volumes, this.#configuration.spacing, resampling);
+    resampleCase(paths[0], volumes, this.#configuration.spacing, resampling);
     return { volumes, origin };
   }
 

@@ -1,0 +1,86 @@
+import { Readable } from 'node:stream';
+import { createGunzip, createInflateRaw, gunzipSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
+import { CaseError } from '../common/errors.ts';
+
+/** Bits of a gzip header's flags (RFC 1952). */
+const HEADER_CHECKSUM = 2;
+const EXTRA = 4;
+const NAME = 8;
+const COMMENT = 16;
+const RESERVED = 0xe0;
+const DEFLATE = 8;
+const TRAILER_BYTES = 8;
+
+/** What zlib calls the beginning of something that is no gzip member. */
+const NO_MEMBER = /incorrect header check|unknown compression method|unknown header flags|header crc mismatch/;
+
+type Inflated = { buffer: Buffer; engine: { bytesWritten: number } };
+
+/**
+ * Inflates gzip data, of which there may be several members. What follows them is left out, as zlib's own reader does.
+ * @param options `maxOutputLength`: more is refused with a cause of code ERR_BUFFER_TOO_LARGE
+ * @returns what is inflated, and how many bytes it was made of
+ * @throws CaseError with the cause
+ */
+export function gunzip(path: string, bytes: Buffer, options: ZlibOptions): { buffer: Buffer; read: number } {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) {
+    throw new CaseError(
+      path,
+      'the name ends in .gz but the contents are not gzip',
+      'Compress it with gzip, or name it .nii and set "file_ending" accordingly',
+    );
+  }
+  try {
+    return inflate(bytes, { ...options, info: true });
+  } catch (error) {
+    throw new CaseError(path, `the gzip data are damaged or cut off (${(error as Error).message})`, 'Copy the file again from its source', {
+      cause: error,
+    });
+  }
+}
+
+/** Types of Node leave out what `info` does. */
+function inflate(bytes: Buffer, options: ZlibOptions): { buffer: Buffer; read: number } {
+  try {
+    const { buffer, engine } = gunzipSync(bytes, options) as unknown as Inflated;
+    return { buffer, read: engine.bytesWritten };
+  } catch (error) {
+    // Only the end of a member whose checksum was right lets zlib look for another one.
+    if (!NO_MEMBER.test((error as Error).message) || !isMember(bytes)) throw error;
+    const start = headerBytes(bytes);
+    const { buffer, engine } = inflateRawSync(bytes.subarray(start), options) as unknown as Inflated;
+    return { buffer, read: start + engine.bytesWritten + TRAILER_BYTES };
+  }
+}
+
+/** The first `length` bytes of gzip data that hold more. */
+export async function gunzipStart(bytes: Buffer, length: number): Promise<Buffer> {
+  const options = { chunkSize: 1024 ** 2 };
+  try {
+    return await take(Readable.from([bytes]).pipe(createGunzip(options)), length);
+  } catch {
+    return take(Readable.from([bytes.subarray(headerBytes(bytes))]).pipe(createInflateRaw(options)), length);
+  }
+}
+
+async function take(stream: AsyncIterable<Buffer>, length: number): Promise<Buffer> {
+  const start = Buffer.allocUnsafeSlow(length);
+  let done = 0;
+  for await (const part of stream) {
+    done += part.copy(start, done);
+    if (done === length) break;
+  }
+  return start.subarray(0, done);
+}
+
+function isMember(bytes: Buffer): boolean {
+  return bytes[2] === DEFLATE && (bytes[3] & RESERVED) === 0;
+}
+
+function headerBytes(bytes: Buffer): number {
+  const flags = bytes[3];
+  let at = 10;
+  if (flags & EXTRA) at += 2 + bytes.readUInt16LE(at);
+  for (const text of [NAME, COMMENT]) if (flags & text) at = bytes.indexOf(0, at) + 1;
+  return flags & HEADER_CHECKSUM ? at + 2 : at;
+}
