@@ -99,8 +99,8 @@ export async function limitGroups(campaign: Campaign, { raw, store }: Subject): 
   if (!isRoot) return void console.log('not root: control groups are left out');
   const out = join(campaign.dir, 'grouped');
   const commands = [
-    ['preprocess', raw, out, '--workers', '2'],
-    ['bench', store, '--batches', '2', '--workers', '2'],
+    ['preprocess', raw, out, '--workers', '4'],
+    ['bench', store, '--batches', '2', '--workers', '4'],
   ];
   const row = campaign.row('control groups above (memory, processes)');
   for (const [controller, file, limits] of [
