@@ -66,7 +66,7 @@ export type { PlannerName } from './planning/planners.ts';
 export type { Network } from './plans/network.ts';
 export type { IntensityProperties, Normalisation } from './plans/normalisation.ts';
 export type { Architecture, InheritingConfiguration, Plans, PlansConfiguration, ResamplingArguments } from './plans/plans.ts';
-export { type Configuration, readPlans, resolveConfiguration } from './plans/plans-file.ts';
+export { type Configuration, type PlannedConfiguration, readPlans, resolveConfiguration } from './plans/plans-file.ts';
 export type { StoreCase } from './preprocessing/check-case.ts';
 export { type FingerprintOptions, fingerprint } from './preprocessing/fingerprint-dataset.ts';
 export type { StoreOptions } from './preprocessing/grid.ts';
