@@ -1,4 +1,4 @@
-"""Records what nnU-Net's readers make of small NIfTI files with made-up headers, for test/golden/readers.test.ts.
+"""Records what nnU-Net's readers make of small NIfTI files with made-up headers, for test/raw/recorded-readers.test.ts.
 
 usage: readers.py OUT.json [COUNT [SEED]]   (needs nnunetv2, SimpleITK, nibabel, scipy)
 """

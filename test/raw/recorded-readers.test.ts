@@ -28,7 +28,7 @@ interface RecordedFile {
 }
 
 const FILES: RecordedFile[] = JSON.parse(
-  readFileSync(process.env.VOXFEED_READERS ?? join(import.meta.dirname, 'data', 'readers', 'readers.json'), 'utf8'),
+  readFileSync(process.env.VOXFEED_READERS ?? join(import.meta.dirname, 'recorded-readers.json'), 'utf8'),
 );
 
 /** A file of four axes of which the last is 1 is one of three to voxfeed, and nothing to nibabel readers: no harm is done. */
