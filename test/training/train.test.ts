@@ -113,7 +113,7 @@ describe('train', () => {
     ['a fold that is not there', { fold: 9 }, /fold: .*splits_final\.json has no fold 9/],
     ['a configuration that is not there', { config: '2d' }, /there is no configuration "2d"/],
     ['nothing to continue', { continue: true }, /there is no checkpoint\.json to continue from/],
-    ['what is there already', { out: 'model' }, /it holds a training of 3 epochs\. Go on with --continue/],
+    ['what is there already', { out: 'model' }, /it holds a training of 3 epochs\. Go on with `continue`/],
     ['other steps than before', { out: 'model', continue: true, iterations: 4 }, /iterations: the checkpoint was trained with 3, not 4/],
     ['other numbers than before', { out: 'model', continue: true, half: true }, /half: the checkpoint was trained with f32, not f16/],
   ])('refuses %s', async (_, change, message) => {

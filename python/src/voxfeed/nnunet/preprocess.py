@@ -64,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-npfp", type=int, metavar="N", help="the same, where -np is left out")
     parser.add_argument("--no_pp", action="store_true", help="only plan")
     parser.add_argument("--clean", action="store_true", help="nothing to do: fingerprints follow the files they were made from")
-    parser.add_argument("--verify_dataset_integrity", action="store_true", help="say all that is wrong in one list, before anything is made")
+    parser.add_argument(
+        "--verify_dataset_integrity", action="store_true", help="say all that is wrong in one list, before anything is made"
+    )
     parser.add_argument("--verbose", action="store_true", help="nothing to do")
     parser.add_argument("--no_pbar", action="store_true", help="show no progress")
     for name, (_, why) in REFUSED.items():
