@@ -52,5 +52,6 @@ export function parseNpyHeader(path: string, head: Buffer): NpyHeader {
     .split(',')
     .filter((part) => part.trim() !== '')
     .map(Number);
+  if (!sizes.every((size) => Number.isSafeInteger(size) && size >= 0)) fail(`its header gives the shape (${shape}), which is none`);
   return { dtype: dtype as Dtype, shape: sizes, offset: start + length };
 }

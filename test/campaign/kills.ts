@@ -21,8 +21,15 @@ export async function killRuns(campaign: Campaign, { raw, store }: Subject, coun
     if (status === 0 && JSON.stringify(contents(out)) === expected) row.done++;
     else row.findings.push(`killed after ${delays.join(', ')} ms: status ${status}, ${stderr.slice(-500)}`);
   }
+}
+
+/** Two runs into one folder, up to a second apart: the second hears who has it, or comes when the first is done. */
+export async function meetRuns(campaign: Campaign, { raw, store }: Subject, count: number): Promise<void> {
+  const next = numbers(campaign.seed);
+  const expected = JSON.stringify(contents(store));
+  const out = join(campaign.dir, 'met');
   const both = campaign.row('two preprocess runs into one folder');
-  for (let i = 0; i < Math.ceil(count / 4) && campaign.goesOn(); i++) {
+  for (let i = 0; i < count && campaign.goesOn(); i++) {
     rmSync(out, { recursive: true, force: true });
     const wait = next(1000);
     const [one, two] = await Promise.all([

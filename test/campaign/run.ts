@@ -6,7 +6,7 @@ import { showBytes } from '../../src/common/bytes.ts';
 import { fuzzCommandLines } from './command-lines.ts';
 import { endWorkers } from './deaths.ts';
 import { fuzzFiles } from './files.ts';
-import { killRuns } from './kills.ts';
+import { killRuns, meetRuns } from './kills.ts';
 import { makeSubject } from './subject.ts';
 import { closePipes, fillDisks, injectErrors, limitGroups, limitResources } from './system.ts';
 import { type Campaign, type Row, showRows, within } from './tally.ts';
@@ -40,12 +40,13 @@ try {
     ['files', 0.25, (campaign) => fuzzFiles(campaign, subject, Math.ceil(3 * seconds))],
     [
       'lines',
-      0.35,
+      0.32,
       async (campaign) => {
         ({ peakBytes } = await fuzzCommandLines(campaign, subject, Number(values.lines ?? 10_000)));
       },
     ],
     ['kills', 0.1, (campaign) => killRuns(campaign, subject, 1000)],
+    ['meetings', 0.03, (campaign) => meetRuns(campaign, subject, 1000)],
     ['deaths', 0.1, (campaign) => endWorkers(campaign, subject, 1000)],
     ['pipes', 0.02, (campaign) => closePipes(campaign, subject)],
     ['errors', 0.08, (campaign) => injectErrors(campaign, subject)],

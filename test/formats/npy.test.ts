@@ -83,4 +83,11 @@ describe('an .npy file that cannot be used', () => {
     refused(numpyHeader("{'descr': '<f4', 'fortran_order': False, }"), 'its header');
     refused(numpyHeader('{}'), 'its header');
   });
+
+  it.each(['(2, x)', '(2, -3)', '(1.5,)', '("2", 3)'])('with the shape %s is refused', (shape) => {
+    const header = encodeNpyHeader('<f4', [2, 3]);
+    const text = `{'descr': '<f4', 'fortran_order': False, 'shape': ${shape}, }`;
+    header.fill(' ', 10).write(text, 10, 'latin1');
+    expect(() => parseNpyHeader('a.npy', header)).toThrow(/^a\.npy: its header gives the shape/);
+  });
 });
