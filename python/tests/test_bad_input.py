@@ -43,6 +43,7 @@ def python(store: Path, code: str, **more: object) -> subprocess.Popen[str]:
     """A Python with a loader in a session of its own; it prints the process of Node first."""
     begin = f"""
         import os, signal, sys, time, voxfeed
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background have it ignored
         loader = voxfeed.Loader({str(store)!r}, arrays="numpy", **{OPTIONS!r})
         next(loader.training)
         print(loader.pid, flush=True)
