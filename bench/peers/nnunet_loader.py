@@ -1,7 +1,7 @@
-"""nnU-Net's own loader, one process, one thread, volumes as NumPy arrays in RAM, or where they are in .b2nd files read from those by
-nnU-Net's own data set; or the given number of worker processes.
+"""nnU-Net's own loader, one process, one thread, volumes as NumPy arrays in RAM, or in a folder that nnU-Net preprocessed read by its own
+data set, python-blosc2; or the given number of worker processes.
 
-    python bench/peers/nnunet_loader.py STORE_DIR Z,Y,X BATCH BATCHES none|default TARGETS [PROCESSES]
+    python bench/peers/nnunet_loader.py STORE_DIR|FOLDER Z,Y,X BATCH BATCHES none|default TARGETS [PROCESSES]
 
 Reads the volumes of a voxfeed store, so that both sides see the same data. 'default' is nnUNetTrainer's training pipeline, with as
 many targets of deep supervision, each half as long as the one before it. Prints one JSON object. Needs PyPI's nnunetv2 in a virtual
@@ -42,24 +42,26 @@ class InMemory:
         index = json.loads((folder / 'voxfeed.json').read_text())
         self.identifiers = [case['id'] for case in index['cases']]
         self.cases = {}
-        self.files = None
-        if index.get('arrays') == 'b2nd':
-            import blosc2
-
-            blosc2.set_nthreads(1)
-            # As nnUNetDatasetBlosc2 does: opened anew for each patch.
-            self.files = lambda name: blosc2.open(str(folder / f'{name}.b2nd'), mode='r', dparams={'nthreads': 1}, mmap_mode='r')
         for case in self.identifiers:
-            data = self.files(case)[:] if self.files else np.load(folder / f'{case}.npy')
-            seg = self.files(f'{case}_seg')[:] if self.files else np.load(folder / f'{case}_seg.npy')[None]
+            data, seg = np.load(folder / f'{case}.npy'), np.load(folder / f'{case}_seg.npy')[None]
             locations = {label: np.argwhere(seg == label)[:10000] for label in Labels.all_labels[1:]}
             self.cases[case] = (data, seg, None, {'class_locations': locations})
 
     def load_case(self, case):
-        data, seg, previous, properties = self.cases[case]
-        if self.files:
-            data, seg = self.files(case), self.files(f'{case}_seg')
-        return data, seg, previous, properties
+        return self.cases[case]
+
+
+def open_folder(folder):
+    """The data set, and which channels were normalised within a mask."""
+    if not (folder / 'voxfeed.json').is_file():
+        from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
+        plans = json.loads((folder.parent / f"{folder.name.split('_')[0]}.json").read_text())['configurations']
+        return nnUNetDatasetBlosc2(str(folder)), next(
+            entry['use_mask_for_norm'] for entry in plans.values() if entry.get('data_identifier') == folder.name
+        )
+    normalisation = (json.loads((folder / 'voxfeed.json').read_text()).get('options') or {}).get('normalisation', [])
+    return InMemory(folder), [channel['masked'] for channel in normalisation]
 
 
 def augmentation(patch, targets, mask):
@@ -77,12 +79,12 @@ def augmentation(patch, targets, mask):
 
 
 folder, patch, batch, batches = Path(sys.argv[1]), [int(n) for n in sys.argv[2].split(',')], int(sys.argv[3]), int(sys.argv[4])
+data, masks = open_folder(folder)
 transforms, read = None, patch
 if sys.argv[5] == 'default':
-    normalisation = (json.loads((folder / 'voxfeed.json').read_text()).get('options') or {}).get('normalisation', [])
-    transforms, read = augmentation(patch, int(sys.argv[6]), [channel['masked'] for channel in normalisation])
+    transforms, read = augmentation(patch, int(sys.argv[6]), masks)
 loader = nnUNetDataLoader(
-    InMemory(folder), batch, read, patch, Labels(), oversample_foreground_percent=0.33, transforms=transforms
+    data, batch, read, patch, Labels(), oversample_foreground_percent=0.33, transforms=transforms
 )
 processes = int(sys.argv[7]) if len(sys.argv) > 7 else 0
 if processes:
