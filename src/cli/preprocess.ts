@@ -10,7 +10,7 @@ const FORMAT_FLAG = {
     schema: oneOf(['store', 'nnunet']),
     default: 'store',
     flag: '--format NAME',
-    help: "store: a store; nnunet: files for nnU-Net's own training, all configurations or those of --config A,B, in OUT_DIR/DatasetXXX_NAME",
+    help: "store: a store; nnunet: files for nnU-Net's own training, all configurations or those of --config A,B, in the data set's folder in OUT_DIR",
   },
 } as const;
 

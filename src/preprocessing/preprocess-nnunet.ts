@@ -92,7 +92,7 @@ export async function preprocessForNnunet(
   const dataset = await openChecked(rawDir, ({ always }) => always);
   const { folder, cases } = dataset;
   if (!DATASET_NAME.test(folder))
-    throw new DatasetError(rawDir, 'nnU-Net finds no data set of this name', 'Call its folder DatasetXXX_NAME, with three digits');
+    throw new DatasetError(rawDir, 'nnU-Net finds no data set of this name', 'Call its folder like Dataset004_NAME, with three digits');
   await refuseNnunetFolder(preprocessedDir);
   const dir = folderOf(preprocessedDir, folder);
   await checkFolder(dir, dataset);

@@ -1,5 +1,5 @@
 import { type Triple, triple } from '../../common/geometry.ts';
-import { type B2ndArray, ChunkEncoder, CODEC_LZ4HC, WRITTEN, writeChunkHead } from './encode-chunk.ts';
+import { ChunkEncoder, CODEC_LZ4HC, WRITTEN, type WrittenArray, writeChunkHead } from './encode-chunk.ts';
 
 /** In place of where a chunk lies: it is all zeros, and lies nowhere. */
 const ZEROS = 0x81n << 56n;
@@ -14,7 +14,7 @@ const HEAD = 32;
  * [channel, z, y, x], a channel a chunk (c-blosc2, README_CFRAME_FORMAT.rst, README_B2ND_METALAYER.rst). python-blosc2 reads it.
  * @returns the parts of the file
  */
-export function encodeB2nd(array: B2ndArray): Uint8Array[] {
+export function encodeB2nd(array: WrittenArray): Uint8Array[] {
   const { encoder, middle } = chooseEncoder(array);
   const chunks: Uint8Array[] = [];
   const offsets: bigint[] = [];
@@ -39,7 +39,7 @@ export function encodeB2nd(array: B2ndArray): Uint8Array[] {
 }
 
 /** In C order of their grid. */
-function* chunkStarts({ shape, division: { chunk } }: B2ndArray): Generator<Triple> {
+function* chunkStarts({ shape, division: { chunk } }: WrittenArray): Generator<Triple> {
   for (let z = 0; z < shape[0]; z += chunk[0])
     for (let y = 0; y < shape[1]; y += chunk[1]) for (let x = 0; x < shape[2]; x += chunk[2]) yield [z, y, x];
 }
@@ -55,7 +55,7 @@ interface Trial {
  * Whether to shuffle: nnU-Net tries both on a chunk in the middle of each file (`_select_filter`). What was resampled becomes smaller by
  * it, whole numbers do not.
  */
-function chooseEncoder(array: B2ndArray): { encoder: ChunkEncoder; middle: Trial } {
+function chooseEncoder(array: WrittenArray): { encoder: ChunkEncoder; middle: Trial } {
   const { channels, shape, division } = array;
   const start = triple((axis) => Math.floor((shape[axis] - division.chunk[axis]) / 2));
   const channel = Math.floor((channels.length - 1) / 2);
@@ -66,7 +66,7 @@ function chooseEncoder(array: B2ndArray): { encoder: ChunkEncoder; middle: Trial
   return (shuffled.middle.chunk?.length ?? 0) < (plain.middle.chunk?.length ?? 0) ? shuffled : plain;
 }
 
-function encodeHeader({ channels, shape, dtype, division }: B2ndArray, { shuffle, chunkBytes, blockBytes }: ChunkEncoder): Buffer {
+function encodeHeader({ channels, shape, dtype, division }: WrittenArray, { shuffle, chunkBytes, blockBytes }: ChunkEncoder): Buffer {
   const typesize = WRITTEN[dtype].BYTES_PER_ELEMENT;
   const layer = encodeMetalayer([channels.length, ...shape], [1, ...division.chunk], [1, ...division.block], dtype);
   const name = Buffer.from('b2nd');

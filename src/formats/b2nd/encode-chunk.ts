@@ -7,7 +7,7 @@ import type { Division } from './block-shape.ts';
 export const WRITTEN = { '<f4': Float32Array, '<i2': Int16Array } as const;
 
 /** Channels of [z, y, x], and how they are stored. Narrower numbers than those of `dtype` are widened. */
-export interface B2ndArray {
+export interface WrittenArray {
   channels: readonly (Float32Array | Int16Array | Int8Array)[];
   shape: Triple;
   dtype: keyof typeof WRITTEN;
@@ -28,7 +28,7 @@ const STREAM_HEAD = 4;
 export class ChunkEncoder {
   /** Whether the first bytes of a block's elements are stored together, then the second ones, and so on. */
   readonly shuffle: boolean;
-  readonly #array: B2ndArray;
+  readonly #array: WrittenArray;
   readonly #space: KernelSpace;
   readonly #typesize: number;
   readonly #blockBytes: number;
@@ -41,7 +41,7 @@ export class ChunkEncoder {
   /** What lies in `#plain`. */
   readonly #block: Float32Array | Int16Array;
 
-  constructor(array: B2ndArray, shuffle: boolean) {
+  constructor(array: WrittenArray, shuffle: boolean) {
     const { block, chunk } = array.division;
     this.#array = array;
     this.shuffle = shuffle;

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { type Triple, voxels } from '../../../src/common/geometry.ts';
 import { divide } from '../../../src/formats/b2nd/block-shape.ts';
 import { encodeB2nd } from '../../../src/formats/b2nd/encode-b2nd.ts';
-import type { B2ndArray } from '../../../src/formats/b2nd/encode-chunk.ts';
+import type { WrittenArray } from '../../../src/formats/b2nd/encode-chunk.ts';
 import { readArray } from '../../../src/store/whole-array.ts';
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
 
@@ -64,7 +64,7 @@ const noise = Uint32Array.of(
   243580376,
 );
 
-const CASES: Record<string, [B2ndArray, string]> = {
+const CASES: Record<string, [WrittenArray, string]> = {
   'int16 in chunks that hang over': [
     {
       channels: [Int16Array.from({ length: 60 }, (_, i) => Math.floor(i / 20) - 1)],
@@ -140,7 +140,7 @@ test.each<[shape: Triple, patch: number[]]>([
   for (const [name, array] of [
     ['image.b2nd', { channels, shape, dtype: '<f4', division: divide(shape, patch, 4) }],
     ['labels.b2nd', { channels: [labels], shape, dtype: '<i2', division: divide(shape, patch, 2) }],
-  ] as [string, B2ndArray][]) {
+  ] as [string, WrittenArray][]) {
     writeFileSync(join(dir, name), Buffer.concat(encodeB2nd(array)));
     const { dtype, data } = readArray(join(dir, name), 'b2nd', 'data');
     expect(dtype).toBe(array.dtype);
