@@ -1,7 +1,8 @@
 import type { LabelClass } from '../raw/labels.ts';
-import { Canvas, type Colour } from './canvas.ts';
+import { Canvas } from './canvas.ts';
 import { GLYPH_HEIGHT, GLYPH_WIDTH } from './font.ts';
 import { drawLegend, legendOf, legendWidth } from './legend.ts';
+import type { Colour } from './palette.ts';
 import { greyWindow, type Patch, slicePosition, sliceView } from './slice-view.ts';
 
 const BACKGROUND: Colour = [24, 26, 30];

@@ -1,7 +1,6 @@
 import { encode } from 'fast-png';
 import { writeText } from './font.ts';
-
-export type Colour = readonly [red: number, green: number, blue: number];
+import type { Colour } from './palette.ts';
 
 /** A small RGB picture to draw on. Coordinates outside it are ignored. */
 export class Canvas {

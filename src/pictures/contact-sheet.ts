@@ -1,10 +1,11 @@
 import { type Triple, voxels } from '../common/geometry.ts';
 import type { Batch } from '../loader/batch.ts';
 import type { LabelClass } from '../raw/labels.ts';
-import { Canvas, type Colour } from './canvas.ts';
+import { Canvas } from './canvas.ts';
 import { GLYPH_HEIGHT, GLYPH_WIDTH } from './font.ts';
 import { drawLegend, legendOf, legendWidth } from './legend.ts';
 import { outlinedLabels } from './outlined-labels.ts';
+import type { Colour } from './palette.ts';
 import { greyWindow, type Patch, slicePosition, sliceView, type View } from './slice-view.ts';
 
 const BACKGROUND: Colour = [24, 26, 30];

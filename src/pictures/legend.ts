@@ -1,7 +1,8 @@
 import { foregroundOf, type LabelClass } from '../raw/labels.ts';
-import type { Canvas, Colour } from './canvas.ts';
+import type { Canvas } from './canvas.ts';
 import { GLYPH_HEIGHT, GLYPH_WIDTH } from './font.ts';
-import { colourOf, type Patch } from './slice-view.ts';
+import { type Colour, colourOf } from './palette.ts';
+import type { Patch } from './slice-view.ts';
 
 const INK: Colour = [214, 218, 224];
 /** Between a patch of colour and its name, and between two entries. */

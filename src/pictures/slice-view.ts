@@ -1,16 +1,7 @@
 import type { Triple } from '../common/geometry.ts';
 import type { TargetArray } from '../shared-memory/target-array.ts';
-import type { Canvas, Colour } from './canvas.ts';
-
-/** Told apart by people who see red and green alike, too (after Okabe and Ito). */
-const LABEL_COLOURS: Colour[] = [
-  [86, 204, 255],
-  [255, 214, 64],
-  [0, 214, 160],
-  [255, 120, 200],
-  [160, 150, 255],
-  [255, 110, 70],
-];
+import type { Canvas } from './canvas.ts';
+import { colourOf } from './palette.ts';
 
 /** A slice is enlarged by a whole factor to about this many pixels. */
 const VIEW_PIXELS = 176;
@@ -21,11 +12,6 @@ export interface Patch {
   image: Float32Array;
   target: TargetArray;
   shape: Triple;
-}
-
-/** Of a label's outline. There are fewer colours than labels may be: they take turns. */
-export function colourOf(label: number): Colour {
-  return LABEL_COLOURS[(label - 1) % LABEL_COLOURS.length];
 }
 
 /** A slice, enlarged, ready to be drawn. */
