@@ -12,6 +12,17 @@ const [NEAR, APART] = [4, 14];
 export type Legend = readonly { name: string; colour: Colour | null }[];
 
 /**
+ * What outlines stand for, one a class that has one: its label, or where pictures show masks of regions, the number of its mask from 1.
+ */
+export function outlinesOf(classes: readonly LabelClass[], regions: boolean): { name: string; label: number; colour: Colour }[] {
+  const foreground = foregroundOf(classes);
+  const shown = regions
+    ? foreground.map(({ name }, i) => ({ name, label: i + 1 }))
+    : foreground.flatMap(({ name, labels }) => (labels.length === 1 ? [{ name, label: labels[0] }] : []));
+  return shown.map((entry) => ({ ...entry, colour: colourOf(entry.label) }));
+}
+
+/**
  * The outlines of labels: classes that some patch shows come first. A colour stands for one class, the first that has it; how many are
  * left is said at the end.
  */

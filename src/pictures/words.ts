@@ -1,4 +1,6 @@
+import type { Operation } from '../augmentation/pipeline.ts';
 import type { Step } from '../augmentation/transform.ts';
+import type { OneOfParameters, OneOfStep } from '../augmentation/transforms/one-of.ts';
 
 /** The name, and what of its options is no number. */
 export function titleOf({ transform, probability: _, ...options }: Step): string {
@@ -7,7 +9,7 @@ export function titleOf({ transform, probability: _, ...options }: Step): string
   return set.length > 0 ? `${words} (${set.join(', ')})` : words;
 }
 
-/** What was drawn, in short: numbers of the first channel, angles in degrees. */
+/** What was drawn, in short: numbers of the first channel, angles in degrees, axes as letters. */
 export function describeParameters(parameters: unknown): string {
   const show = (value: number): string => (Number.isInteger(value) ? String(value) : value.toFixed(2));
   const list = (value: unknown): string => {
@@ -26,13 +28,25 @@ export function describeParameters(parameters: unknown): string {
       ([name, value]) =>
         name !== 'seed' && (name !== 'angles' || value.some(Boolean)) && (name !== 'scales' || value.some((one: unknown) => one !== 1)),
     )
-    .map(([name, value]) =>
-      name === 'angles'
-        ? `${value
-            .map((angle: number) => (angle * 180) / Math.PI)
-            .map(Math.round)
-            .join(' ')} degrees`
-        : `${name} ${list(value)}`,
-    )
+    .map(([name, value]) => {
+      if (name === 'angles') return value.map((angle: number) => `${Math.round((angle * 180) / Math.PI)}°`).join(' ');
+      // Array order, as people call it.
+      if (name === 'axes') return value.map((axis: number) => 'zyx'[axis]).join(' ');
+      return `${name} ${list(value)}`;
+    })
     .join(', ');
+}
+
+/** One operation of a plan in words; of alternatives, the one that was chosen. @param steps of the pipeline */
+export function describeOperation(steps: readonly Step[], { step, parameters }: Operation): { title: string; text: string } {
+  const made = steps[step];
+  if (made.transform !== 'oneOf') return { title: nameOf(made), text: describeParameters(parameters) };
+  const { choice, parameters: drawn } = parameters as OneOfParameters;
+  return { title: nameOf((made as OneOfStep).of[choice]), text: describeParameters(drawn) };
+}
+
+/** A transform's name in words. */
+function nameOf(step: Step): string {
+  const words = step.transform.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return 'invert' in step && step.invert === true ? `${words} (inverted)` : words;
 }

@@ -1,0 +1,3 @@
+export function SpeedPage() {
+  return null;
+}
