@@ -17,6 +17,8 @@ export function Field({ label, children, title }: { label: string; children: Com
 /** A whole number that is taken over on Enter, on leaving, and by the arrows of the field. */
 export function NumberField(props: {
   label: string;
+  /** Where nothing beside it says what it is. */
+  name?: string;
   value: number;
   from?: number;
   to?: number;
@@ -36,6 +38,7 @@ export function NumberField(props: {
     <Field label={label}>
       <input
         type="number"
+        aria-label={props.name}
         min={from}
         max={to}
         step={1}
@@ -105,6 +108,7 @@ export function RangeSlider(props: {
   whole?: boolean;
   onChange: (value: [number, number]) => void;
   title?: string;
+  format?: (value: number) => string;
 }) {
   const {
     label,
@@ -113,6 +117,7 @@ export function RangeSlider(props: {
     to,
     whole = false,
     onChange,
+    format = showNumber,
   } = props;
   const step = whole ? 1 : (to - from) / 200;
   const part = (value: number): string => `${to > from ? (100 * (value - from)) / (to - from) : 0}%`;
@@ -139,7 +144,7 @@ export function RangeSlider(props: {
           onInput={(event) => onChange([low, Math.max(Number(event.currentTarget.value), low)])}
         />
       </span>
-      <output>{low === high ? showNumber(low) : `${showNumber(low)} – ${showNumber(high)}`}</output>
+      <output>{low === high ? format(low) : `${format(low)} – ${format(high)}`}</output>
     </div>
   );
 }

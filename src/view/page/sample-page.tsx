@@ -164,7 +164,7 @@ function Side({
   return (
     <section class="side" aria-label={title}>
       <h2>{title}</h2>
-      <StagePlanes facts={data.facts} arrays={data.arrays} stage={data.facts.stages[stage]} title={title} onMove={onMove} />
+      <StagePlanes facts={data.facts} arrays={data.arrays} stage={data.facts.stages[stage]} title={title} onMove={onMove} tall={0.32} />
     </section>
   );
 }

@@ -1,7 +1,7 @@
 import type { SampleFacts, StageFacts } from '../facts.ts';
 import type { Arrays } from './api.ts';
 import { sliceOf } from './render.ts';
-import { AXIS_NAMES, SliceCanvas } from './slice-canvas.tsx';
+import { AXIS_NAMES, SliceCanvas, sizeOf } from './slice-canvas.tsx';
 
 interface Props {
   facts: SampleFacts;
@@ -11,13 +11,17 @@ interface Props {
   /** Goes to another slice. */
   onMove: (axis: number, position: number) => void;
   outlines?: boolean;
+  /** How tall it may become, in parts of the window. */
+  tall: number;
 }
 
 /** One stage of a sample in three planes. */
-export function StagePlanes({ facts, arrays, stage, title, onMove, outlines = true }: Props) {
+export function StagePlanes({ facts, arrays, stage, title, onMove, outlines = true, tall }: Props) {
   const move = (axis: number, by: number): void => onMove(axis, Math.min(Math.max(facts.at[axis] + by, 0), facts.shape[axis] - 1));
+  const sizes = stage.planes.map((plane) => sizeOf(plane, facts.spacing, plane.axis));
+  const ratio = sizes.reduce((sum, [width]) => sum + width, 0) / Math.max(...sizes.map(([, height]) => height));
   return (
-    <div class="planes" data-stage={title} data-hash={stage.hash}>
+    <div class="planes" style={{ maxWidth: `calc(${100 * tall}vh * ${ratio.toFixed(3)})` }} data-stage={title} data-hash={stage.hash}>
       {stage.planes.map((plane) => (
         <SliceCanvas
           key={plane.axis}

@@ -73,18 +73,39 @@ export interface Asked<T> {
   loading: boolean;
 }
 
-/** Asks whenever `key` changes; an answer that comes too late is dropped. No key: nothing is asked. */
+/**
+ * Asks whenever `key` changes, one question at a time: of those that came meanwhile only the last is asked. No key: nothing is asked.
+ */
 export function useAsked<T>(key: string | null, ask: () => Promise<T>): Asked<T> {
   const [state, setState] = useState<Asked<T>>({ data: null, failure: null, loading: key !== null });
-  const current = useRef(key);
-  current.current = key;
+  const latest = useRef({ key, ask });
+  latest.current = { key, ask };
+  const asking = useRef(false);
+  const alive = useRef(true);
+  useEffect(() => {
+    alive.current = true;
+    return () => {
+      alive.current = false;
+    };
+  }, []);
   useEffect(() => {
     if (key === null) return;
     setState((before) => ({ ...before, loading: true }));
-    ask().then(
-      (data) => current.current === key && setState({ data, failure: null, loading: false }),
-      (error: unknown) => current.current === key && setState((before) => ({ ...before, failure: failureOf(error), loading: false })),
-    );
+    if (asking.current) return;
+    const askLatest = async (): Promise<void> => {
+      const { key: asked, ask: question } = latest.current;
+      asking.current = true;
+      const answer = await question().then(
+        (data) => ({ data, failure: null }),
+        (error: unknown) => ({ failure: failureOf(error) }),
+      );
+      asking.current = false;
+      if (!alive.current) return;
+      const isLast = latest.current.key === asked;
+      setState((before) => ({ ...before, ...answer, loading: !isLast }));
+      if (!isLast && latest.current.key !== null) await askLatest();
+    };
+    void askLatest();
   }, [key]);
   return state;
 }
