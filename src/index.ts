@@ -26,6 +26,7 @@ export type { MirrorStep } from './augmentation/transforms/spatial/mirror.ts';
 export type { PermuteAxesStep } from './augmentation/transforms/spatial/permute-axes.ts';
 export type { RotateQuartersStep } from './augmentation/transforms/spatial/rotate-quarters.ts';
 export type { SpatialStep } from './augmentation/transforms/spatial/spatial.ts';
+export type { VoxfeedEvents } from './common/channels.ts';
 export {
   CaseError,
   CasesError,

@@ -1,6 +1,7 @@
 import type { PatchRecipe } from '../augmentation/patch-maker.ts';
 import { recipeOf } from '../augmentation/recipe.ts';
 import type { CompleteStep } from '../augmentation/transform.ts';
+import { publish } from '../common/channels.ts';
 import { ClosedError } from '../common/errors.ts';
 import { PROGRESS } from '../common/progress.ts';
 import { workerFile } from '../common/worker-file.ts';
@@ -85,6 +86,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       throw error;
     }
     for (const stream of loader.#streams()) void stream.start();
+    publish('voxfeed:loader', () => ({ loader }));
     return loader;
   }
 
@@ -121,7 +123,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
 
     const open = (stream: ResolvedStream, planner: BatchPlanner, number: 0 | 1, nextBatch: number): RingStream =>
       new RingStream({
-        name: number === 0 ? '' : 'validation ',
+        name: number === 0 ? 'training' : 'validation',
         ring: new Ring(buffer, this.#layout, number),
         dispatcher: this.#dispatcher,
         planner,

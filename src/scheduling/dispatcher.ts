@@ -1,3 +1,4 @@
+import { publish } from '../common/channels.ts';
 import { ClosedError, SampleError, unpack, VoxfeedError, WorkerError } from '../common/errors.ts';
 import { boxShape, show } from '../common/geometry.ts';
 import { PROGRESS, STAGE, type StageTimes } from '../common/progress.ts';
@@ -38,10 +39,11 @@ export interface BatchPlan {
   plans: SlotPlan[];
 }
 
+export type StreamName = 'training' | 'validation';
+
 /** The planned samples of one stream, in order. */
 export interface Lane {
-  /** What the stream's samples are called in errors. */
-  name: string;
+  name: StreamName;
   /** Since when somebody waits for a batch of the stream; Infinity if nobody does. */
   awaitedSince: () => number;
   queue: Work[];
@@ -91,7 +93,7 @@ export class Dispatcher {
   }
 
   /** A lane for one more stream. The one that somebody waits for longest goes first; if nobody waits, the one opened first. */
-  open(name: string, awaitedSince: () => number): Lane {
+  open(name: StreamName, awaitedSince: () => number): Lane {
     const lane: Lane = { name, awaitedSince, queue: [] };
     this.#lanes.push(lane);
     return lane;
@@ -138,7 +140,7 @@ export class Dispatcher {
     try {
       const slots = work.map(taskOf);
       const answer = await this.#pool.run({ scratch, slots: JSON.stringify(slots) });
-      this.#count(answer);
+      this.#count(answer, work.length);
       if (answer.error) cause = unpack(answer.error);
     } catch (error) {
       cause = error;
@@ -152,7 +154,8 @@ export class Dispatcher {
     this.#handOut();
   }
 
-  #count({ busyMs, cpuMs, spent }: PatchAnswer): void {
+  #count({ busyMs, cpuMs, spent, error }: PatchAnswer, samples: number): void {
+    publish('voxfeed:task', () => ({ samples, busyMs, cpuMs, error: error === undefined ? null : error.what }));
     this.busyMs += busyMs;
     this.cpuMs += cpuMs;
     for (const { configuration, times } of spent) {
@@ -168,6 +171,7 @@ export class Dispatcher {
     // A thread that stands still before its first sample: somebody must be to blame.
     this.#ring.setSlotState(item.entry, item.slot, SLOT_STATE.writing);
     stall.message += ` while ${stageOf(item, Atomics.load(this.#ring.progress(scratch), PROGRESS.stage))}`;
+    publish('voxfeed:stall', () => ({ ...this.#sampleOf(item), reason: stall.message }));
     if (item.failures + 1 < STRIKES && !this.#closed)
       process.emitWarning(
         `${this.#nameOf(item)}: ${stall.message}. Its worker is replaced, and the sample made again; \`stallSeconds\` says how long to wait.`,
@@ -189,6 +193,10 @@ export class Dispatcher {
     for (const item of work) {
       const state = this.#ring.slotState(item.entry, item.slot);
       if (state === SLOT_STATE.written) {
+        publish('voxfeed:sample', () => {
+          const { config } = this.#ring.layout.configurations[item.configuration];
+          return { ...this.#sampleOf(item), config, tries: item.failures + 1 };
+        });
         if (--item.batch.remaining === 0) item.batch.done.resolve();
       } else if (this.#closed) item.batch.done.reject(closed());
       else if (cause instanceof WorkerError) item.batch.done.reject(cause);
@@ -204,8 +212,13 @@ export class Dispatcher {
     lane.queue.unshift(...again);
   }
 
+  #sampleOf({ lane, plan: { sample, caseNumber } }: Work): { stream: StreamName; sample: number; caseId: string } {
+    return { stream: lane.name, sample, caseId: this.#caseIds[caseNumber] };
+  }
+
   #nameOf({ lane, plan: { sample, caseNumber, box } }: Work): string {
-    return `${lane.name}sample ${sample} (case ${this.#caseIds[caseNumber]}, box from ${show(box.lower)}, shape ${show(boxShape(box))})`;
+    const stream = lane.name === 'training' ? '' : `${lane.name} `;
+    return `${stream}sample ${sample} (case ${this.#caseIds[caseNumber]}, box from ${show(box.lower)}, shape ${show(boxShape(box))})`;
   }
 
   #sampleError(item: Work, cause: unknown): SampleError {

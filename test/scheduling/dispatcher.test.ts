@@ -53,7 +53,7 @@ function makeDispatcher() {
 describe('tasks', () => {
   it('are as many samples as are worth it, of whatever configuration comes next', async () => {
     const { dispatcher, fill, tasks, next, layout } = makeDispatcher();
-    const lane = dispatcher.open('', () => Number.POSITIVE_INFINITY);
+    const lane = dispatcher.open('training', () => Number.POSITIVE_INFINITY);
     // 160 voxels cubed are two samples a task, 8 cubed hundreds: they all fit behind one large one.
     expect(layout.configurations.map(({ sampleBytes }) => slotsPerTask(sampleBytes))).toEqual([2, expect.any(Number)]);
     const first = fill(lane, 0, 0);
@@ -73,7 +73,7 @@ describe('streams', () => {
     const { dispatcher, fill, next } = makeDispatcher();
     const nobody = Number.POSITIVE_INFINITY;
     const since = [nobody, nobody];
-    const [training, validation] = ['', 'validation '].map((name, i) => dispatcher.open(name, () => since[i]));
+    const [training, validation] = (['training', 'validation'] as const).map((name, i) => dispatcher.open(name, () => since[i]));
     // Nothing else is there to do when the first validation batch comes: it is made ahead.
     void fill(validation, 4, 0);
     for (const entry of [0, 1]) void fill(training, entry, 0);
