@@ -214,6 +214,7 @@ export class RingStream implements BatchStream {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+        this.#waitMs += performance.now() - since;
         reject(signal?.reason);
       };
       const settle =
@@ -255,7 +256,8 @@ export class RingStream implements BatchStream {
   /** What the ring's batches are at. */
   #occupancy(): StreamMetrics['ring'] {
     const ready = this.#prepared.filter(({ state }) => state === 'ready').length;
-    return { batches: this.#ring.size, filling: this.#prepared.length - ready, ready, held: this.#ring.heldEntries() };
+    const filling = this.#prepared.length - ready;
+    return { batches: this.#ring.size, filling, ready, held: this.#ring.heldEntries(), waiting: this.#waiters.length };
   }
 
   metrics(): StreamMetrics {

@@ -14,6 +14,8 @@ import { SilentDeath } from './worker-thread.ts';
  * `dispatch_fraction` of the bench shows what it costs.
  */
 const TASK_BYTES = 32 * 1024 * 1024;
+/** Samples that take long go in smaller tasks: a batch is not to wait for all that is in a task with it. */
+const TASK_MS = 50;
 /** What opening, planning and seeking cost for any sample, however small, in bytes that could have been moved instead. */
 const SAMPLE_OVERHEAD_BYTES = 64 * 1024;
 
@@ -74,8 +76,9 @@ export class Dispatcher {
   readonly #pool: WorkerPool;
   readonly #ring: Ring;
   readonly #caseIds: readonly string[];
-  /** What a sample of each configuration takes of a task. */
+  /** What a sample of each configuration takes of a task by its size; and by its time, where one has been made. */
   readonly #shares: number[];
+  readonly #timeShares: (number | undefined)[] = [];
   readonly #lanes: Lane[] = [];
   /** Scratch regions that nobody uses: the permits. */
   readonly #scratches: number[];
@@ -130,9 +133,14 @@ export class Dispatcher {
     let count = 0;
     for (let filled = 0; count < queue.length && filled < 1; count++) {
       if (queue[count].failures > 0) return queue.splice(0, Math.max(1, count));
-      filled += this.#shares[queue[count].configuration];
+      filled += this.#share(queue[count].configuration);
     }
     return queue.splice(0, count);
+  }
+
+  /** The first sample goes alone: nobody knows yet how long it takes. */
+  #share(configuration: number): number {
+    return Math.max(this.#shares[configuration], this.#timeShares[configuration] ?? 1);
   }
 
   async #run(work: Work[], scratch: number): Promise<void> {
@@ -140,7 +148,7 @@ export class Dispatcher {
     try {
       const slots = work.map(taskOf);
       const answer = await this.#pool.run({ scratch, slots: JSON.stringify(slots) });
-      this.#count(answer, work.length);
+      this.#count(answer, work);
       if (answer.error) cause = unpack(answer.error);
     } catch (error) {
       cause = error;
@@ -154,14 +162,20 @@ export class Dispatcher {
     this.#handOut();
   }
 
-  #count({ busyMs, cpuMs, spent, error }: PatchAnswer, samples: number): void {
-    publish('voxfeed:task', () => ({ samples, busyMs, cpuMs, error: error === undefined ? null : error.what }));
+  #count({ busyMs, cpuMs, spent, error }: PatchAnswer, work: readonly Work[]): void {
+    publish('voxfeed:task', () => ({ samples: work.length, busyMs, cpuMs, error: error === undefined ? null : error.what }));
     this.busyMs += busyMs;
     this.cpuMs += cpuMs;
     for (const { configuration, times } of spent) {
       this.stageTimes[configuration] ??= new Float64Array(times.length);
       const sum = this.stageTimes[configuration];
-      for (let i = 0; i < times.length; i++) sum[i] += times[i];
+      let ms = 0;
+      for (const [i, time] of times.entries()) {
+        sum[i] += time;
+        if (i % 2 === 0) ms += time;
+      }
+      const samples = work.filter((item) => item.configuration === configuration).length;
+      this.#timeShares[configuration] = ms / samples / TASK_MS;
     }
   }
 
