@@ -48,6 +48,7 @@ export type { Axis, Box, Triple } from './common/geometry.ts';
 export type { Draws } from './common/random.ts';
 export type { LargestBlock } from './formats/b2nd/head.ts';
 export { Batch, type BatchStream, type BatchTicket } from './loader/batch.ts';
+export type { Bound, DiagnoseOptions, Diagnosis, Measurements, Remedy, WorkerStage } from './loader/diagnosis.ts';
 export type { Epoch } from './loader/epochs.ts';
 export { PatchLoader } from './loader/loader.ts';
 export type { LoaderMetrics, StreamMetrics } from './loader/metrics.ts';

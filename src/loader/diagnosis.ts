@@ -70,6 +70,7 @@ export interface Measurements {
     /** Those that have a place, and those of them that have been read so far. */
     places: number;
     loaded: number;
+    placesBytes: number;
     /** All that are drawn, and what the others would take. */
     cases: number;
     missingBytes: number;

@@ -3,7 +3,7 @@ import { recipeOf } from '../augmentation/recipe.ts';
 import type { CompleteStep } from '../augmentation/transform.ts';
 import { publish } from '../common/channels.ts';
 import { ClosedError } from '../common/errors.ts';
-import { type Machine, thisMachine } from '../common/machine.ts';
+import { thisMachine } from '../common/machine.ts';
 import { checkOptions } from '../common/options.ts';
 import { PROGRESS } from '../common/progress.ts';
 import { workerFile } from '../common/worker-file.ts';
@@ -22,16 +22,17 @@ import type { Batch, BatchStream, BatchTicket } from './batch.ts';
 import { DIAGNOSE_OPTIONS, type DiagnoseOptions, type Diagnosis } from './diagnosis.ts';
 import { type Epoch, epochs } from './epochs.ts';
 import { ExposureCount } from './exposure-count.ts';
-import { arraysOf, planMemory, shortfall } from './memory-plan.ts';
+import { arraysOf, planMemory } from './memory-plan.ts';
 import type { LoaderMetrics } from './metrics.ts';
-import { defaultMemory, type LoaderOptions } from './options/options.ts';
+import type { LoaderOptions } from './options/options.ts';
 import { prepareOptions } from './options/prepare.ts';
 import { type LoaderState, type Positions, type ResumeOptions, saveState } from './options/state.ts';
 import { allConfigurations, type ResolvedStream, type ResolvedStreams, samplingOf } from './options/streams.ts';
-import { diagnose } from './remedies.ts';
+import { type Settings, settingsOf } from './settings.ts';
 import { type StageMetrics, stageMetrics } from './stage-metrics.ts';
 import { noValidation, RingStream } from './stream.ts';
-import { type Settings, watch } from './watch.ts';
+import { diagnose } from './verdicts.ts';
+import { watch } from './watch.ts';
 
 /**
  * Streams batches of a store. It sizes one shared memory, starts one pool of workers, and lets its streams use both: the training
@@ -221,25 +222,10 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
    */
   async diagnose(options: DiagnoseOptions = {}, machine = thisMachine()): Promise<Diagnosis> {
     const { seconds, consumerMs = null } = checkOptions(DIAGNOSE_OPTIONS, options);
-    return diagnose(await watch(this, { seconds, consumerMs }, machine, () => this.#settings(machine)));
-  }
-
-  #settings({ memoryBytes, totalBytes }: Machine): Settings {
-    const { common, training } = this.#options;
     const ring = new Ring(this.shared().buffer, this.#layout);
-    const { wantedRing, resident, bytesPerWorker } = shortfall(this.#options, this.#layout, (caseNumber) => ring.isResident(caseNumber));
-    const byDefault = common.maxMemoryBytes === defaultMemory(common.worldSize, memoryBytes);
-    return {
-      ring: { wanted: wantedRing, given: training.ring !== null, bytesPerBatch: this.#layout.entryBytes },
-      resident,
-      memory: {
-        takenBytes: this.#memory.totalBytes,
-        limitBytes: this.#memory.limitBytes,
-        limitedBy: byDefault ? (memoryBytes < totalBytes ? 'container' : 'machine') : 'option',
-        bytesPerWorker,
-      },
-      format: arraysOf(common).format,
-    };
+    const settings = (): Settings =>
+      settingsOf(this.#options, this.#layout, this.#memory, machine, (caseNumber) => ring.isResident(caseNumber));
+    return diagnose(await watch(this, { seconds, consumerMs }, machine, settings));
   }
 
   #stages(): StageMetrics {

@@ -9,14 +9,13 @@ import { ranksHere } from '../sampling/ranks.ts';
 import { slotsPerTask } from '../scheduling/dispatcher.ts';
 import { TASKS_PER_WORKER } from '../scheduling/worker-pool.ts';
 import { ADDRESSABLE, computeLayout, type EntryOptions, type Layout } from '../shared-memory/layout.ts';
-import type { Measurements } from './diagnosis.ts';
 import type { ResolvedOptions } from './options/options.ts';
 import { allConfigurations, type ResolvedConfiguration, type ResolvedStreams } from './options/streams.ts';
 
 /** One batch to be held and one to be filled. */
 const SMALLEST_RING = 2;
 /** Cases kept in memory where nothing else is said, in bytes, by all ranks on a machine together. */
-const DEFAULT_CACHE_BYTES = 1024 ** 3;
+export const DEFAULT_CACHE_BYTES = 1024 ** 3;
 
 /** Sizes everything from the options, before anything is allocated. `recipes` has one for each of `allConfigurations`. */
 export function planMemory(streams: ResolvedStreams, recipes: readonly PatchRecipe[]): Layout {
@@ -71,40 +70,6 @@ export function planMemory(streams: ResolvedStreams, recipes: readonly PatchReci
   return computeLayout({ ...needed, residentBytes: resident });
 }
 
-/** Where less memory was planned than would be of use, and what that is. */
-export interface Shortfall {
-  /** Of training: batches that keep all workers busy. */
-  wantedRing: number;
-  resident: Measurements['resident'];
-  /** What one more worker takes, besides batches. */
-  bytesPerWorker: number;
-}
-
-/** What `planMemory` would have planned if nothing limited it. */
-export function shortfall(streams: ResolvedStreams, layout: Layout, isLoaded: (caseNumber: number) => boolean): Shortfall {
-  const { store, cacheBytes, maxMemoryBytes, worldSize } = streams.common;
-  const { channels, labelBytes } = arraysOf(streams.common);
-  const drawn = [...drawnCases(streams)];
-  const has = (caseNumber: number): boolean => layout.residentBytes[caseNumber] > 0;
-  const places = drawn.filter(has);
-  const bytesOf = (caseNumber: number): number => residentBytes(channels, labelBytes, store.cases[caseNumber].shape);
-  const missingBytes = drawn.filter((caseNumber) => !has(caseNumber)).reduce((sum, caseNumber) => sum + bytesOf(caseNumber), 0);
-  const resident = layout.residentBytes.reduce((sum, bytes) => sum + bytes, 0);
-  const room = (Math.min(ADDRESSABLE, maxMemoryBytes) - store.locationsBytes - (layout.totalBytes - resident)) / 2;
-  const short = room < DEFAULT_CACHE_BYTES / ranksHere(worldSize) ? 'memory' : 'default';
-  return {
-    wantedRing: wantedRing(layout, layout.scratches),
-    resident: {
-      places: places.length,
-      loaded: places.filter(isLoaded).length,
-      cases: drawn.length,
-      missingBytes,
-      limitedBy: missingBytes === 0 ? null : cacheBytes !== null ? 'option' : short,
-    },
-    bytesPerWorker: TASKS_PER_WORKER * layout.scratchBytes,
-  };
-}
-
 function tooLarge(dir: string, bytes: number, room: number): MemoryError {
   return new MemoryError(
     dir,
@@ -141,12 +106,12 @@ export function entryOf({ config, patchSize, slots, patch }: ResolvedConfigurati
 }
 
 /** The cases of all streams, those of training first. */
-function drawnCases(streams: ResolvedStreams): Iterable<number> {
+export function drawnCases(streams: ResolvedStreams): Iterable<number> {
   return new Set(allConfigurations(streams).flatMap(({ cases, store }) => cases ?? [...store.cases.keys()]));
 }
 
 /** Enough batches for so many tasks, one more task to be handed out at once, and one batch in the consumer's hands. */
-function wantedRing({ configurations }: Layout, tasks: number): number {
+export function wantedRing({ configurations }: Layout, tasks: number): number {
   return Math.max(
     ...configurations.map(({ batchSize, sampleBytes }) => Math.ceil(((tasks + 1) * slotsPerTask(sampleBytes)) / batchSize) + 1),
   );

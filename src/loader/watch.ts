@@ -4,6 +4,7 @@ import { CoreWatch, type Machine } from '../common/machine.ts';
 import type { Batch } from './batch.ts';
 import type { Measurements, WorkerStage } from './diagnosis.ts';
 import type { LoaderMetrics } from './metrics.ts';
+import type { Settings } from './settings.ts';
 
 /** How often is looked at the ring. */
 const LOOK_MS = 10;
@@ -16,11 +17,6 @@ export interface Watched {
   metrics(): LoaderMetrics;
   next(options: { signal: AbortSignal }): Promise<Batch>;
 }
-
-/** What does not change while a loader lives, or is read at the end: see `Measurements`. */
-export type Settings = Pick<Measurements, 'resident' | 'memory' | 'format'> & {
-  ring: Pick<Measurements['ring'], 'wanted' | 'given' | 'bytesPerBatch'>;
-};
 
 /** Means over the looks at which somebody waited for a batch. */
 class RingWatch implements Disposable {

@@ -6,6 +6,7 @@ import { grantedMemory } from '../../src/common/granted.ts';
 import type { Machine } from '../../src/common/machine.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
 import { defaultMemory } from '../../src/loader/options/options.ts';
+import { commandLine } from '../fixtures/command-line.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
 
 const SLOW_DISK = join(import.meta.dirname, '../fixtures/slow-disk-worker.ts');
@@ -35,7 +36,7 @@ function slowStep(name: string, ms: number, how: 'computes' | 'sleeps') {
   return { transform: 'custom' as const, module, probability: 1 };
 }
 
-const seconds = 1;
+const seconds = 0.6;
 
 describe('the doctor finds', () => {
   it('a throttled disk', async () => {
@@ -44,7 +45,7 @@ describe('the doctor finds', () => {
     expect(bound, why).toBe('disk');
     expect(why).toMatch(/^A disk bounds the stream: workers wait for it in \d+ % of their time/);
     // Both cases would fit, and then nothing is read.
-    expect(remedies[0].change).toMatch(/^`cacheBytes` .* larger, so that all 2 cases stay in memory$/);
+    expect(remedies[0].change).toMatch(/^`cacheBytes`: .* KiB, so that all 2 cases stay in memory$/);
     expect(measured.stages.read).toBeGreaterThan(0.5);
   });
 
@@ -134,6 +135,23 @@ describe('the doctor finds', () => {
   it('nobody who asks for batches', async () => {
     await using loader = await PatchLoader.create(options);
     expect(await loader.diagnose({ seconds: 0.1 })).toMatchObject({ bound: 'nobody', remedies: [] });
+  });
+});
+
+describe('voxfeed doctor', () => {
+  it('says it in words with flags, and as JSON', async () => {
+    const run = commandLine(dir);
+    const words = ['doctor', 'store', '--patch', '24,24,24', '--batch', '2', '--seconds', '0.5', '--ring', '1', '--workers', '2'];
+    const slow = join(dir, 'steps.json');
+    writeFileSync(slow, JSON.stringify([slowStep('doctor.mjs', 10, 'sleeps')]));
+    const { status, stdout } = await run(...words, '--augmentation', slow, '--consumer-ms', '30');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^bound by {13}ring\n {21}The ring is too small/);
+    expect(stdout).toMatch(/^what to do {11}--ring \d+, in place of 1\n {21}brings: nobody waits any more; costs: .* MiB$/m);
+    expect(stdout).toMatch(/^transforms {11}custom \S*doctor\.mjs 9\d %/m);
+    const json = await run(...words, '--json');
+    expect(JSON.parse(json.stdout)).toMatchObject({ bound: expect.any(String), measured: { workers: 2, consumerMs: 0, format: 'npy' } });
+    expect((await run(...words, '--seconds', '0')).status).toBe(2);
   });
 });
 
