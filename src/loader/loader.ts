@@ -1,7 +1,10 @@
 import type { PatchRecipe } from '../augmentation/patch-maker.ts';
 import { recipeOf } from '../augmentation/recipe.ts';
 import type { CompleteStep } from '../augmentation/transform.ts';
+import { publish } from '../common/channels.ts';
 import { ClosedError } from '../common/errors.ts';
+import { thisMachine } from '../common/machine.ts';
+import { checkOptions } from '../common/options.ts';
 import { PROGRESS } from '../common/progress.ts';
 import { workerFile } from '../common/worker-file.ts';
 import { BatchPlanner } from '../sampling/batch-planner.ts';
@@ -16,6 +19,7 @@ import { Ring } from '../shared-memory/ring.ts';
 import { warnOfOverlap } from '../store/splits.ts';
 import { checkEnd, checkPositions } from './arguments.ts';
 import type { Batch, BatchStream, BatchTicket } from './batch.ts';
+import { DIAGNOSE_OPTIONS, type DiagnoseOptions, type Diagnosis } from './diagnosis.ts';
 import { type Epoch, epochs } from './epochs.ts';
 import { ExposureCount } from './exposure-count.ts';
 import { arraysOf, planMemory } from './memory-plan.ts';
@@ -24,8 +28,11 @@ import type { LoaderOptions } from './options/options.ts';
 import { prepareOptions } from './options/prepare.ts';
 import { type LoaderState, type Positions, type ResumeOptions, saveState } from './options/state.ts';
 import { allConfigurations, type ResolvedStream, type ResolvedStreams, samplingOf } from './options/streams.ts';
+import { type Settings, settingsOf } from './settings.ts';
 import { type StageMetrics, stageMetrics } from './stage-metrics.ts';
 import { noValidation, RingStream } from './stream.ts';
+import { diagnose } from './verdicts.ts';
+import { watch } from './watch.ts';
 
 /**
  * Streams batches of a store. It sizes one shared memory, starts one pool of workers, and lets its streams use both: the training
@@ -85,6 +92,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       throw error;
     }
     for (const stream of loader.#streams()) void stream.start();
+    publish('voxfeed:loader', () => ({ loader }));
     return loader;
   }
 
@@ -121,7 +129,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
 
     const open = (stream: ResolvedStream, planner: BatchPlanner, number: 0 | 1, nextBatch: number): RingStream =>
       new RingStream({
-        name: number === 0 ? '' : 'validation ',
+        name: number === 0 ? 'training' : 'validation',
         ring: new Ring(buffer, this.#layout, number),
         dispatcher: this.#dispatcher,
         planner,
@@ -203,6 +211,21 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       workerRestarts: this.#pool.restarts,
       workers: this.#pool.size,
     };
+  }
+
+  /**
+   * Measures for some seconds, and says what bounds the training stream and what to do about it.
+   * @param machine what there is to run on; tests make one up
+   * @throws OptionError; what `next` throws, where it consumes
+   * @example
+   * const { bound, why, remedies } = await loader.diagnose({ seconds: 5 }); // while a training goes on
+   */
+  async diagnose(options: DiagnoseOptions = {}, machine = thisMachine()): Promise<Diagnosis> {
+    const { seconds, consumerMs = null } = checkOptions(DIAGNOSE_OPTIONS, options);
+    const ring = new Ring(this.shared().buffer, this.#layout);
+    const settings = (): Settings =>
+      settingsOf(this.#options, this.#layout, this.#memory, machine, (caseNumber) => ring.isResident(caseNumber));
+    return diagnose(await watch(this, { seconds, consumerMs }, machine, settings));
   }
 
   #stages(): StageMetrics {

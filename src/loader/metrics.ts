@@ -17,6 +17,11 @@ export interface StreamMetrics {
    * count that have a target for it; where the targets differ, `target` is what they come to for these samples.
    */
   exposure: Record<string, { target: number; realised: number }>;
+  /**
+   * Batches of the stream's ring: how many there are, how many are being filled, wait to be handed out, and are in somebody's hands; and how
+   * many more somebody has asked for.
+   */
+  ring: { batches: number; filling: number; ready: number; held: number; waiting: number };
   elapsedMs: number;
   /** Time in which somebody waited for a batch. */
   waitMs: number;

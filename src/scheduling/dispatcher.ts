@@ -1,3 +1,4 @@
+import { publish } from '../common/channels.ts';
 import { ClosedError, SampleError, unpack, VoxfeedError, WorkerError } from '../common/errors.ts';
 import { boxShape, show } from '../common/geometry.ts';
 import { PROGRESS, STAGE, type StageTimes } from '../common/progress.ts';
@@ -13,6 +14,8 @@ import { SilentDeath } from './worker-thread.ts';
  * `dispatch_fraction` of the bench shows what it costs.
  */
 const TASK_BYTES = 32 * 1024 * 1024;
+/** Samples that take long go in smaller tasks: a batch is not to wait for all that is in a task with it. */
+const TASK_MS = 50;
 /** What opening, planning and seeking cost for any sample, however small, in bytes that could have been moved instead. */
 const SAMPLE_OVERHEAD_BYTES = 64 * 1024;
 
@@ -38,10 +41,11 @@ export interface BatchPlan {
   plans: SlotPlan[];
 }
 
+export type StreamName = 'training' | 'validation';
+
 /** The planned samples of one stream, in order. */
 export interface Lane {
-  /** What the stream's samples are called in errors. */
-  name: string;
+  name: StreamName;
   /** Since when somebody waits for a batch of the stream; Infinity if nobody does. */
   awaitedSince: () => number;
   queue: Work[];
@@ -72,8 +76,9 @@ export class Dispatcher {
   readonly #pool: WorkerPool;
   readonly #ring: Ring;
   readonly #caseIds: readonly string[];
-  /** What a sample of each configuration takes of a task. */
+  /** What a sample of each configuration takes of a task by its size; and by its time, where one has been made. */
   readonly #shares: number[];
+  readonly #timeShares: (number | undefined)[] = [];
   readonly #lanes: Lane[] = [];
   /** Scratch regions that nobody uses: the permits. */
   readonly #scratches: number[];
@@ -91,7 +96,7 @@ export class Dispatcher {
   }
 
   /** A lane for one more stream. The one that somebody waits for longest goes first; if nobody waits, the one opened first. */
-  open(name: string, awaitedSince: () => number): Lane {
+  open(name: StreamName, awaitedSince: () => number): Lane {
     const lane: Lane = { name, awaitedSince, queue: [] };
     this.#lanes.push(lane);
     return lane;
@@ -128,9 +133,14 @@ export class Dispatcher {
     let count = 0;
     for (let filled = 0; count < queue.length && filled < 1; count++) {
       if (queue[count].failures > 0) return queue.splice(0, Math.max(1, count));
-      filled += this.#shares[queue[count].configuration];
+      filled += this.#share(queue[count].configuration);
     }
     return queue.splice(0, count);
+  }
+
+  /** The first sample goes alone: nobody knows yet how long it takes. */
+  #share(configuration: number): number {
+    return Math.max(this.#shares[configuration], this.#timeShares[configuration] ?? 1);
   }
 
   async #run(work: Work[], scratch: number): Promise<void> {
@@ -138,7 +148,7 @@ export class Dispatcher {
     try {
       const slots = work.map(taskOf);
       const answer = await this.#pool.run({ scratch, slots: JSON.stringify(slots) });
-      this.#count(answer);
+      this.#count(answer, work);
       if (answer.error) cause = unpack(answer.error);
     } catch (error) {
       cause = error;
@@ -152,13 +162,20 @@ export class Dispatcher {
     this.#handOut();
   }
 
-  #count({ busyMs, cpuMs, spent }: PatchAnswer): void {
+  #count({ busyMs, cpuMs, spent, error }: PatchAnswer, work: readonly Work[]): void {
+    publish('voxfeed:task', () => ({ samples: work.length, busyMs, cpuMs, error: error === undefined ? null : error.what }));
     this.busyMs += busyMs;
     this.cpuMs += cpuMs;
     for (const { configuration, times } of spent) {
       this.stageTimes[configuration] ??= new Float64Array(times.length);
       const sum = this.stageTimes[configuration];
-      for (let i = 0; i < times.length; i++) sum[i] += times[i];
+      let ms = 0;
+      for (const [i, time] of times.entries()) {
+        sum[i] += time;
+        if (i % 2 === 0) ms += time;
+      }
+      const samples = work.filter((item) => item.configuration === configuration).length;
+      this.#timeShares[configuration] = ms / samples / TASK_MS;
     }
   }
 
@@ -168,6 +185,7 @@ export class Dispatcher {
     // A thread that stands still before its first sample: somebody must be to blame.
     this.#ring.setSlotState(item.entry, item.slot, SLOT_STATE.writing);
     stall.message += ` while ${stageOf(item, Atomics.load(this.#ring.progress(scratch), PROGRESS.stage))}`;
+    publish('voxfeed:stall', () => ({ ...this.#sampleOf(item), reason: stall.message }));
     if (item.failures + 1 < STRIKES && !this.#closed)
       process.emitWarning(
         `${this.#nameOf(item)}: ${stall.message}. Its worker is replaced, and the sample made again; \`stallSeconds\` says how long to wait.`,
@@ -189,6 +207,10 @@ export class Dispatcher {
     for (const item of work) {
       const state = this.#ring.slotState(item.entry, item.slot);
       if (state === SLOT_STATE.written) {
+        publish('voxfeed:sample', () => {
+          const { config } = this.#ring.layout.configurations[item.configuration];
+          return { ...this.#sampleOf(item), config, tries: item.failures + 1 };
+        });
         if (--item.batch.remaining === 0) item.batch.done.resolve();
       } else if (this.#closed) item.batch.done.reject(closed());
       else if (cause instanceof WorkerError) item.batch.done.reject(cause);
@@ -204,8 +226,13 @@ export class Dispatcher {
     lane.queue.unshift(...again);
   }
 
+  #sampleOf({ lane, plan: { sample, caseNumber } }: Work): { stream: StreamName; sample: number; caseId: string } {
+    return { stream: lane.name, sample, caseId: this.#caseIds[caseNumber] };
+  }
+
   #nameOf({ lane, plan: { sample, caseNumber, box } }: Work): string {
-    return `${lane.name}sample ${sample} (case ${this.#caseIds[caseNumber]}, box from ${show(box.lower)}, shape ${show(boxShape(box))})`;
+    const stream = lane.name === 'training' ? '' : `${lane.name} `;
+    return `${stream}sample ${sample} (case ${this.#caseIds[caseNumber]}, box from ${show(box.lower)}, shape ${show(boxShape(box))})`;
   }
 
   #sampleError(item: Work, cause: unknown): SampleError {

@@ -91,8 +91,13 @@ export function resolveOptions(options: LoaderOptions, { previous = null, cases 
     ring: checked.ring ?? null,
     cacheBytes: checked.cacheBytes ?? null,
     poison: checked.poison ?? process.env.NODE_ENV !== 'production',
-    maxMemoryBytes: checked.maxMemoryBytes ?? Math.floor(machineMemory() / 2 / ranks),
+    maxMemoryBytes: checked.maxMemoryBytes ?? defaultMemory(sampling.worldSize),
   };
+}
+
+/** What a loader may take where nothing is said: half of what there is, shared by the ranks of a machine. */
+export function defaultMemory(worldSize: number, bytes = machineMemory()): number {
+  return Math.floor(bytes / 2 / ranksHere(worldSize));
 }
 
 /** @throws OptionError */
