@@ -18,6 +18,8 @@ import { ViewThread } from './thread.ts';
 
 const MOST_PLANNED = 20_000;
 const MOST_HASHED = 1000;
+/** Watching whoever takes batches: the page itself. */
+const DIAGNOSED_SECONDS = 2;
 const MOST_STEP_MS = 60_000;
 
 /** What a path under `api/` answers. */
@@ -52,6 +54,7 @@ export class ViewApi implements AsyncDisposable {
       }),
       planned: async (query, options) => this.#planned(options, numberOf(query, 'count', 1000, MOST_PLANNED)),
       speed: async (query, options) => json(await this.#speed(query, options)),
+      doctor: async (_, options) => json(await (await this.#live.running(options, null)).loader.diagnose({ seconds: DIAGNOSED_SECONDS })),
     };
   }
 

@@ -101,6 +101,8 @@ export interface SampleFacts {
   /** Where the patch's corners lie in the case, in voxels, without the deformation: bit i of a corner's number is its end along axis i. */
   corners: Triple[];
   elastic: boolean;
+  /** All that is done, in order. */
+  words: StepWords[];
   /** The slices shown, one an axis. */
   at: Triple;
   window: readonly [number, number];

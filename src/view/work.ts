@@ -3,6 +3,7 @@ import { boxShape, type Triple, voxels } from '../common/geometry.ts';
 import { type Checksum, hasher } from '../common/hash.ts';
 import { encodeNifti, niftiBytes } from '../formats/nifti-writer.ts';
 import { outlinedLabels } from '../pictures/outlined-labels.ts';
+import { describeOperation } from '../pictures/words.ts';
 import { patchAffine } from '../store/patch-affine.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { type CardContext, makeCard } from './cards.ts';
@@ -87,6 +88,7 @@ export class ViewWork {
       caseShape: shape,
       spacing,
       corners: cornersOf(replayer, plan),
+      words: plan.operations.map((operation) => describeOperation(replayer.recipe.pipeline.steps, operation)),
       elastic: spatialOf(plan.operations)?.elastic !== undefined,
     };
     return { facts, arrays };

@@ -7,7 +7,7 @@ import { css } from './render.ts';
 import { useAsked, useKeys, useShared } from './state.ts';
 import { WholeVolume } from './whole-volume.tsx';
 
-const PLANNED = 1000;
+const PLANNED = 5000;
 const MOST_PLANNED = 20_000;
 
 interface Row extends CaseFacts {

@@ -62,7 +62,7 @@ export function Coverage({ caseNumber, channel, planned, boxes }: Props) {
               width={slice.columns}
               height={slice.rows}
               preserveAspectRatio="none"
-              opacity={0.62}
+              opacity={0.5}
             />
             <path class="centre" d={dots(false)} />
             <path class="centre forced" d={dots(true)} />

@@ -176,19 +176,30 @@ function Result({
   const last = facts.stages[facts.stages.length - 1];
   return (
     <div class="panel lab-pictures" data-testid="lab" data-hash={last.hash}>
-      <h2>As stored</h2>
-      <StagePlanes facts={facts} arrays={arrays} stage={first} title="As stored" onMove={onMove} tall={0.27} />
-      <h2>
-        Augmented <span class="faint hash">hash {last.hash}</span>
-      </h2>
-      <StagePlanes facts={facts} arrays={arrays} stage={last} title="Augmented" onMove={onMove} tall={0.27} />
-      <PatchSliders facts={facts} onMove={onMove} />
-      <Histogram
-        before={first.histogram}
-        after={last.histogram}
-        range={facts.range}
-        label="Histogram of the grey values before and after"
-      />
+      <div class="pictures">
+        <h2>As stored</h2>
+        <StagePlanes facts={facts} arrays={arrays} stage={first} title="As stored" onMove={onMove} tall={0.29} />
+        <h2>Augmented</h2>
+        <StagePlanes facts={facts} arrays={arrays} stage={last} title="Augmented" onMove={onMove} tall={0.29} />
+        <PatchSliders facts={facts} onMove={onMove} />
+      </div>
+      <div class="drawn">
+        <h2>Drawn</h2>
+        <ol>
+          {facts.words.map(({ title, text }, i) => (
+            <li key={`${i} ${title}`}>
+              <b>{title}</b> <span class="faint">{text}</span>
+            </li>
+          ))}
+        </ol>
+        <Histogram
+          before={first.histogram}
+          after={last.histogram}
+          range={facts.range}
+          label="Histogram of the grey values before and after"
+        />
+        <p class="faint hash">hash {last.hash}</p>
+      </div>
     </div>
   );
 }

@@ -5,8 +5,8 @@ import { failureOf, useShared } from './state.ts';
 
 type Niivue = import('@niivue/niivue').Niivue;
 
-/** Outlines that NiiVue draws around labels, in voxels. */
-const OUTLINE = 1;
+/** Of the crosshair, in parts of the case's size. */
+const CROSSHAIR = 0.002;
 
 /** A case as a whole, in slices and in space, by NiiVue (WebGL 2); loaded when it is needed first. */
 export function WholeVolume({ caseNumber, channel, name }: { caseNumber: number; channel: number; name: string }) {
@@ -27,7 +27,7 @@ export function WholeVolume({ caseNumber, channel, name }: { caseNumber: number;
       const url = (part: string): string => new URL(addressOf('volume-nifti', { case: caseNumber, channel, part }), location.href).href;
       await nv.loadVolumes([
         { url: url('image'), name: 'image.nii', colormap: 'gray' },
-        { url: url('labels'), name: 'labels.nii', opacity: 0.9 },
+        { url: url('labels'), name: 'labels.nii', opacity: 0.5 },
       ]);
       const most = Math.max(...about.outlines.map(({ label }) => label));
       const of = (label: number) => about.outlines.find((outline) => outline.label === label);
@@ -40,7 +40,9 @@ export function WholeVolume({ caseNumber, channel, name }: { caseNumber: number;
         A: all.map((outline) => (outline ? 255 : 0)),
         labels: all.map((outline) => outline?.name ?? ''),
       });
-      nv.setAtlasOutline(OUTLINE);
+      nv.setCrosshairWidth(
+        CROSSHAIR * Math.max(...(nv.volumes[0].dimsRAS ?? [1]).map((size, i) => size * (nv.volumes[0].pixDimsRAS?.[i] ?? 1))),
+      );
       nv.updateGLVolume();
       setReady(wanted);
     };
@@ -63,12 +65,11 @@ async function makeViewer(canvas: HTMLCanvasElement): Promise<Niivue> {
   const nv = new Niivue({
     backColor: [0, 0, 0, 1],
     crosshairColor: [0.42, 0.66, 1, 0.8],
-    crosshairWidth: 0.6,
     isColorbar: false,
     show3Dcrosshair: true,
     isOrientationTextVisible: true,
     multiplanarShowRender: SHOW_RENDER.ALWAYS,
-    multiplanarLayout: MULTIPLANAR_TYPE.GRID,
+    multiplanarLayout: MULTIPLANAR_TYPE.ROW,
     sliceType: SLICE_TYPE.MULTIPLANAR,
     loadingText: '',
     dragAndDropEnabled: false,
