@@ -15,6 +15,8 @@ const CIVIDIS = [
   [212, 193, 100],
   [254, 232, 56],
 ];
+/** Centres that would hide what they lie on. */
+const MANY = 200;
 /** Numbers of a box: see `planPatches`. */
 const FIELDS = 5;
 
@@ -64,8 +66,10 @@ export function Coverage({ caseNumber, channel, planned, boxes }: Props) {
               preserveAspectRatio="none"
               opacity={0.5}
             />
-            <path class="centre" d={dots(false)} />
-            <path class="centre forced" d={dots(true)} />
+            <g class={own.length > MANY ? 'centres many' : 'centres'}>
+              <path class="centre" d={dots(false)} />
+              <path class="centre forced" d={dots(true)} />
+            </g>
           </SliceCanvas>
         );
       })}

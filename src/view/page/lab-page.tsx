@@ -208,7 +208,8 @@ function Result({
 function Take({ pipeline, options }: { pipeline: unknown; options: Settings }) {
   const key = JSON.stringify(options);
   const [hash, setHash] = useState<{ of: string; text: string } | null>(null);
-  const { augmentation: _, ...rest } = options;
+  const { about } = useShared();
+  const { augmentation: _, ...rest } = { seed: about.settings.seed, ...options };
   const flags = Object.entries(rest).map(([name, value]) => ` --${name} ${value}`);
   const ask = async (): Promise<void> => {
     setHash({ of: key, text: '…' });

@@ -15,6 +15,9 @@ export function sliceOf(arrays: Arrays, { name, rows, columns }: { name: string;
 
 export const css = ([red, green, blue]: Colour, alpha = 1): string => `rgb(${red} ${green} ${blue} / ${alpha})`;
 
+/** Small pictures, drawn once: on a graphics card they would only be in the way of whole volumes. */
+const ON_CPU = { willReadFrequently: true };
+
 /** Grey values, enlarged and smoothed by the browser. */
 export function drawGrey(canvas: HTMLCanvasElement, { image, rows, columns }: Slice, [dark, bright]: readonly [number, number]): void {
   const small = new OffscreenCanvas(columns, rows);
@@ -31,8 +34,8 @@ export function drawGrey(canvas: HTMLCanvasElement, { image, rows, columns }: Sl
       pixels.data[at + 3] = 255;
     }
   }
-  (small.getContext('2d') as OffscreenCanvasRenderingContext2D).putImageData(pixels, 0, 0);
-  const context = canvas.getContext('2d') as CanvasRenderingContext2D;
+  (small.getContext('2d', ON_CPU) as OffscreenCanvasRenderingContext2D).putImageData(pixels, 0, 0);
+  const context = canvas.getContext('2d', ON_CPU) as CanvasRenderingContext2D;
   context.imageSmoothingEnabled = true;
   context.imageSmoothingQuality = 'high';
   context.drawImage(small, 0, 0, canvas.width, canvas.height);
@@ -40,7 +43,7 @@ export function drawGrey(canvas: HTMLCanvasElement, { image, rows, columns }: Sl
 
 /** Outlines along the edges of voxels, each inside of its own label, so that neighbours do not hide each other's. */
 export function drawOutlines(canvas: HTMLCanvasElement, { labels, rows, columns }: Slice, width: number): void {
-  const context = canvas.getContext('2d') as CanvasRenderingContext2D;
+  const context = canvas.getContext('2d', ON_CPU) as CanvasRenderingContext2D;
   const [across, down] = [canvas.width / columns, canvas.height / rows];
   const paths = new Map<number, Path2D>();
   const at = (row: number, column: number): number =>

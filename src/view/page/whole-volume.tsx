@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { addressOf } from './api.ts';
-import { FailureNote } from './controls.tsx';
+import { FailureNote, Switch } from './controls.tsx';
 import { failureOf, useShared } from './state.ts';
 
 type Niivue = import('@niivue/niivue').Niivue;
@@ -16,6 +16,7 @@ export function WholeVolume({ caseNumber, channel, name }: { caseNumber: number;
   const [failure, setFailure] = useState<unknown>(null);
   const [ready, setReady] = useState<string | null>(null);
   const wanted = `${caseNumber} ${channel}`;
+  const [inSpace, setInSpace] = useState(hasGpu);
   const latest = useRef(wanted);
   latest.current = wanted;
   useEffect(() => {
@@ -48,9 +49,13 @@ export function WholeVolume({ caseNumber, channel, name }: { caseNumber: number;
     };
     show().catch(setFailure);
   }, [wanted]);
+  useEffect(() => {
+    void viewer.current?.then((nv) => showSpace(nv, inSpace));
+  }, [inSpace, ready]);
   return (
     <div class="whole-volume" aria-busy={ready !== wanted} data-testid="volume" data-ready={ready === wanted}>
       <FailureNote failure={failure === null ? null : failureOf(failure)} />
+      <Switch label="In space" on={inSpace} onChange={setInSpace} />
       <canvas
         ref={canvas}
         tabIndex={0}
@@ -58,6 +63,20 @@ export function WholeVolume({ caseNumber, channel, name }: { caseNumber: number;
       />
     </div>
   );
+}
+
+/** Whether the browser draws by hardware: by software, a view in space takes seconds. */
+function hasGpu(): boolean {
+  const context = document.createElement('canvas').getContext('webgl2');
+  const about = context?.getExtension('WEBGL_debug_renderer_info');
+  if (!context || !about) return false;
+  return !/swiftshader|llvmpipe|software|basic render/i.test(String(context.getParameter(about.UNMASKED_RENDERER_WEBGL)));
+}
+
+async function showSpace(nv: Niivue, inSpace: boolean): Promise<void> {
+  const { SHOW_RENDER } = await import('@niivue/niivue');
+  nv.opts.multiplanarShowRender = inSpace ? SHOW_RENDER.ALWAYS : SHOW_RENDER.NEVER;
+  nv.drawScene();
 }
 
 async function makeViewer(canvas: HTMLCanvasElement): Promise<Niivue> {
@@ -68,7 +87,7 @@ async function makeViewer(canvas: HTMLCanvasElement): Promise<Niivue> {
     isColorbar: false,
     show3Dcrosshair: true,
     isOrientationTextVisible: true,
-    multiplanarShowRender: SHOW_RENDER.ALWAYS,
+    multiplanarShowRender: SHOW_RENDER.NEVER,
     multiplanarLayout: MULTIPLANAR_TYPE.ROW,
     sliceType: SLICE_TYPE.MULTIPLANAR,
     loadingText: '',
