@@ -78,7 +78,7 @@ async function write(dir: string, { store }: LoaderOptions, { plan, before, afte
   const labels = (name: string, maps: Int16Array, box: Box): [string, Uint8Array] => [name, volume(maps, 0, sidecar, box)];
   const [target] = after.targets;
   const title = `${store.index.name}: sample ${plan.sample}, case ${id}, ${plan.forced ? `forced ${className ?? '(no foreground in case)'}` : 'random'}`;
-  const sheet = drawContactSheet(title, sheetSamples(plan.forced, before, after), store.classes);
+  const sheet = await drawContactSheet(title, sheetSamples(plan.forced, before, after), store.classes);
   const contents: [string, Uint8Array][] = [
     ['plan.json', Buffer.from(text)],
     ...channels('before', before.image, before.box, sidecar),

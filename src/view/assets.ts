@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { FileError } from '../common/errors.ts';
+import { FONT_FILE } from '../pictures/drawing.ts';
 import type { Answer } from './server.ts';
 
 const TYPES: Record<string, string> = {
@@ -30,5 +31,5 @@ export function readAssets(dir = PAGE_DIR): ReadonlyMap<string, Answer> {
     const type = TYPES[extname(name)];
     return type === undefined ? [] : [[name, { type, body: readFileSync(join(dir, name)) }]];
   });
-  return new Map(files);
+  return new Map([...files, ['inter.woff2', { type: TYPES['.woff2'], body: readFileSync(FONT_FILE) }]]);
 }

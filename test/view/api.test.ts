@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Digest, xxh64 } from '../../src/common/hash.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
 import { replay } from '../../src/loader/replay.ts';
@@ -88,10 +88,7 @@ describe('what the server of a page answers', () => {
     expect(found.plan).toEqual(plan);
     expect(found.stages).toHaveLength(1 + plan.operations.length);
     expect(found.stages.at(-1)?.hash).toBe(await xxh64(after.data, after.targets[0]));
-    const stored = await replay({ store, ...OPTIONS, augmentation: 'none' }, 11);
-    // Both are centred alike where the default pipeline's crop is larger by an even number of voxels, or the box was not held back.
     expect(found.stages[0].title).toBe('as stored');
-    expect(stored.plan.caseNumber).toBe(plan.caseNumber);
     const count = 4 * 5 * 6;
     const plane = found.stages[plan.operations.length].planes[0];
     const channel = after.data.subarray(count, 2 * count);
@@ -159,9 +156,14 @@ describe('what the server of a page answers', () => {
   });
 
   it('is what the loader measures while it is consumed', async () => {
-    await facts<SpeedFacts>('speed', { step: '0' });
-    let now = await facts<SpeedFacts>('speed', { step: '0' });
-    while (now.metrics.batches < 5) now = await facts<SpeedFacts>('speed', { step: '0' });
+    const now = await vi.waitFor(
+      async () => {
+        const asked = await facts<SpeedFacts>('speed', { step: '0' });
+        expect(asked.metrics.batches).toBeGreaterThan(4);
+        return asked;
+      },
+      { timeout: 60_000 },
+    );
     expect(now.metrics.stages.read).toBeGreaterThan(0);
     expect(now.memory.map(({ name }) => name)).toContain('ring');
     expect(await facts('doctor')).toHaveProperty('bound');

@@ -1,16 +1,17 @@
 /**
- * Bundles the page of `voxfeed view` into src/view/built: scripts, styles, the font and the licences of what is in them. The font is that
- * of the pictures too. `npm run build:view`.
+ * Bundles the page of `voxfeed view` into src/view/built: scripts, styles, and the licences of what is in them. The font goes to the
+ * pictures, which have it too. `npm run build:view`.
  */
 import { copyFileSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { FONT_FILE } from '../../pictures/drawing.ts';
 
 const HERE = import.meta.dirname;
 const ROOT = resolve(HERE, '../../..');
 const OUT = join(HERE, '../built');
 const NOTHING = join(HERE, 'nothing.ts');
-const FONT = 'inter-latin-wght-normal.woff2';
+const FONT_PACKAGE = '@fontsource-variable/inter';
 
 rmSync(OUT, { recursive: true, force: true });
 mkdirSync(OUT, { recursive: true });
@@ -25,7 +26,8 @@ const { metafile } = await build({
   target: 'es2022',
   chunkNames: '[name]-[hash]',
   assetNames: '[name]',
-  loader: { '.html': 'copy', '.svg': 'copy', '.woff2': 'file' },
+  loader: { '.html': 'copy', '.svg': 'copy' },
+  external: ['*.woff2'],
   jsx: 'automatic',
   jsxImportSource: 'preact',
   // NiiVue reads Zarr, too; what that decompresses with is most of it, and no case comes so.
@@ -35,8 +37,13 @@ const { metafile } = await build({
   metafile: true,
   logLevel: 'warning',
 });
-copyFileSync(join(ROOT, 'node_modules/@fontsource-variable/inter/files', FONT), join(OUT, FONT));
-const packages = [...new Set(Object.keys(metafile.inputs).flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []))];
+copyFileSync(join(ROOT, 'node_modules', FONT_PACKAGE, 'files/inter-latin-wght-normal.woff2'), FONT_FILE);
+const packages = [
+  ...new Set([
+    FONT_PACKAGE,
+    ...Object.keys(metafile.inputs).flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []),
+  ]),
+];
 writeFileSync(join(OUT, 'licences.txt'), packages.sort().map(licenceOf).join('\n\n'));
 
 /** A package's name, version and the text of its licence. */

@@ -12,8 +12,9 @@ const STANDARD = 'default';
 /** Of the stream's hash: enough to be sure, and soon there. */
 const BATCHES = 4;
 
-/** What the lab holds outlives the page. */
+/** What the lab holds outlives the page; and what it last made of the stream's settings. */
 let kept: Bench | null = null;
+let written: string | null = null;
 
 /** One sample, and every step of its augmentation to be turned on, off and about. */
 export function LabPage() {
@@ -32,10 +33,19 @@ export function LabPage() {
   useEffect(() => {
     if (steps.data !== null && !steps.loading && (bench === null || bench.preset !== preset)) change(benchOf(preset, steps.data));
   }, [steps.data, steps.loading, preset]);
+  // Chosen elsewhere: the lab begins with it.
+  useEffect(() => {
+    if (typeof start !== 'string' || written === null || JSON.stringify(start) === written) return;
+    written = JSON.stringify(start);
+    kept = null;
+    setBench(null);
+    setPreset(start);
+  }, [JSON.stringify(start)]);
   // Other pages show what the lab makes.
   useEffect(() => {
     if (bench === null) return;
     const augmentation = isChanged(bench) ? pipelineOf(bench) : bench.preset;
+    written = JSON.stringify(augmentation);
     const timer = setTimeout(() => go({ settings: tidy({ ...rest, augmentation }, about.settings) }), 300);
     return () => clearTimeout(timer);
   }, [bench]);
@@ -79,14 +89,13 @@ export function LabPage() {
             <button
               type="button"
               disabled={bench === null || (bench.preset === STANDARD && !isChanged(bench))}
-              title="nnU-Net's default"
               onClick={() => {
                 setPreset(STANDARD);
                 if (bench?.preset === STANDARD)
                   change({ ...bench, steps: bench.steps.map(({ preset: step }) => ({ on: true, step, preset: step })) });
               }}
             >
-              Reset
+              nnU-Net's default
             </button>
           </div>
           {bench === null

@@ -1,3 +1,4 @@
+import { outlineLabels } from '../../pictures/outlines.ts';
 import { type Colour, colourOf } from '../../pictures/palette.ts';
 import type { Arrays } from './api.ts';
 
@@ -41,36 +42,19 @@ export function drawGrey(canvas: HTMLCanvasElement, { image, rows, columns }: Sl
   context.drawImage(small, 0, 0, canvas.width, canvas.height);
 }
 
-/** Outlines along the edges of voxels, each inside of its own label, so that neighbours do not hide each other's. */
-export function drawOutlines(canvas: HTMLCanvasElement, { labels, rows, columns }: Slice, width: number): void {
+/** Outlined labels over it. */
+export function drawOutlines(canvas: HTMLCanvasElement, { labels, rows, columns }: Slice, thickness: number): void {
   const context = canvas.getContext('2d', ON_CPU) as CanvasRenderingContext2D;
-  const [across, down] = [canvas.width / columns, canvas.height / rows];
-  const paths = new Map<number, Path2D>();
-  const at = (row: number, column: number): number =>
-    row < 0 || column < 0 || row >= rows || column >= columns ? -1 : labels[(rows - 1 - row) * columns + column];
-  const inset = width / 2;
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      const label = at(row, column);
-      if (label <= 0) continue;
-      const [left, top] = [column * across, row * down];
-      const [right, bottom] = [left + across, top + down];
-      const line = (x0: number, y0: number, x1: number, y1: number): void => {
-        const path = paths.get(label) ?? new Path2D();
-        paths.set(label, path);
-        path.moveTo(x0, y0);
-        path.lineTo(x1, y1);
-      };
-      if (at(row - 1, column) !== label) line(left, top + inset, right, top + inset);
-      if (at(row + 1, column) !== label) line(left, bottom - inset, right, bottom - inset);
-      if (at(row, column - 1) !== label) line(left + inset, top, left + inset, bottom);
-      if (at(row, column + 1) !== label) line(right - inset, top, right - inset, bottom);
-    }
-  }
-  context.lineWidth = width;
+  const sizes = { rows, columns, width: canvas.width / columns, height: canvas.height / rows, inset: thickness / 2 };
+  context.lineWidth = thickness;
   context.lineCap = 'round';
-  for (const [label, path] of paths) {
+  for (const [label, lines] of outlineLabels(labels, sizes)) {
+    context.beginPath();
+    for (let i = 0; i < lines.length; i += 4) {
+      context.moveTo(lines[i], lines[i + 1]);
+      context.lineTo(lines[i + 2], lines[i + 3]);
+    }
     context.strokeStyle = css(colourOf(label));
-    context.stroke(path);
+    context.stroke();
   }
 }

@@ -51,7 +51,7 @@ export function SettingsBar({ onChannel }: { onChannel: (channel: number) => voi
       )}
       {Object.keys(place.settings).length === 0 ? null : (
         <button type="button" class="quiet" onClick={() => go({ settings: {}, config: null })}>
-          Reset
+          As started
         </button>
       )}
     </section>
