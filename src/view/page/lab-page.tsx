@@ -88,6 +88,8 @@ export function LabPage() {
             </button>
             <button
               type="button"
+              aria-label="Reset to nnU-Net's default"
+              title="nnU-Net's default"
               disabled={bench === null || (bench.preset === STANDARD && !isChanged(bench))}
               onClick={() => {
                 setPreset(STANDARD);
@@ -95,7 +97,7 @@ export function LabPage() {
                   change({ ...bench, steps: bench.steps.map(({ preset: step }) => ({ on: true, step, preset: step })) });
               }}
             >
-              nnU-Net's default
+              Reset
             </button>
           </div>
           {bench === null

@@ -90,7 +90,7 @@ export function SpeedPage() {
   }, [running, key]);
   const point = points.at(-1);
   const now = latest?.now;
-  const x = points.map(({ time }) => time);
+  const x = points.map(({ time }) => time - points[0].time);
   return (
     <>
       <div class="transport">

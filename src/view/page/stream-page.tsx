@@ -7,6 +7,8 @@ import { SliceCanvas } from './slice-canvas.tsx';
 import { useAsked, useKeys, useShared } from './state.ts';
 
 const EACH_MS = 900;
+/** Samples that have room to be large. */
+const FEW = 4;
 
 /** Batches as they come. */
 export function StreamPage() {
@@ -54,7 +56,7 @@ export function StreamPage() {
       </div>
       <FailureNote failure={failure} />
       <div class="stream-room">
-        <div class="cards" aria-busy={loading}>
+        <div class={cards.length > FEW ? 'cards' : 'cards few'} aria-busy={loading}>
           {data === null ? null : cards.map((card) => <Card key={card.sample} card={card} arrays={data.arrays} />)}
         </div>
         <Exposure facts={data?.facts ?? null} of={JSON.stringify(settings)} />

@@ -141,7 +141,7 @@ describe('the page of voxfeed view', () => {
     const { stdout } = await commandLine(dir)(...words);
     expect(JSON.parse(stdout).stream_hash).toBe(await shown.textContent());
 
-    await page.getByRole('button', { name: "nnU-Net's default" }).click();
+    await page.getByRole('button', { name: "Reset to nnU-Net's default" }).click();
     await page.locator(`[data-testid=lab][data-hash="${before.hash}"]`).waitFor();
   });
 
