@@ -3,6 +3,8 @@ import { PRESETS } from '../augmentation/presets.ts';
 import { prepareOptions } from '../loader/options/prepare.ts';
 import { version } from '../measuring/environment.ts';
 import { outlinesOf } from '../pictures/legend.ts';
+import { areRegions } from '../pictures/outlined-labels.ts';
+import { foregroundOf } from '../raw/labels.ts';
 import { readSplits } from '../store/splits.ts';
 import type { Store } from '../store/store.ts';
 import { storeConfiguration } from '../store/store-configuration.ts';
@@ -22,7 +24,8 @@ export async function aboutPage(store: Store, base: StreamOptions): Promise<Abou
     dir: basename(store.dir),
     cases: ids.length,
     channels: store.index.channels,
-    outlines: outlinesOf(store.classes, common.regions !== null),
+    outlines: outlinesOf(store.classes, areRegions(store.classes)),
+    regions: areRegions(store.classes),
     configurations: configurationsOf(store),
     folds: splits?.length ?? 0,
     presets: PRESETS,
@@ -58,7 +61,9 @@ function configurationsOf(store: Store): AboutFacts['configurations'] {
 export function listCases(store: Store): CaseFacts[] {
   return store.cases.map(({ id, shape, spacing, files }, caseNumber) => {
     const { classes } = store.sidecar(caseNumber);
-    const voxels = store.classes.flatMap(({ labels: [first] }, i) => (first < 0 ? [] : [classes[i].voxels]));
+    const voxels = Object.fromEntries(
+      foregroundOf(store.classes).map((entry) => [entry.name, classes[store.classes.indexOf(entry)].voxels]),
+    );
     return { caseNumber, id, shape, spacing, voxels, bytes: files.data.bytes + files.segmentation.bytes };
   });
 }

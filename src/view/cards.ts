@@ -1,10 +1,11 @@
 import type { Step } from '../augmentation/transform.ts';
 import { type Triple, voxels } from '../common/geometry.ts';
 import type { Checksum } from '../common/hash.ts';
-import { outlinedLabels } from '../pictures/outlined-labels.ts';
+import { areRegions, outlinedLabels, regionNumbers } from '../pictures/outlined-labels.ts';
 import { cutPlane, planeAxes } from '../pictures/planes.ts';
 import { greyWindow, slicePosition } from '../pictures/slice-view.ts';
 import { describeOperation } from '../pictures/words.ts';
+import type { LabelClass } from '../raw/labels.ts';
 import type { SlotPlan } from '../sampling/slot-plan.ts';
 import type { TargetArray } from '../shared-memory/target-array.ts';
 import type { Store } from '../store/store.ts';
@@ -40,7 +41,7 @@ export function makeCard(
   const { store, config, patch, steps, channel, checksum } = context;
   const count = voxels(patch);
   const image = data.subarray(channel * count, (channel + 1) * count);
-  const labels = outlinedLabels(target, targetChannels);
+  const labels = labelsToOutline(target, targetChannels, store.classes);
   const at = planeAxes(patch).map((axis) => [axis, slicePosition({ image, target: labels, shape: patch }, axis)]);
   const { planes, arrays } = cutPlanes(String(plan.sample), image, labels, patch, at);
   const card = {
@@ -59,6 +60,11 @@ export function makeCard(
     window: greyWindow(image),
   };
   return { card, arrays };
+}
+
+/** Labels by the numbers that the page's legend has, whether targets are labels or masks. */
+export function labelsToOutline(target: TargetArray, channels: number, classes: readonly LabelClass[]): TargetArray {
+  return channels === 1 && areRegions(classes) ? regionNumbers(target, classes) : outlinedLabels(target, channels);
 }
 
 /** Slices of a patch, as facts and arrays. */

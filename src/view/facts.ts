@@ -31,6 +31,8 @@ export interface AboutFacts {
   cases: number;
   channels: string[];
   outlines: OutlineFacts[];
+  /** Whether its classes are regions, which overlap. */
+  regions: boolean;
   configurations: { name: string; patchSize: number[]; batchSize: number }[];
   folds: number;
   presets: readonly string[];
@@ -126,8 +128,8 @@ export interface CaseFacts {
   id: string;
   shape: Triple;
   spacing: Triple;
-  /** Voxels of each outline's class; null where the store does not say. */
-  voxels: (number | null)[];
+  /** Voxels of each class, by its name; null where the store does not say. */
+  voxels: Record<string, number | null>;
   bytes: number;
 }
 

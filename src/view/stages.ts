@@ -5,13 +5,13 @@ import { type CompleteSpatialStep, spatialAxes } from '../augmentation/transform
 import { boxShape, type Triple, triple, voxels } from '../common/geometry.ts';
 import type { Checksum } from '../common/hash.ts';
 import type { Replayer } from '../loader/replayer.ts';
-import { outlinedLabels } from '../pictures/outlined-labels.ts';
 import { planeAxes } from '../pictures/planes.ts';
 import { greyWindow, slicePosition } from '../pictures/slice-view.ts';
 import { describeOperation } from '../pictures/words.ts';
+import type { LabelClass } from '../raw/labels.ts';
 import type { SlotPlan } from '../sampling/slot-plan.ts';
 import type { TargetArray } from '../shared-memory/target-array.ts';
-import { cutPlanes } from './cards.ts';
+import { cutPlanes, labelsToOutline } from './cards.ts';
 import type { SampleFacts, StageFacts, StepWords } from './facts.ts';
 import type { Packet } from './packet.ts';
 
@@ -26,14 +26,14 @@ export interface Stage extends StepWords {
 }
 
 /** The patch as it is stored, and after each step of its plan. @param ends leave out all but the first and the last */
-export function makeStages(replayer: Replayer, plan: SlotPlan, checksum: Checksum, ends: boolean): Stage[] {
+export function makeStages(replayer: Replayer, plan: SlotPlan, checksum: Checksum, ends: boolean, classes: readonly LabelClass[]): Stage[] {
   const { steps } = replayer.recipe.pipeline;
   const { operations } = plan;
   const counts = ends ? [...new Set([0, operations.length])] : [...Array(operations.length + 1).keys()];
   return counts.map((count) => {
     const { data, targets, targetChannels } = replayer.after(plan, operations.slice(0, count));
     const words = count === 0 ? { title: 'as stored', text: '' } : describeOperation(steps, operations[count - 1]);
-    return { ...words, data, labels: outlinedLabels(targets[0], targetChannels), hash: checksum(data, targets[0]) };
+    return { ...words, data, labels: labelsToOutline(targets[0], targetChannels, classes), hash: checksum(data, targets[0]) };
   });
 }
 

@@ -1,4 +1,5 @@
 import { type Triple, triple, voxels } from '../common/geometry.ts';
+import { areRegions, regionNumbers } from '../pictures/outlined-labels.ts';
 import { greyWindow } from '../pictures/slice-view.ts';
 import { caseFiles } from '../store/file-names.ts';
 import type { Store } from '../store/store.ts';
@@ -11,7 +12,7 @@ const MOST_VOXELS = 48 * 1024 ** 2;
 /** Enough to find the darkest and the brightest percent. */
 const SAMPLED = 200_000;
 
-/** A whole stored case: image [z, y, x] of one channel, and labels. */
+/** A whole stored case: image [z, y, x] of one channel, and labels, by the numbers that the page's legend has. */
 export function readVolume(store: Store, caseNumber: number, channel: number): Packet & { facts: VolumeFacts } {
   const { id, shape, spacing } = store.cases[caseNumber];
   const format = store.index.arrays ?? 'npy';
@@ -20,7 +21,9 @@ export function readVolume(store: Store, caseNumber: number, channel: number): P
   const count = voxels(shape);
   const whole = readArray(files.data, format, 'data').data;
   const image = thinned(Float32Array.from(whole.subarray(channel * count, (channel + 1) * count)), shape, step);
-  const labels = thinned(Int16Array.from(readSegmentation(files.segmentation, format)), shape, step);
+  const stored = readSegmentation(files.segmentation, format);
+  const outlined = areRegions(store.classes) ? regionNumbers(stored, store.classes) : Int16Array.from(stored);
+  const labels = thinned(outlined, shape, step);
   const every = Math.max(1, Math.floor(image.data.length / SAMPLED));
   const some = Float32Array.from({ length: Math.floor(image.data.length / every) }, (_, i) => image.data[i * every]);
   const facts = { id, shape: image.shape, step, spacing: triple((axis) => spacing[axis] * step), window: greyWindow(some) };

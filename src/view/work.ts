@@ -75,7 +75,7 @@ export class ViewWork {
     const { options, replayer } = (await this.#streams.get(given)).named(config);
     const plan = replayer.plan(sample);
     const key = JSON.stringify([given, config, sample, ends]);
-    if (this.#last?.key !== key) this.#last = { key, stages: makeStages(replayer, plan, this.#checksum, ends) };
+    if (this.#last?.key !== key) this.#last = { key, stages: makeStages(replayer, plan, this.#checksum, ends, this.#store.classes) };
     const { arrays, ...shown } = showStages(this.#last.stages, options.patch, channel, at);
     const { id, shape, spacing } = this.#store.cases[plan.caseNumber];
     const facts: SampleFacts = {

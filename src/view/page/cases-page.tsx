@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { CaseFacts, PlannedFacts } from '../facts.ts';
+import type { CaseFacts, OutlineFacts, PlannedFacts } from '../facts.ts';
 import { addressOf, askFacts, askPacket } from './api.ts';
 import { FailureNote, Legend, NumberField, percent, showNumber } from './controls.tsx';
 import { Coverage } from './coverage.tsx';
@@ -55,7 +55,11 @@ export function CasesPage() {
   const address = addressOf('planned', { count }, settings);
   const planned = useAsked(address, () => askPacket<PlannedFacts>(address));
   const rows = (cases.data ?? []).map(
-    (entry): Row => ({ ...entry, foreground: foregroundOf(entry), drawn: planned.data?.facts.drawn[entry.caseNumber] ?? null }),
+    (entry): Row => ({
+      ...entry,
+      foreground: foregroundOf(entry, about.regions),
+      drawn: planned.data?.facts.drawn[entry.caseNumber] ?? null,
+    }),
   );
   const { of } = COLUMNS[order.column];
   const sorted = rows.toSorted((a, b) => compare(of(a), of(b)) * (order.down ? -1 : 1));
@@ -105,7 +109,7 @@ export function CasesPage() {
         <section class="panel volume" aria-label="the case as a whole">
           <div class="row">
             <h2>{chosen?.id ?? ''}</h2>
-            <Legend outlines={about.outlines} shares={sharesOf(chosen)} />
+            <Legend outlines={about.outlines} shares={sharesOf(chosen, about.outlines)} />
           </div>
           {chosen === null ? null : <WholeVolume caseNumber={caseNumber} channel={channel} name={chosen.id} />}
         </section>
@@ -176,18 +180,24 @@ function Exposures({ facts }: { facts: PlannedFacts }) {
   );
 }
 
-function foregroundOf({ voxels, shape }: CaseFacts): number | null {
-  const known = voxels.filter((count) => count !== null);
-  if (known.length < voxels.length) return null;
-  // Regions overlap: the largest says most.
-  const [sum, most] = [known.reduce((a, b) => a + b, 0), Math.max(...known)];
-  const whole = shape.reduce((a, b) => a * b);
-  return sum <= whole ? sum / whole : most / whole;
+function foregroundOf({ voxels, shape }: CaseFacts, regions: boolean): number | null {
+  const counts = Object.values(voxels);
+  const known = counts.filter((count) => count !== null);
+  if (known.length === 0 || known.length < counts.length) return null;
+  // Regions overlap: of those, the largest says most.
+  return (regions ? Math.max(...known) : known.reduce((a, b) => a + b, 0)) / shape.reduce((a, b) => a * b);
 }
 
-function sharesOf(chosen: CaseFacts | null): Map<number, string> {
-  const whole = chosen?.shape.reduce((a, b) => a * b) ?? 1;
-  return new Map(chosen?.voxels.flatMap((count, i) => (count === null ? [] : [[i + 1, percent(count / whole, 1)] as const])));
+/** What part of a case each class is, by its outline. */
+function sharesOf(chosen: CaseFacts | null, outlines: readonly OutlineFacts[]): Map<number, string> {
+  if (chosen === null) return new Map();
+  const whole = chosen.shape.reduce((a, b) => a * b);
+  return new Map(
+    outlines.flatMap(({ name, label }) => {
+      const count = chosen.voxels[name];
+      return count === null || count === undefined ? [] : [[label, percent(count / whole, 1)] as const];
+    }),
+  );
 }
 
 function compare(a: number | string | null, b: number | string | null): number {

@@ -30,7 +30,7 @@ export function WholeVolume({ caseNumber, channel, name }: { caseNumber: number;
         { url: url('image'), name: 'image.nii', colormap: 'gray' },
         { url: url('labels'), name: 'labels.nii', opacity: 0.5 },
       ]);
-      const most = Math.max(...about.outlines.map(({ label }) => label));
+      const most = Math.max(0, ...about.outlines.map(({ label }) => label));
       const of = (label: number) => about.outlines.find((outline) => outline.label === label);
       const all = Array.from({ length: most + 1 }, (_, label) => of(label));
       nv.volumes[1].setColormapLabel({
