@@ -1,3 +1,4 @@
+import { shortOfAddresses } from '../common/addresses.ts';
 import { machineMemory, showBytes } from '../common/bytes.ts';
 import { CasesError, FileError, MemoryError, OptionError, unpack, VoxfeedError, WorkerError } from '../common/errors.ts';
 import { keepReplacedCode, noThreads, workerFile } from '../common/worker-file.ts';
@@ -55,7 +56,7 @@ export class CasePool implements AsyncDisposable {
         try {
           const answer = (await this.#runWithin(lane, task)) as CaseAnswer<T>;
           this.note(answer.notes);
-          if (answer.error) throw unpack(answer.error);
+          if (answer.error) throw orAddresses(unpack(answer.error));
           results[position] = answer.result as T;
         } catch (error) {
           if (isOfCase(error, task)) bad.push(error);
@@ -91,7 +92,7 @@ export class CasePool implements AsyncDisposable {
       return await this.#thread(lane).run(task);
     } catch (error) {
       const refusal = noThreads(error as Error);
-      throw refusal instanceof WorkerError ? refusal : died(task, error as Error);
+      throw refusal instanceof WorkerError ? refusal : (shortOfAddresses(error) ?? died(task, error as Error));
     } finally {
       this.#taken -= bytes;
       for (const wake of this.#waiting.splice(0)) wake();
@@ -113,6 +114,10 @@ export class CasePool implements AsyncDisposable {
   }
 }
 
+function orAddresses(error: Error): Error {
+  return error instanceof VoxfeedError ? error : (shortOfAddresses(error) ?? error);
+}
+
 function died(task: CaseTask, error: Error): WorkerError {
   return new WorkerError(
     `case ${task.raw.id}`,
@@ -124,6 +129,9 @@ function died(task: CaseTask, error: Error): WorkerError {
 
 /** Whether another case may do better. Not where a disk is full, and a dead worker says nothing about a file. */
 function isOfCase(error: unknown, { raw }: CaseTask): error is VoxfeedError {
-  if (error instanceof FileError) return [...raw.images, raw.label].includes(error.where);
+  // Of errors that come from a thread, words are all there is.
+  if (error instanceof FileError && /\((EMFILE|ENFILE|ENOMEM)\)$/.test(error.what)) return false;
+  // What the machine lacks, it lacks for every case.
+  if (error instanceof FileError || error instanceof MemoryError) return [...raw.images, raw.label].includes(error.where);
   return error instanceof VoxfeedError && !(error instanceof WorkerError);
 }
