@@ -48,6 +48,8 @@ interface Decided extends ResolvedSampling {
   /** null: the default. */
   cacheBytes: number | null;
   maxMemoryBytes: number;
+  /** Whether that was asked for: else it goes by what there is. */
+  memoryGiven: boolean;
   poison: boolean;
 }
 
@@ -98,18 +100,14 @@ export function resolveOptions(options: LoaderOptions, { previous = null, cases 
     ring: checked.ring ?? null,
     cacheBytes: checked.cacheBytes ?? null,
     poison: checked.poison ?? process.env.NODE_ENV !== 'production',
-    maxMemoryBytes: checked.maxMemoryBytes ?? defaultMemory(sampling.worldSize),
+    maxMemoryBytes: checked.maxMemoryBytes ?? Math.floor(machineMemory() / 2 / ranks),
+    memoryGiven: checked.maxMemoryBytes !== undefined,
   };
 }
 
 /** A core each, as far as there are any for this rank. */
 function coresFor(most: number, ranks: number): number {
   return Math.max(1, Math.min(most, Math.floor(availableCores() / ranks)));
-}
-
-/** What a loader may take where nothing is said: half of what there is, shared by the ranks of a machine. */
-export function defaultMemory(worldSize: number, bytes = machineMemory()): number {
-  return Math.floor(bytes / 2 / ranksHere(worldSize));
 }
 
 /** @throws OptionError */
