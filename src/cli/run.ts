@@ -6,6 +6,7 @@ import { version } from '../measuring/environment.ts';
 import { bench } from './bench.ts';
 import { type TableCommand, UsageError } from './command.ts';
 import { demo } from './demo.ts';
+import { doctor } from './doctor.ts';
 import { inspect } from './inspect.ts';
 import { plan } from './plan.ts';
 import { predict } from './predict.ts';
@@ -15,7 +16,7 @@ import { serve } from './serve.ts';
 import { train } from './train.ts';
 import { verify } from './verify.ts';
 
-const COMMANDS: readonly (() => TableCommand)[] = [plan, preprocess, verify, bench, inspect, replay, train, predict, demo, serve];
+const COMMANDS: readonly (() => TableCommand)[] = [plan, preprocess, verify, bench, doctor, inspect, replay, train, predict, demo, serve];
 
 /**
  * Runs one command line. Returns the exit status: 0 done, 1 it failed, 2 it was asked wrongly.
