@@ -20,6 +20,8 @@ export interface VoxfeedEvents {
   'voxfeed:task': { samples: number; busyMs: number; cpuMs: number; error: string | null };
   /** A worker died, the `deaths`-th of its loader, and is replaced unless that is hopeless. */
   'voxfeed:death': { reason: string; deaths: number };
+  /** With `workers: 'auto'`: how many workers there are from now on, and were before. */
+  'voxfeed:workers': { workers: number; before: number };
   /** A worker stands still and is ended: over which sample, at what. */
   'voxfeed:stall': { stream: string; sample: number; caseId: string; reason: string };
 }

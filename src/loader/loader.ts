@@ -1,4 +1,3 @@
-import type { PatchRecipe } from '../augmentation/patch-maker.ts';
 import { recipeOf } from '../augmentation/recipe.ts';
 import type { CompleteStep } from '../augmentation/transform.ts';
 import { publish } from '../common/channels.ts';
@@ -7,11 +6,12 @@ import { thisMachine } from '../common/machine.ts';
 import { checkOptions } from '../common/options.ts';
 import { PROGRESS } from '../common/progress.ts';
 import { workerFile } from '../common/worker-file.ts';
-import { BatchPlanner } from '../sampling/batch-planner.ts';
+import type { BatchPlanner } from '../sampling/batch-planner.ts';
 import { openCasesPerWorker } from '../scheduling/descriptors.ts';
 import { Dispatcher } from '../scheduling/dispatcher.ts';
 import type { PatchTask, PatchWorkerData } from '../scheduling/patch-task.ts';
 import { WorkerPool } from '../scheduling/worker-pool.ts';
+import { LOOK_MS, type Tally, type Tuning, WorkerTuner } from '../scheduling/worker-tuner.ts';
 import { allocate, allocateOnto } from '../shared-memory/allocate.ts';
 import { type Layout, type MemoryReport, reportMemory } from '../shared-memory/layout.ts';
 import { letGoOf } from '../shared-memory/reuse.ts';
@@ -27,9 +27,9 @@ import type { LoaderMetrics } from './metrics.ts';
 import type { LoaderOptions } from './options/options.ts';
 import { prepareOptions } from './options/prepare.ts';
 import { type LoaderState, type Positions, type ResumeOptions, saveState } from './options/state.ts';
-import { allConfigurations, type ResolvedStream, type ResolvedStreams, samplingOf } from './options/streams.ts';
+import { allConfigurations, plannerOf, type ResolvedStream, type ResolvedStreams } from './options/streams.ts';
 import { type Settings, settingsOf } from './settings.ts';
-import { type StageMetrics, stageMetrics } from './stage-metrics.ts';
+import { stageMetrics } from './stage-metrics.ts';
 import { noValidation, RingStream } from './stream.ts';
 import { diagnose } from './verdicts.ts';
 import { watch } from './watch.ts';
@@ -48,6 +48,8 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   readonly #steps: readonly (readonly CompleteStep[])[];
   readonly #pool: WorkerPool;
   readonly #dispatcher: Dispatcher;
+  /** With workers that come and go. */
+  #tuner: WorkerTuner | null = null;
   readonly #training: RingStream;
   readonly #validation: RingStream | null;
   #closed: Promise<void> | null = null;
@@ -56,6 +58,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
    * Checks the options, sizes and allocates the memory, starts the workers and begins to fill batches.
    * @param workerModule which module workers run; tests put faults in here.
    * @param ringFile a memfd that the batches shall lie in, see `mapRings`: how another process gets them without a copy.
+   * @param tuning what `workers: 'auto'` goes by; tests make a machine up
    * @throws OptionError, StateError, DatasetError, CaseError, FileError, MemoryError, WorkerError
    * @example
    * ```ts
@@ -81,6 +84,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     options: LoaderOptions | ResumeOptions,
     workerModule: string = workerFile('patch-worker'),
     ringFile: number | null = null,
+    tuning: Partial<Tuning> = {},
   ): Promise<PatchLoader> {
     const { streams, next } = await prepareOptions(options);
     if (streams.fold !== null) warnOfOverlap(streams.common.store, streams.fold);
@@ -92,12 +96,13 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       throw error;
     }
     for (const stream of loader.#streams()) void stream.start();
+    if (streams.common.autoWorkers) loader.#tune({ machine: thisMachine(), everyMs: LOOK_MS, ...tuning });
     publish('voxfeed:loader', () => ({ loader }));
     return loader;
   }
 
   private constructor(options: ResolvedStreams, next: Positions, workerModule: string, ringFile: number | null) {
-    const { store, workers, maxMemoryBytes, previous, stallSeconds } = options.common;
+    const { store, workers, autoWorkers, maxMemoryBytes, previous, stallSeconds } = options.common;
     this.#options = options;
     const recipes = allConfigurations(options).map(recipeOf);
     this.#steps = recipes.map(({ pipeline }) => pipeline.steps);
@@ -123,7 +128,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     };
     const ring = new Ring(buffer, this.#layout);
     const beats = ({ scratch }: PatchTask): number => Atomics.load(ring.progress(scratch), PROGRESS.beats);
-    this.#pool = new WorkerPool(workerModule, workers, workerData, { stallSeconds, beats });
+    this.#pool = new WorkerPool(workerModule, autoWorkers ? 1 : workers, workerData, { stallSeconds, beats }, workers);
     const caseIds = store.cases.map(({ id }) => id);
     this.#dispatcher = new Dispatcher(this.#pool, ring, caseIds);
 
@@ -147,13 +152,25 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     this.#validation = validation && validationPlanner && open(validation, validationPlanner, 1, next.validation);
   }
 
+  #tune(tuning: Tuning): void {
+    const tally: Tally = () => {
+      const metrics = this.#streams().map((stream) => stream.metrics());
+      const { made, busyMs } = this.#dispatcher;
+      const sum = (name: 'waitMs' | 'patches'): number => metrics.reduce((total, of) => total + of[name], 0);
+      return { waitMs: sum('waitMs'), handedOut: sum('patches'), made, busyMs };
+    };
+    this.#tuner = new WorkerTuner(this.#pool, this.#options.common.workers, tally, tuning, () => this.#dispatcher.handOut());
+  }
+
   #streams(): RingStream[] {
     return this.#validation === null ? [this.#training] : [this.#training, this.#validation];
   }
 
   /** A stream that failed leaves the others alone; after the last one, workers have nothing left to do. */
   #endIfAllEnded(): void {
-    if (this.#streams().every(({ ended }) => ended)) void this.#dispatcher.close();
+    if (!this.#streams().every(({ ended }) => ended)) return;
+    this.#tuner?.end();
+    void this.#dispatcher.close();
   }
 
   /** The next training batch, see `BatchStream.next`. */
@@ -202,12 +219,14 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
 
   /** Of training, and of the workers. What validation gave is in `validation.metrics()`. */
   metrics(): LoaderMetrics {
+    const { busyMs, cpuMs, dispatchMs, stageTimes, redone } = this.#dispatcher;
+    const planMs = this.#streams().reduce((sum, stream) => sum + stream.planMs, 0);
     return {
       ...this.#training.metrics(),
-      workerBusyMs: this.#dispatcher.busyMs,
-      workerCpuMs: this.#dispatcher.cpuMs,
-      ...this.#stages(),
-      redone: this.#dispatcher.redone,
+      workerBusyMs: busyMs,
+      workerCpuMs: cpuMs,
+      ...stageMetrics(this.#steps, stageTimes, { busyMs, planMs, dispatchMs }),
+      redone,
       workerRestarts: this.#pool.restarts,
       workers: this.#pool.size,
     };
@@ -226,12 +245,6 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     const settings = (): Settings =>
       settingsOf(this.#options, this.#layout, this.#memory, machine, (caseNumber) => ring.isResident(caseNumber));
     return diagnose(await watch(this, { seconds, consumerMs }, machine, settings));
-  }
-
-  #stages(): StageMetrics {
-    const planMs = this.#streams().reduce((sum, stream) => sum + stream.planMs, 0);
-    const { busyMs, dispatchMs, stageTimes } = this.#dispatcher;
-    return stageMetrics(this.#steps, stageTimes, { busyMs, planMs, dispatchMs });
   }
 
   /** What the loader takes, part by part. */
@@ -253,6 +266,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
    */
   close(): Promise<void> {
     if (this.#closed === null) {
+      this.#tuner?.end();
       this.#closed = this.#dispatcher.close().then((gone) => {
         // Whatever lies in a file is somebody else's, too.
         if (gone && this.#notMapped !== null) letGo(this.#shared, this.#layout);
@@ -282,16 +296,4 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
 /** Apart, so that nothing refers to the loader any more. */
 function letGo(memory: WebAssembly.Memory, layout: Layout): void {
   letGoOf(memory, (buffer) => layout.rings.some((_, stream) => new Ring(buffer, layout, stream).heldEntries() > 0));
-}
-
-/**
- * Plans a stream whose configurations stand from `first` on among those of the loader.
- * @throws OptionError for exposures that cannot be
- */
-function plannerOf({ configurations, mix }: ResolvedStream, recipes: readonly PatchRecipe[], first: number): BatchPlanner {
-  const planned = configurations.map((configuration, i) => ({
-    number: first + i,
-    sampling: samplingOf(configuration, recipes[first + i].pipeline),
-  }));
-  return new BatchPlanner(configurations[0].store, mix, planned);
 }

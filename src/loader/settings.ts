@@ -5,7 +5,6 @@ import { TASKS_PER_WORKER } from '../scheduling/worker-pool.ts';
 import type { Layout, MemoryReport } from '../shared-memory/layout.ts';
 import type { Measurements } from './diagnosis.ts';
 import { arraysOf, DEFAULT_CACHE_BYTES, drawnCases, wantedRing } from './memory-plan.ts';
-import { defaultMemory } from './options/options.ts';
 import type { ResolvedStreams } from './options/streams.ts';
 
 /** Of measurements, what a loader's plan says: what it has, and what it would have if nothing limited it. */
@@ -21,15 +20,13 @@ export function settingsOf(
   { memoryBytes, totalBytes }: Machine,
   isLoaded: (caseNumber: number) => boolean,
 ): Settings {
-  const { maxMemoryBytes, worldSize } = streams.common;
-  const byDefault = maxMemoryBytes === defaultMemory(worldSize, memoryBytes);
   return {
     ring: { wanted: wantedRing(layout, layout.scratches), given: streams.training.ring !== null, bytesPerBatch: layout.entryBytes },
     resident: residentOf(streams, layout, isLoaded),
     memory: {
       takenBytes: memory.totalBytes,
       limitBytes: memory.limitBytes,
-      limitedBy: byDefault ? (memoryBytes < totalBytes ? 'container' : 'machine') : 'option',
+      limitedBy: streams.common.memoryGiven ? 'option' : memoryBytes < totalBytes ? 'container' : 'machine',
       bytesPerWorker: TASKS_PER_WORKER * layout.scratchBytes,
     },
     format: arraysOf(streams.common).format,

@@ -6,7 +6,7 @@ import type { SlotPlan } from '../sampling/slot-plan.ts';
 import { type Ring, SLOT_STATE } from '../shared-memory/ring.ts';
 import type { PatchAnswer, SlotTask } from './patch-task.ts';
 import { Stall } from './watchdog.ts';
-import type { WorkerPool } from './worker-pool.ts';
+import { TASKS_PER_WORKER, type WorkerPool } from './worker-pool.ts';
 import { SilentDeath } from './worker-thread.ts';
 
 /**
@@ -67,6 +67,8 @@ export class Dispatcher {
   /** Time workers spent on tasks, in milliseconds, and what they computed of it. */
   busyMs = 0;
   cpuMs = 0;
+  /** Samples that were written. */
+  made = 0;
   /** Time that this thread spent on handing out samples and on looking at what became of them, in milliseconds. */
   dispatchMs = 0;
   /** What stages took in the workers, by configuration. */
@@ -84,6 +86,8 @@ export class Dispatcher {
   readonly #scratches: number[];
   /** Those that threads hold which hang where nobody can end them. */
   #lost = 0;
+  /** Tasks in the hands of the pool. */
+  #underWay = 0;
   #closed = false;
 
   constructor(pool: WorkerPool, ring: Ring, caseIds: readonly string[]) {
@@ -108,19 +112,19 @@ export class Dispatcher {
     if (this.#closed) batch.done.reject(closed());
     else if (this.#lost === this.#ring.layout.scratches) batch.done.reject(allHang());
     else plans.forEach((plan, slot) => void lane.queue.push({ entry, configuration, slot, plan, failures: 0, lane, batch }));
-    this.#handOut();
+    this.handOut();
     return batch.done.promise;
   }
 
-  /** Every scratch region is a permit for one task. */
-  #handOut(): void {
+  /** Hands out what there are workers for. Every scratch region is a permit for one task. */
+  handOut(): void {
     const start = performance.now();
     this.#handOutAll();
     this.dispatchMs += performance.now() - start;
   }
 
   #handOutAll(): void {
-    while (!this.#closed && this.#scratches.length > 0) {
+    while (!this.#closed && this.#scratches.length > 0 && this.#underWay < this.#pool.size * TASKS_PER_WORKER) {
       const busy = this.#lanes.filter(({ queue }) => queue.length > 0);
       if (busy.length === 0) return;
       const { queue } = busy.reduce((first, lane) => (lane.awaitedSince() < first.awaitedSince() ? lane : first));
@@ -145,6 +149,7 @@ export class Dispatcher {
 
   async #run(work: Work[], scratch: number): Promise<void> {
     let cause: unknown = null;
+    this.#underWay++;
     try {
       const slots = work.map(taskOf);
       const answer = await this.#pool.run({ scratch, slots: JSON.stringify(slots) });
@@ -154,12 +159,13 @@ export class Dispatcher {
       cause = error;
       this.#ring.forgetLoading();
     }
+    this.#underWay--;
     if (cause instanceof Stall) this.#stalled(work, scratch, cause);
     else this.#scratches.push(scratch);
     const start = performance.now();
     this.#settle(work, cause);
     this.dispatchMs += performance.now() - start;
-    this.#handOut();
+    this.handOut();
   }
 
   #count({ busyMs, cpuMs, spent, error }: PatchAnswer, work: readonly Work[]): void {
@@ -195,7 +201,7 @@ export class Dispatcher {
     void stall.gone.then(() => {
       this.#lost--;
       this.#scratches.push(scratch);
-      this.#handOut();
+      this.handOut();
     });
     if (this.#lost < this.#ring.layout.scratches) return;
     for (const { batch } of this.#lanes.flatMap(({ queue }) => queue.splice(0))) batch.done.reject(allHang());
@@ -207,6 +213,7 @@ export class Dispatcher {
     for (const item of work) {
       const state = this.#ring.slotState(item.entry, item.slot);
       if (state === SLOT_STATE.written) {
+        this.made++;
         publish('voxfeed:sample', () => {
           const { config } = this.#ring.layout.configurations[item.configuration];
           return { ...this.#sampleOf(item), config, tries: item.failures + 1 };

@@ -42,7 +42,7 @@ function makeDispatcher(ms = 0) {
       };
       tasks.push({ slots, finish });
     });
-  const dispatcher = new Dispatcher({ run, close: () => Promise.resolve(true) } as unknown as WorkerPool, ring, ['case']);
+  const dispatcher = new Dispatcher({ run, size: 1, close: () => Promise.resolve(true) } as unknown as WorkerPool, ring, ['case']);
   const fill = (lane: Lane, entry: number, configuration: number) =>
     dispatcher.fill(lane, entry, { configuration, plans: Array.from({ length: 4 }, (_, sample) => ({ sample }) as SlotPlan) });
   /** Lets the oldest task go; returns the entries that the next one writes. */
