@@ -122,4 +122,6 @@ function disposable<T extends { free(): void }>(value: T): { value: T } & Dispos
 const css = ([red, green, blue]: Colour): string => `rgb(${red},${green},${blue})`;
 
 const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
-const escaped = (text: string): string => text.replace(/[&<>]/g, (letter) => ESCAPES[letter]);
+/** What XML has no way to say: names of cases and classes are whatever somebody wrote. */
+const UNSPEAKABLE = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;
+const escaped = (text: string): string => text.replace(UNSPEAKABLE, '\uFFFD').replace(/[&<>]/g, (letter) => ESCAPES[letter]);

@@ -85,7 +85,7 @@ describe('a contact sheet', () => {
       image: new Float32Array(64).fill(3),
       target: new Int16Array(64).fill(-1),
       shape: [1, 8, 8],
-      caption: 'Fuß ☂ <&>',
+      caption: 'Fuß ☂ <&> \u0000\u001b\uD800',
       forced: true,
     };
     expect(decode(await drawContactSheet('é', [flat], CLASSES)).width).toBeGreaterThan(100);
