@@ -15,6 +15,8 @@ import type { StreamOptions } from './settings.ts';
 
 /** Batches that are kept as the page saw them: stepping back to one costs nothing. */
 const KEPT = 32;
+/** Of the batches of a measurement one in so many is looked through for classes: it costs what is being measured. */
+const COUNTED = 10;
 /** Without a question for so long, nobody looks at the charts any more. */
 const IDLE_MS = 3000;
 
@@ -97,7 +99,7 @@ export class Live implements AsyncDisposable {
     const consume = async (): Promise<void> => {
       while (this.#running === running && performance.now() - pump.askedAt < IDLE_MS) {
         using batch = await running.stream.next();
-        running.seen.add(batch);
+        if (batch.index % COUNTED === 0) running.seen.add(batch);
         await new Promise((resolve) => setTimeout(resolve, pump.stepMs));
       }
     };
