@@ -14,6 +14,8 @@ export async function openView({ store, ...options }: LoaderOptions, port = 0): 
   const assets = readAssets();
   const api = new ViewApi(store, options);
   await api.answer('about', new URLSearchParams());
+  // What the page shows first: made while a browser starts. Whoever asks for it hears of a failure.
+  api.answer('batch', new URLSearchParams()).catch(() => {});
   const page = await servePage(async (path, query) => {
     const [room, ...rest] = path.split('/');
     if (room === 'api') return api.answer(rest.join('/'), query);
