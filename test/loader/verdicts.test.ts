@@ -52,7 +52,13 @@ const CASES: [Bound, string, Change, RegExp, (RegExp | string)[]][] = [
     /holds 5\.2 of the 6 batches/,
     [/^dispose each batch/, '`ring`: 11, in place of 6'],
   ],
-  ['ring', 'of one batch', { busy: 0.4, ring: { batches: 1, given: true } }, /of its one batch, too few/, ['`ring`: 6, in place of 1']],
+  [
+    'ring',
+    'of one batch',
+    { busy: 0.4, ring: { batches: 1, given: true } },
+    /with one batch, workers often have nowhere to write to/,
+    ['`ring`: 6, in place of 1'],
+  ],
   [
     'ring',
     'that is as it should be, for a consumer that asks in bursts',
