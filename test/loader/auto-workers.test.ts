@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { VoxfeedEvents } from '../../src/common/channels.ts';
+import { WorkerError } from '../../src/common/errors.ts';
 import type { Machine } from '../../src/common/machine.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
 import { resolveOptions } from '../../src/loader/options/options.ts';
@@ -11,8 +12,22 @@ import { forgetFaults, withFaults } from '../fixtures/faulty-loader.ts';
 import { LiveWorkers } from '../fixtures/live-workers.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
 import { hashOf, undisturbedHashes } from '../fixtures/stream.ts';
+import { Warnings } from '../fixtures/warnings.ts';
 
 vi.mock(import('../../src/common/granted.ts'), async (original) => ({ ...(await original()), availableCores: () => 4 }));
+
+/** Whether the system gives threads. */
+const system = vi.hoisted(() => ({ refuses: false }));
+vi.mock(import('../../src/common/worker-file.ts'), async (original) => {
+  const worker = await original();
+  return {
+    ...worker,
+    makeThread(make, threadOf) {
+      if (system.refuses) throw new WorkerError('workers', 'the system starts no more threads', 'Raise its limits');
+      return worker.makeThread(make, threadOf);
+    },
+  };
+});
 
 const { dir, options: base } = await loaderFixture({ batchSize: 3 });
 const module = join(dir, 'sleep.mjs');
@@ -87,6 +102,18 @@ describe("workers: 'auto'", () => {
     subscribe('voxfeed:workers', hear);
     for (let i = 0; i < 30; i++) (await loader.next()).dispose();
     expect(counts).toEqual([]);
+  });
+
+  it('goes on with those that there are where the system gives no more threads, and says so once', async () => {
+    using warnings = new Warnings();
+    await using loader = await PatchLoader.create(auto, undefined, null, { machine, everyMs: 10 });
+    system.refuses = true;
+    subscribe('voxfeed:workers', hear);
+    for (let i = 0; i < 30; i++) (await loader.next()).dispose();
+    system.refuses = false;
+    expect(counts.length).toBeGreaterThan(1);
+    expect(loader.metrics().workers).toBe(1);
+    expect(await warnings.seen()).toEqual(['There are no more than 1 workers: the system starts no more threads.']);
   });
 
   it('plans memory for as many as there are cores for, shared by the ranks of a machine', () => {
