@@ -7,6 +7,9 @@ if (major < 24) {
   );
   process.exitCode = 2;
 } else {
+  // Modules are compiled once for all runs: the results lie in the system's folder for temporary files (`NODE_DISABLE_COMPILE_CACHE=1`).
+  const { enableCompileCache } = await import('node:module');
+  enableCompileCache();
   const { watchStandardStreams } = await import('./standard-streams.ts');
   // Commands are finished programs: what finds mistakes in programs under development, at a price, stays off (`poison`).
   process.env.NODE_ENV ??= 'production';
