@@ -1,7 +1,8 @@
 import { CaseError } from '../common/errors.ts';
 import { showVoxel, type Triple, transpose, triple } from '../common/geometry.ts';
-import { type NiftiVolume, readNiftiVolumes } from '../formats/nifti.ts';
-import { type NiftiHead, readNiftiHead } from '../formats/nifti-head.ts';
+import { readNiftiVolumes } from '../formats/nifti.ts';
+import { readNiftiHead } from '../formats/nifti-head.ts';
+import type { Volume, VolumeHead } from '../formats/volume.ts';
 import { type NotedReading, READERS, type Reader } from './readers.ts';
 import { isUnturned, letters, orientationOf, type Turn, toRas, turnAffine, turnVolume, UNTURNED } from './reorient.ts';
 
@@ -47,7 +48,7 @@ export async function readVolumes(path: string, reading: NotedReading): Promise<
 }
 
 /** Numbers that are none: 0 to SimpleITK, which is worth a note, and the end of every mean to nibabel. */
-function checkNumbers({ path, shape, notFinite, tooLarge }: NiftiVolume, { reader, strictVoxels, notes }: NotedReading): void {
+function checkNumbers({ path, shape, notFinite, tooLarge }: Volume, { reader, strictVoxels, notes }: NotedReading): void {
   if (tooLarge.count > 0)
     throw new CaseError(
       path,
@@ -68,13 +69,13 @@ function checkNumbers({ path, shape, notFinite, tooLarge }: NiftiVolume, { reade
     );
 }
 
-function turned({ path, data, shape, ...rest }: NiftiVolume, reader: Reader): ReadVolume {
+function turned({ path, data, shape, ...rest }: Volume, reader: Reader): ReadVolume {
   const place = placed({ path, shape, ...rest }, reader);
   return { path, data: turnVolume(data, shape, place.file.turn), ...place };
 }
 
 /** What the header of a file says, as its reader hands it out. @throws CaseError, FileError */
-export async function readVolumeHead(path: string, reader: Reader): Promise<NiftiHead & Placed> {
+export async function readVolumeHead(path: string, reader: Reader): Promise<VolumeHead & Placed> {
   const head = await readNiftiHead(path, READERS[reader].dialect);
   return { ...head, ...placed({ path, ...head }, reader) };
 }
