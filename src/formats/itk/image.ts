@@ -1,0 +1,104 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { unzipSync } from 'node:zlib';
+import { CaseError, fileError } from '../../common/errors.ts';
+import { AS_STORED, type DecodedValues, decodeValues } from '../values.ts';
+import {
+  asVolumes,
+  checkMemory,
+  checkSize,
+  cutOff,
+  decodeChannels,
+  following,
+  MOST_AT_ONCE,
+  readBytes,
+  type Volume,
+  type VolumeHead,
+} from '../volume.ts';
+import { parseGipl } from './gipl.ts';
+import { headOf, type ItkHeader, numbersIn } from './header.ts';
+import { parseMetaImage } from './meta-image.ts';
+import { parseNrrd } from './nrrd.ts';
+
+const PARSERS: Record<string, (path: string, start: Buffer) => ItkHeader> = {
+  '.nrrd': parseNrrd,
+  '.mha': parseMetaImage,
+  '.gipl': parseGipl,
+};
+
+/** Headers may hold much of their writers' own, but end somewhere. */
+const HEADER_BYTES = 1024 ** 2;
+/** A number in words takes two bytes at least: "0 ". */
+const TEXT_BYTES = 2;
+
+/** The endings of the files that are read here. */
+export const ITK_ENDINGS = Object.keys(PARSERS);
+
+const endingOf = (path: string): string => ITK_ENDINGS.find((ending) => path.toLowerCase().endsWith(ending)) ?? '';
+
+/** Reads the header of an .nrrd, .mha or .gipl file, as SimpleITK does. @throws CaseError, FileError */
+export async function readItkHead(path: string): Promise<VolumeHead> {
+  try {
+    await using file = await open(path, 'r');
+    return (await readHead(path, file)).head;
+  } catch (error) {
+    throw fileError(path, error);
+  }
+}
+
+/**
+ * Reads an .nrrd, .mha or .gipl file, as SimpleITK does: every type of real numbers, both byte orders, compressed or not. A fourth axis is
+ * one of channels. What SimpleITK overlooks is refused: compressed data that are damaged, and files that are cut off.
+ * @throws CaseError for contents that cannot be used, FileError for a file that cannot be read, MemoryError.
+ */
+export async function readItkVolumes(path: string): Promise<Volume[]> {
+  try {
+    await using file = await open(path, 'r');
+    const { head, header } = await readHead(path, file);
+    const { encoding, offset } = header;
+    checkMemory(path, head, encoding !== 'raw');
+    const bytes = (await readBytes(file, head.fileBytes)).subarray(offset);
+    if (encoding === 'text') return asVolumes(path, decodeText(path, bytes, head), head, []);
+    const odd: string[] = [];
+    const image = encoding === 'raw' ? bytes.subarray(0, head.voxelBytes) : inflate(path, bytes, head);
+    if (encoding === 'raw' && bytes.length > image.length) odd.push(following(`${bytes.length - image.length} bytes`));
+    return asVolumes(path, decodeChannels(image, head, header, AS_STORED), head, odd);
+  } catch (error) {
+    throw fileError(path, error);
+  }
+}
+
+async function readHead(path: string, file: FileHandle): Promise<{ head: VolumeHead; header: ItkHeader }> {
+  const { size } = await file.stat();
+  const header = PARSERS[endingOf(path)](path, await readBytes(file, Math.min(size, HEADER_BYTES)));
+  const head = headOf(path, header, size);
+  const { encoding, Type } = header;
+  const stored = encoding === 'text' ? { ...head, voxelBytes: (TEXT_BYTES * head.voxelBytes) / Type.BYTES_PER_ELEMENT - 1 } : head;
+  checkSize(path, stored, encoding === 'deflate');
+  return { head, header };
+}
+
+/** In one piece. Of a stream that goes on there is no more than the header announces. */
+function inflate(path: string, bytes: Buffer, head: VolumeHead): Buffer {
+  const expected = head.voxelBytes;
+  const options = { maxOutputLength: expected, chunkSize: Math.min(expected + 1, MOST_AT_ONCE) };
+  let found: Buffer;
+  try {
+    found = unzipSync(bytes, options);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const what =
+      code === 'ERR_BUFFER_TOO_LARGE' ? `more voxels than the ${expected} bytes of its header` : `damaged or cut off data (${message})`;
+    throw new CaseError(path, `it holds ${what}`, 'Copy the file again from its source', { cause: error });
+  }
+  if (found.length < expected) throw cutOff(path, head, String(found.length));
+  return found;
+}
+
+function decodeText(path: string, bytes: Buffer, head: VolumeHead): DecodedValues[] {
+  const numbers = numbersIn(bytes.toString('latin1'));
+  const count = head.shape[0] * head.shape[1] * head.shape[2];
+  if (numbers.length < count * head.channels) throw cutOff(path, head, `${numbers.length} numbers`);
+  return Array.from({ length: head.channels }, (_, i) =>
+    decodeValues(Float64Array.from(numbers.slice(i * count, (i + 1) * count)), AS_STORED),
+  );
+}
