@@ -75,7 +75,7 @@ async function readStart(path: string, file: FileHandle): Promise<Buffer> {
 }
 
 export function isCompressed(path: string): boolean {
-  return path.endsWith('.gz');
+  return path.toLowerCase().endsWith('.gz');
 }
 
 function parseHeader(path: string, bytes: Buffer): NIFTI1 | NIFTI2 {

@@ -8,6 +8,7 @@ const MAGIC = [0xefffe9b0, 0x2ae389b8];
 const AT = { sizes: 0, type: 8, spacing: 10, origin: 204, magic: 252 };
 
 const TYPES: Record<number, NumbersConstructor> = {
+  1: Uint8Array,
   7: Int8Array,
   8: Uint8Array,
   15: Int16Array,

@@ -27,6 +27,8 @@ const PARSERS: Record<string, (path: string, start: Buffer) => ItkHeader> = {
 
 /** Headers may hold much of their writers' own, but end somewhere. */
 const HEADER_BYTES = 1024 ** 2;
+/** zlib's own. */
+const LEAST_CHUNK = 64;
 /** A number in words takes two bytes at least: "0 ". */
 const TEXT_BYTES = 2;
 
@@ -80,7 +82,7 @@ async function readHead(path: string, file: FileHandle): Promise<{ head: VolumeH
 /** In one piece. Of a stream that goes on there is no more than the header announces. */
 function inflate(path: string, bytes: Buffer, head: VolumeHead): Buffer {
   const expected = head.voxelBytes;
-  const options = { maxOutputLength: expected, chunkSize: Math.min(expected + 1, MOST_AT_ONCE) };
+  const options = { maxOutputLength: expected, chunkSize: Math.min(Math.max(expected + 1, LEAST_CHUNK), MOST_AT_ONCE) };
   let found: Buffer;
   try {
     found = unzipSync(bytes, options);

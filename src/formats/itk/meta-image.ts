@@ -21,7 +21,8 @@ export function parseMetaImage(path: string, start: Buffer): ItkHeader {
     throw new CaseError(path, what, action);
   };
   const text = start.toString('latin1');
-  const last = /^ElementDataFile\s*[=:]\s*(.*?)\s*\r?\n/m.exec(text);
+  // Not beyond the end of the line: voxels may look like spaces.
+  const last = /^ElementDataFile[ \t]*[=:][ \t]*(.*?)[ \t]*\r?\n/m.exec(text);
   if (last === null || !/^[ -~\s]*$/.test(text.slice(0, last.index)))
     return fail('it is not a MetaImage (no header found)', 'Convert it to .mha, or correct "file_ending"');
   if (last[1].toLowerCase() !== 'local') fail(`its voxels lie in another file, ${last[1]}`);
@@ -53,6 +54,10 @@ export function parseMetaImage(path: string, start: Buffer): ItkHeader {
       fail(`its ${names.find((name) => fields.has(name))} is ${found}`);
     return values;
   };
+  const packed = isTrue('CompressedData');
+  const inWords = !packed && fields.has('BinaryData') && !isTrue('BinaryData');
+  const littleEndian = !isTrue('BinaryDataByteOrderMSB', 'ElementByteOrderMSB');
+  if (inWords && !littleEndian && Type.BYTES_PER_ELEMENT > 1) fail('its voxels are written in words, and big endian');
   const identity = sizes.flatMap((_, row) => sizes.map((_, column) => Number(row === column)));
   const matrix = listed(identity, 'TransformMatrix', 'Rotation', 'Orientation');
   return {
@@ -70,8 +75,8 @@ export function parseMetaImage(path: string, start: Buffer): ItkHeader {
     ),
     directions: sizes.map((_, axis) => matrix.slice(axis * axes, (axis + 1) * axes)),
     Type,
-    littleEndian: !isTrue('BinaryDataByteOrderMSB', 'ElementByteOrderMSB'),
+    littleEndian,
     offset: last.index + last[0].length,
-    encoding: isTrue('CompressedData') ? 'deflate' : fields.has('BinaryData') && !isTrue('BinaryData') ? 'text' : 'raw',
+    encoding: packed ? 'deflate' : inWords ? 'text' : 'raw',
   };
 }

@@ -52,7 +52,7 @@ export class Predictor implements Disposable {
     const { options } = checkpoint;
     const plans = await readPlans(plansPath);
     const configuration = resolveConfiguration(plansPath, plans, options.configuration);
-    const reader = plannedReader(plansPath, plans, description.reader);
+    const reader = plannedReader(plansPath, plans, description);
     const gpu = await Gpu.open();
     try {
       const unet = new Unet({ ...options, batch: 1, heads: 1, tiling: gpu.software ? SOFTWARE_TILING : GPU_TILING });
