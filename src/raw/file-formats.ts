@@ -1,9 +1,10 @@
 import { CaseError } from '../common/errors.ts';
-import { ITK_ENDINGS, readItkHead, readItkVolumes } from '../formats/itk/image.ts';
+import { ITK_ENDINGS, readItkHead, readItkVolumes, writeItkLabels } from '../formats/itk/image.ts';
 import { readNiftiVolumes } from '../formats/nifti.ts';
 import { readNiftiHead } from '../formats/nifti-head.ts';
-import { NATURAL_ENDINGS, readNaturalHead, readNaturalVolumes } from '../formats/raster/natural-image.ts';
-import { readStackHead, readStackVolumes, STACK_ENDINGS } from '../formats/raster/tiff-stack.ts';
+import { writeLabels } from '../formats/nifti-writer.ts';
+import { NATURAL_ENDINGS, readNaturalHead, readNaturalVolumes, writeNaturalLabels } from '../formats/raster/natural-image.ts';
+import { readStackHead, readStackVolumes, STACK_ENDINGS, writeStackLabels } from '../formats/raster/tiff-stack.ts';
 import type { Volume, VolumeHead } from '../formats/volume.ts';
 
 /** By whose rules files are read. */
@@ -13,6 +14,7 @@ interface Format {
   endings: readonly string[];
   head(path: string, isLabel: boolean): Promise<VolumeHead>;
   volumes(path: string, isLabel: boolean): Promise<Volume[]>;
+  write(path: string, labels: Int16Array, image: string): Promise<void>;
 }
 
 const NIFTI_ENDINGS = ['.nii.gz', '.nii'];
@@ -21,14 +23,15 @@ const nifti = (dialect: 'itk' | 'nibabel'): Format => ({
   endings: NIFTI_ENDINGS,
   head: (path) => readNiftiHead(path, dialect),
   volumes: (path) => readNiftiVolumes(path, dialect),
+  write: writeLabels,
 });
 
 /** What each library reads here; it may read more by itself. */
 const FORMATS: Record<Library, Format[]> = {
-  itk: [nifti('itk'), { endings: ITK_ENDINGS, head: readItkHead, volumes: readItkVolumes }],
+  itk: [nifti('itk'), { endings: ITK_ENDINGS, head: readItkHead, volumes: readItkVolumes, write: writeItkLabels }],
   nibabel: [nifti('nibabel')],
-  'scikit-image': [{ endings: NATURAL_ENDINGS, head: readNaturalHead, volumes: readNaturalVolumes }],
-  tifffile: [{ endings: STACK_ENDINGS, head: readStackHead, volumes: readStackVolumes }],
+  'scikit-image': [{ endings: NATURAL_ENDINGS, head: readNaturalHead, volumes: readNaturalVolumes, write: writeNaturalLabels }],
+  tifffile: [{ endings: STACK_ENDINGS, head: readStackHead, volumes: readStackVolumes, write: writeStackLabels }],
 };
 
 /** The endings of the files that a library reads here. */
@@ -48,6 +51,15 @@ export function readFileHead(path: string, library: Library, isLabel: boolean): 
 /** All volumes of a file as they lie there. @throws as `readFileHead` does, MemoryError */
 export function readFileVolumes(path: string, library: Library, isLabel: boolean): Promise<Volume[]> {
   return formatOf(path, library).volumes(path, isLabel);
+}
+
+/**
+ * Writes labels as a file of the kind of their image, lying where it lies.
+ * @param labels [z, y, x] of the image as it is in its file
+ * @throws CaseError for what its format cannot hold, FileError
+ */
+export function writeFileLabels(path: string, labels: Int16Array, { image, library }: { image: string; library: Library }): Promise<void> {
+  return formatOf(path, library).write(path, labels, image);
 }
 
 function formatOf(path: string, library: Library): Format {

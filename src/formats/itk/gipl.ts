@@ -1,4 +1,5 @@
 import { CaseError } from '../../common/errors.ts';
+import { bytesOf, type LabelVoxels } from '../label-voxels.ts';
 import type { NumbersConstructor } from '../volume.ts';
 import { type ItkHeader, REWRITE } from './header.ts';
 
@@ -36,4 +37,19 @@ export function parseGipl(path: string, start: Buffer): ItkHeader {
     offset: HEADER_BYTES,
     encoding: 'raw',
   };
+}
+
+/** A file of labels where an image lies. @returns its parts */
+export function encodeGipl(voxels: LabelVoxels, { sizes, spacing, origin }: ItkHeader): Uint8Array[] {
+  const wide = voxels.BYTES_PER_ELEMENT === 2;
+  const head = Buffer.alloc(HEADER_BYTES);
+  for (const axis of [0, 1, 2, 3]) {
+    head.writeUInt16BE(sizes[axis] ?? 1, AT.sizes + 2 * axis);
+    head.writeFloatBE(spacing[axis] ?? 1, AT.spacing + 4 * axis);
+    head.writeDoubleBE(origin[axis] ?? 0, AT.origin + 8 * axis);
+  }
+  head.writeUInt16BE(wide ? 16 : 8, AT.type);
+  head.writeUInt32BE(MAGIC[0], AT.magic);
+  // A copy: its bytes are swapped.
+  return [head, wide ? bytesOf(voxels.slice()).swap16() : bytesOf(voxels)];
 }

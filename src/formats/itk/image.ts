@@ -1,6 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { unzipSync } from 'node:zlib';
+import { writeAtomic } from '../../common/atomic-file.ts';
 import { CaseError, fileError } from '../../common/errors.ts';
+import { type LabelVoxels, narrowed } from '../label-voxels.ts';
 import { AS_STORED, type DecodedValues, decodeValues } from '../values.ts';
 import {
   asVolumes,
@@ -14,15 +16,20 @@ import {
   type Volume,
   type VolumeHead,
 } from '../volume.ts';
-import { parseGipl } from './gipl.ts';
+import { encodeGipl, parseGipl } from './gipl.ts';
 import { headOf, type ItkHeader, numbersIn } from './header.ts';
-import { parseMetaImage } from './meta-image.ts';
-import { parseNrrd } from './nrrd.ts';
+import { encodeMetaImage, parseMetaImage } from './meta-image.ts';
+import { encodeNrrd, parseNrrd } from './nrrd.ts';
 
-const PARSERS: Record<string, (path: string, start: Buffer) => ItkHeader> = {
-  '.nrrd': parseNrrd,
-  '.mha': parseMetaImage,
-  '.gipl': parseGipl,
+interface Format {
+  parse(path: string, start: Buffer): ItkHeader;
+  encode(voxels: LabelVoxels, header: ItkHeader): Uint8Array[];
+}
+
+const FORMATS: Record<string, Format> = {
+  '.nrrd': { parse: parseNrrd, encode: encodeNrrd },
+  '.mha': { parse: parseMetaImage, encode: encodeMetaImage },
+  '.gipl': { parse: parseGipl, encode: encodeGipl },
 };
 
 /** Headers may hold much of their writers' own, but end somewhere. */
@@ -33,9 +40,9 @@ const LEAST_CHUNK = 64;
 const TEXT_BYTES = 2;
 
 /** The endings of the files that are read here. */
-export const ITK_ENDINGS = Object.keys(PARSERS);
+export const ITK_ENDINGS = Object.keys(FORMATS);
 
-const endingOf = (path: string): string => ITK_ENDINGS.find((ending) => path.toLowerCase().endsWith(ending)) ?? '';
+const formatOf = (path: string): Format => FORMATS[ITK_ENDINGS.find((ending) => path.toLowerCase().endsWith(ending)) as string];
 
 /** Reads the header of an .nrrd, .mha or .gipl file, as SimpleITK does. @throws CaseError, FileError */
 export async function readItkHead(path: string): Promise<VolumeHead> {
@@ -69,9 +76,31 @@ export async function readItkVolumes(path: string): Promise<Volume[]> {
   }
 }
 
+/**
+ * Writes labels where an image lies, as SimpleITK does, compressed where the format can be.
+ * @param image a file that `readItkVolumes` reads, of any of the formats
+ * @throws CaseError, FileError
+ */
+export async function writeItkLabels(path: string, labels: Int16Array, image: string): Promise<void> {
+  const { sizes, spacing, origin, directions, ...rest } = await readItkHeader(image);
+  // An image may have channels along a fourth axis.
+  const three = <T>(values: readonly T[]): T[] => values.slice(0, 3);
+  const header = { ...rest, sizes: three(sizes), spacing: three(spacing), origin: three(origin), directions: three(directions).map(three) };
+  await writeAtomic(path, formatOf(path).encode(narrowed(labels), header));
+}
+
+async function readItkHeader(path: string): Promise<ItkHeader> {
+  try {
+    await using file = await open(path, 'r');
+    return (await readHead(path, file)).header;
+  } catch (error) {
+    throw fileError(path, error);
+  }
+}
+
 async function readHead(path: string, file: FileHandle): Promise<{ head: VolumeHead; header: ItkHeader }> {
   const { size } = await file.stat();
-  const header = PARSERS[endingOf(path)](path, await readBytes(file, Math.min(size, HEADER_BYTES)));
+  const header = formatOf(path).parse(path, await readBytes(file, Math.min(size, HEADER_BYTES)));
   const head = headOf(path, header, size);
   const { encoding, Type } = header;
   const stored = encoding === 'text' ? { ...head, voxelBytes: (TEXT_BYTES * head.voxelBytes) / Type.BYTES_PER_ELEMENT - 1 } : head;

@@ -1,4 +1,6 @@
+import { deflateSync } from 'node:zlib';
 import { CaseError } from '../../common/errors.ts';
+import { bytesOf, type LabelVoxels } from '../label-voxels.ts';
 import type { NumbersConstructor } from '../volume.ts';
 import { type ItkHeader, numbersIn, REWRITE, severalNumbers } from './header.ts';
 
@@ -79,4 +81,24 @@ export function parseMetaImage(path: string, start: Buffer): ItkHeader {
     offset: last.index + last[0].length,
     encoding: packed ? 'deflate' : inWords ? 'text' : 'raw',
   };
+}
+
+/** A file of labels where an image lies. @returns its parts */
+export function encodeMetaImage(voxels: LabelVoxels, { sizes, spacing, origin, directions }: ItkHeader): Uint8Array[] {
+  const packed = deflateSync(bytesOf(voxels));
+  const lines = [
+    'ObjectType = Image',
+    `NDims = ${sizes.length}`,
+    'BinaryData = True',
+    'BinaryDataByteOrderMSB = False',
+    'CompressedData = True',
+    `CompressedDataSize = ${packed.length}`,
+    `TransformMatrix = ${directions.flat().join(' ')}`,
+    `Offset = ${origin.join(' ')}`,
+    `ElementSpacing = ${spacing.join(' ')}`,
+    `DimSize = ${sizes.join(' ')}`,
+    `ElementType = ${voxels.BYTES_PER_ELEMENT === 1 ? 'MET_UCHAR' : 'MET_USHORT'}`,
+    'ElementDataFile = LOCAL',
+  ];
+  return [Buffer.from(`${lines.join('\n')}\n`), packed];
 }

@@ -1,5 +1,7 @@
+import { gzipSync } from 'node:zlib';
 import { CaseError } from '../../common/errors.ts';
 import { voxels } from '../../common/geometry.ts';
+import { bytesOf, type LabelVoxels } from '../label-voxels.ts';
 import type { NumbersConstructor } from '../volume.ts';
 import { type ItkHeader, numbersIn, REWRITE, severalNumbers } from './header.ts';
 
@@ -93,6 +95,24 @@ export function parseNrrd(path: string, start: Buffer): ItkHeader {
     offset: Buffer.byteLength(text.slice(0, end.index) + end[0], 'latin1'),
     encoding,
   };
+}
+
+/** A file of labels where an image lies. @returns its parts */
+export function encodeNrrd(voxels: LabelVoxels, { sizes, spacing, origin, directions }: ItkHeader): Uint8Array[] {
+  const vector = (values: readonly number[]): string => `(${values.join(',')})`;
+  const lines = [
+    'NRRD0004',
+    `type: ${voxels.BYTES_PER_ELEMENT === 1 ? 'uint8' : 'uint16'}`,
+    `dimension: ${sizes.length}`,
+    sizes.length === 3 ? 'space: left-posterior-superior' : `space dimension: ${sizes.length}`,
+    `sizes: ${sizes.join(' ')}`,
+    `space directions: ${directions.map((direction, axis) => vector(direction.map((part) => part * spacing[axis]))).join(' ')}`,
+    `kinds: ${sizes.map(() => 'domain').join(' ')}`,
+    'endian: little',
+    'encoding: gzip',
+    `space origin: ${vector(origin)}`,
+  ];
+  return [Buffer.from(`${lines.join('\n')}\n\n`), gzipSync(bytesOf(voxels))];
 }
 
 const DETACHED = 'its voxels lie in another file';

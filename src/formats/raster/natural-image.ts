@@ -1,9 +1,15 @@
+import { encode as encodePng } from 'fast-png';
+import { writeAtomic } from '../../common/atomic-file.ts';
 import { CaseError } from '../../common/errors.ts';
 import { show, type Triple } from '../../common/geometry.ts';
+import { type LabelVoxels, narrowed } from '../label-voxels.ts';
 import { AS_STORED, decodeValues, type Numbers } from '../values.ts';
 import { asVolumes, type Volume, type VolumeHead } from '../volume.ts';
+import { encodeBmp } from './bmp.ts';
 import type { RasterHead } from './raster.ts';
 import { readRaster, readRasterHead } from './read-raster.ts';
+import { isTiff } from './tiff.ts';
+import { encodeTiff } from './tiff-writer.ts';
 
 /** nnU-Net's, so that a 2D image is never resampled along the missing axis. */
 const SPACING: Triple = [999, 1, 1];
@@ -30,6 +36,25 @@ export async function readNaturalVolumes(path: string): Promise<Volume[]> {
   const [step, next] = isLast(raster.shape) ? [channels, 1] : [1, count];
   const data = Array.from({ length: channels }, (_, channel) => decodeValues(every(raster.data, channel * next, step, count), AS_STORED));
   return asVolumes(path, data, head, []);
+}
+
+/**
+ * Writes labels as a gray image. @param image of the same size
+ * @throws CaseError for labels that the format has no numbers for, FileError
+ */
+export async function writeNaturalLabels(path: string, labels: Int16Array, image: string): Promise<void> {
+  const { shape } = await readNaturalHead(image);
+  await writeAtomic(path, encoded(path, narrowed(labels), shape.slice(1)));
+}
+
+function encoded(path: string, data: LabelVoxels, shape: number[]): Uint8Array[] {
+  if (isTiff(path)) return encodeTiff(data, shape);
+  if (path.toLowerCase().endsWith('.png')) {
+    const [height, width] = shape;
+    return [encodePng({ data, width, height, channels: 1, depth: data.BYTES_PER_ELEMENT === 1 ? 8 : 16 })];
+  }
+  if (data instanceof Uint8Array) return [encodeBmp(data, shape)];
+  throw new CaseError(path, 'a label is above 254, which a BMP has no number for', 'Take a data set of .png images');
 }
 
 function every(data: Numbers, first: number, step: number, length: number): Numbers {

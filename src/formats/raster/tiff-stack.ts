@@ -1,11 +1,14 @@
 import { readFile } from 'node:fs/promises';
+import { writeAtomic } from '../../common/atomic-file.ts';
 import { CaseError } from '../../common/errors.ts';
 import { ifThere } from '../../common/files.ts';
 import { show, type Triple } from '../../common/geometry.ts';
+import { narrowed } from '../label-voxels.ts';
 import { AS_STORED, decodeValues } from '../values.ts';
 import { asVolumes, checkSpacing, type Volume, type VolumeHead } from '../volume.ts';
 import type { RasterHead } from './raster.ts';
 import { readRaster, readRasterHead } from './read-raster.ts';
+import { encodeTiff } from './tiff-writer.ts';
 
 /** The endings of the files that are read here. */
 export const STACK_ENDINGS = ['.tif', '.tiff'];
@@ -24,6 +27,13 @@ export async function readStackVolumes(path: string, isLabel: boolean): Promise<
   const spacing = await readSpacing(path, isLabel);
   const odd = spacing === null ? [`there is no ${spacingPath(path, isLabel)}: its spacing is taken for [1, 1, 1]`] : [];
   return asVolumes(path, [decodeValues(raster.data, AS_STORED)], headOf(path, stored, spacing), odd);
+}
+
+/** Writes labels as a stack, and the spacing of its image beside it. @throws CaseError, FileError */
+export async function writeStackLabels(path: string, labels: Int16Array, image: string): Promise<void> {
+  const { shape, spacing } = await readStackHead(image, false);
+  await writeAtomic(path, encodeTiff(narrowed(labels), shape));
+  await writeAtomic(spacingPath(path, true), [Buffer.from(`${JSON.stringify({ spacing })}\n`)]);
 }
 
 /** The JSON with a stack's spacing, beside it: an image's name is without the number of its channel. */
