@@ -126,7 +126,7 @@ export function asVolumes(path: string, channels: readonly DecodedValues[], head
   }));
 }
 
-function swapBytes(raw: Buffer, size: number): void {
+export function swapBytes(raw: Buffer, size: number): void {
   if (size === 2) raw.swap16();
   else if (size === 4) raw.swap32();
   else if (size === 8) raw.swap64();

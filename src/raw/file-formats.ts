@@ -43,7 +43,7 @@ export function isNifti(path: string): boolean {
   return NIFTI_ENDINGS.some((ending) => path.toLowerCase().endsWith(ending));
 }
 
-/** What the header of a file says. @throws CaseError, FileError, DatasetError for a package that is not installed */
+/** What the header of a file says. @throws CaseError, FileError */
 export function readFileHead(path: string, library: Library, isLabel: boolean): Promise<VolumeHead> {
   return formatOf(path, library).head(path, isLabel);
 }

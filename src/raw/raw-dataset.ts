@@ -4,7 +4,6 @@ import { CaseError, CasesError, DatasetError, fileError, type VoxfeedError } fro
 import { ifThere } from '../common/files.ts';
 import { checkPath, foldedName, nameFault } from '../common/names.ts';
 import { given, shown } from '../common/options.ts';
-import { isTiff, loadGeotiff } from '../formats/raster/tiff.ts';
 import { type DatasetDescription, readDatasetJson } from './dataset-json.ts';
 import { channelsOf, findReader, isReader, type Reader, type Reading, readersFor } from './readers.ts';
 
@@ -34,8 +33,6 @@ export async function openRawDataset(dir: string): Promise<RawDataset> {
   const path = join(dir, 'dataset.json');
   const description = await readDatasetJson(path);
   const { channels, ending, listed, namedReader } = description;
-  // Now, rather than with each case.
-  if (isTiff(ending)) await loadGeotiff();
   const readers = isReader(namedReader) ? [namedReader] : readersFor(ending);
   const cases =
     listed === null ? await findCases(dir, channels.length, ending, readers) : await checkListed(path, listed, channels.length, readers);

@@ -1,4 +1,3 @@
-import { DatasetError } from '../common/errors.ts';
 import { endingsOf, type Library, readFileHead } from './file-formats.ts';
 
 /** nnU-Net's classes whose images are read here as they read them, and the library by whose rules they do. */
@@ -73,12 +72,11 @@ export async function findReader(ending: string, example: string): Promise<Reade
   return readers[0];
 }
 
-/** How many channels a file holds to a reader; null where it cannot read it. @throws DatasetError for a package that is not installed */
+/** How many channels a file holds to a reader; null where it cannot read it. */
 export async function channelsOf(path: string, reader: Reader): Promise<number | null> {
   try {
     return (await readFileHead(path, READERS[reader].library, false)).channels;
-  } catch (error) {
-    if (error instanceof DatasetError) throw error;
+  } catch {
     return null;
   }
 }

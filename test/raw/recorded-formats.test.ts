@@ -26,8 +26,7 @@ const FILES: RecordedFile[] = JSON.parse(
  * What is refused though nnU-Net's reader takes it, and with which words: several numbers a voxel, which it takes for a fourth axis and
  * then fails over their spacing; rare encodings; NaN, which would become the mean of everything.
  */
-const REFUSED =
-  /numbers a voxel|encoding is (hex|bzip2)|NaN or infinite|bits? a pixel|too large for float32|big endian|in words|outside the bounds/;
+const REFUSED = /numbers a voxel|encoding is (hex|bzip2)|NaN or infinite|bits? a pixel|too large for float32|in words|bits a number/;
 
 /** ITK turns volumes alone, so that nnU-Net ends at a 2D image; here there is nothing to turn about it. */
 const LENIENT = /WithReorient: SimpleITK, \w+, 2 axes/;

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { CaseError, fileError } from '../../common/errors.ts';
-import { voxels } from '../../common/geometry.ts';
+import { show, voxels } from '../../common/geometry.ts';
 import { checkMemory, checkSize, readBytes, type VolumeHead } from '../volume.ts';
 import { decodeBmp, parseBmp } from './bmp.ts';
 import { decodePng, parsePng } from './png.ts';
@@ -49,7 +49,8 @@ async function headOf(path: string, file: FileHandle): Promise<RasterHead> {
 /** Of what no file is so short for, and no memory is so large. */
 function checked(path: string, head: RasterHead): RasterHead {
   const { shape, compressed } = head;
-  if (shape.some((size) => size < 1)) throw new CaseError(path, 'its header makes no image: a size is 0', 'Write it again');
+  if (shape.some((size) => !Number.isSafeInteger(size) || size < 1))
+    throw new CaseError(path, `its header makes no image: its sizes are ${show(shape)}`, 'Write it again');
   const volume: VolumeHead = { ...head, shape: [1, 1, voxels(shape)], spacing: [1, 1, 1], affine: [], channels: 1 };
   if (compressed !== null) checkSize(path, volume, compressed);
   checkMemory(path, volume, compressed !== false);

@@ -1,151 +1,128 @@
-import { stat } from 'node:fs/promises';
-import type { GeoTIFF, GeoTIFFImage } from 'geotiff';
-import { CaseError, DatasetError } from '../../common/errors.ts';
+import { type FileHandle, open } from 'node:fs/promises';
+import { CaseError } from '../../common/errors.ts';
 import { voxels } from '../../common/geometry.ts';
-import type { Numbers } from '../values.ts';
+import { MOST_AT_ONCE, type NumbersConstructor, swapBytes } from '../volume.ts';
 import type { Raster, RasterHead } from './raster.ts';
+import { COMPRESSIONS, undoPredictor } from './tiff-blocks.ts';
+import { readTiffDirectory, type TiffDirectory, type TiffPage } from './tiff-directory.ts';
 
-const INSTALL = 'Install it beside voxfeed: npm install geotiff';
-/** A tag of the SGI extension: pages that are volumes. */
-const IMAGE_DEPTH = 32997;
-const NONE = 1;
-/** Of which `checkSize` knows how far they go. */
-const DEFLATE = [8, 32946];
-const LZW = 5;
-const PACK_BITS = 32773;
-const ZSTD = 50000;
-/** Those without loss that the package reads. */
-const COMPRESSIONS = [NONE, LZW, PACK_BITS, ZSTD, ...DEFLATE];
-/** Pages lie in a chain, which a damaged file may close to a ring. */
-const MOST_PAGES = 65_536;
+/** By the format and the bits of numbers. */
+const TYPES: Record<string, NumbersConstructor> = {
+  ...{ '1,8': Uint8Array, '1,16': Uint16Array, '1,32': Uint32Array, '1,64': BigUint64Array },
+  ...{ '2,8': Int8Array, '2,16': Int16Array, '2,32': Int32Array, '2,64': BigInt64Array },
+  ...{ '3,32': Float32Array, '3,64': Float64Array },
+};
+/** No packing makes more of a byte than this but of voxels that are all the same. */
+const MOST_UNPACKED = 2 ** 17;
+const REWRITE = 'Write it with 8 to 64 bits, and without compression or with deflate, LZW, PackBits or zstd';
 
 export function isTiff(path: string): boolean {
   return /\.tiff?$/i.test(path);
 }
 
-/** Reads the headers of a TIFF's pages. @throws CaseError */
+/** Reads the directories of a TIFF. @throws CaseError, errors of the system */
 export async function readTiffHead(path: string): Promise<RasterHead> {
-  return withPages(path, async ({ pages, shape, fileBytes }) => {
-    const [first] = pages;
-    const compression = first.fileDirectory.getValue('Compression') ?? NONE;
-    return {
-      shape,
-      voxelBytes: (voxels(shape) * first.getBitsPerSample()) / 8,
-      offset: 0,
-      fileBytes,
-      compressed: compression === NONE ? false : DEFLATE.includes(compression) ? true : null,
-    };
-  });
+  await using file = await open(path, 'r');
+  return headOf(path, await readTiffDirectory(path, file));
+}
+
+function headOf(path: string, { pages, fileBytes }: TiffDirectory): RasterHead {
+  const [first] = pages;
+  const { compression, bits } = first;
+  for (const page of pages) checkKind(path, page);
+  const shape = shapeOf(path, pages);
+  const { most } = COMPRESSIONS[compression];
+  return {
+    shape,
+    voxelBytes: (voxels(shape) * bits) / 8,
+    offset: 0,
+    fileBytes,
+    compressed: most === 1 ? false : most === null ? null : true,
+  };
 }
 
 /**
  * As `tifffile.imread` has it: numbers as they are stored, whatever colours they mean; the pages that are like the first, one after the
  * other.
- * @throws CaseError
+ * @throws CaseError, errors of the system
  */
 export async function readTiff(path: string): Promise<Raster> {
-  return withPages(path, async ({ pages, shape }) => {
-    let data: (Numbers & { set(values: ArrayLike<number>, at: number): void }) | null = null;
-    for (const [i, page] of pages.entries()) {
-      const bands = isPlanar(page) ? await page.readRasters() : [await page.readRasters({ interleave: true })];
-      for (const [j, band] of (bands as ArrayLike<number>[]).entries()) {
-        const Type = band.constructor as new (length: number) => NonNullable<typeof data>;
-        data ??= new Type(voxels(shape));
-        data.set(band, (i * bands.length + j) * band.length);
-      }
-    }
-    return { shape, data: data as unknown as Numbers };
-  });
+  await using file = await open(path, 'r');
+  const directory = await readTiffDirectory(path, file);
+  const { shape } = headOf(path, directory);
+  const [{ format, bits }] = directory.pages;
+  const Type = TYPES[`${format},${bits}`];
+  const bytes = new Uint8Array((voxels(shape) * bits) / 8);
+  const pageBytes = bytes.length / directory.pages.length;
+  for (const [i, page] of directory.pages.entries())
+    await readPage(path, file, { page, ...directory }, bytes.subarray(i * pageBytes, (i + 1) * pageBytes));
+  return { shape, data: new Type(bytes.buffer) };
 }
 
-interface Pages {
-  pages: GeoTIFFImage[];
-  shape: number[];
-  fileBytes: number;
-}
-
-async function withPages<T>(path: string, use: (pages: Pages) => Promise<T>): Promise<T> {
-  const { fromFile } = await loadGeotiff();
-  const { size: fileBytes } = await stat(path);
-  let tiff: GeoTIFF | null = null;
-  try {
-    tiff = await fromFile(path);
-    const pages = await pagesOf(path, tiff);
-    return await use({ pages, shape: await shapeOf(path, pages), fileBytes });
-  } catch (error) {
-    if (error instanceof CaseError) throw error;
-    throw new CaseError(
-      path,
-      `it is no TIFF image that can be read: ${(error as Error).message}`,
-      'Write it again, for example with tifffile',
-      {
-        cause: error,
-      },
-    );
-  } finally {
-    tiff?.close();
-  }
-}
-
-/** It is 5 MB large, and few data sets need it. @throws DatasetError if it is not installed */
-export async function loadGeotiff(): Promise<typeof import('geotiff')> {
-  try {
-    return await import('geotiff');
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
-    throw new DatasetError(
-      'geotiff',
-      missing ? 'TIFF images are read by this package, which is not installed' : `it cannot be loaded: ${(error as Error).message}`,
-      INSTALL,
-      { cause: error },
-    );
-  }
-}
-
-/** Those that are like the first one: others are previews. */
-async function pagesOf(path: string, tiff: GeoTIFF): Promise<GeoTIFFImage[]> {
-  const pages = [await tiff.getImage(0)];
-  const kind = kindOf(pages[0]);
-  await checkLayout(path, pages[0]);
-  for (let i = 1; ; i++) {
-    const page = await tiff.getImage(i).catch((error: Error) => {
-      if (error.constructor.name === 'GeoTIFFImageIndexError') return null;
-      throw error;
-    });
-    if (page === null) return pages;
-    if (i >= MOST_PAGES) throw new CaseError(path, `it has more than ${MOST_PAGES} pages`, 'Check the file: its pages may form a ring');
-    if (kindOf(page) === kind) pages.push(page);
-  }
-}
-
-/** Refuses what the package would read as other numbers, or not at all. */
-async function checkLayout(path: string, page: GeoTIFFImage): Promise<void> {
-  const { fileDirectory, littleEndian } = page;
-  const refuse = (what: string, action: string): never => {
-    throw new CaseError(path, what, action);
+/** Block by block, each of which holds whole pixels, or one kind of their numbers. */
+async function readPage(
+  path: string,
+  file: FileHandle,
+  { page, littleEndian, fileBytes }: { page: TiffPage } & TiffDirectory,
+  into: Uint8Array,
+): Promise<void> {
+  const { width, height, samples, planar, bits, compression, tiled, blockWidth, blockHeight, starts, lengths } = page;
+  const fail = (what: string, cause?: unknown): never => {
+    throw new CaseError(path, `it is cut off or damaged: ${what}`, 'Copy the file again from its source', { cause });
   };
-  const compression = fileDirectory.getValue('Compression') ?? NONE;
-  if (fileDirectory.hasTag(IMAGE_DEPTH)) refuse('its pages have a depth', 'Write one page a slice');
-  if (!fileDirectory.hasTag('BitsPerSample')) refuse('it has 1 bit a pixel', 'Write it with 8 bits');
-  if (!COMPRESSIONS.includes(compression))
-    refuse(`its compression ${compression} is not known here`, 'Write it without, or with deflate, LZW, PackBits or zstd');
-  const predictor = fileDirectory.hasTag('Predictor') ? await fileDirectory.loadValue('Predictor') : NONE;
-  if (!littleEndian && page.getBitsPerSample() > 8 && predictor !== NONE)
-    refuse('it is big endian and has a predictor, which are not read together here', 'Write it little endian, or without a predictor');
+  const size = bits / 8;
+  const [planes, together] = planar ? [samples, 1] : [1, samples];
+  const across = Math.ceil(width / blockWidth);
+  const down = Math.ceil(height / blockHeight);
+  if (!(planes * across * down <= Math.min(starts.length, lengths.length))) fail('there are fewer blocks than its sizes ask for');
+  for (let block = 0; block < planes * across * down; block++) {
+    const [plane, y, x] = [Math.floor(block / (across * down)), Math.floor(block / across) % down, block % across];
+    const rows = tiled ? blockHeight : Math.min(blockHeight, height - y * blockHeight);
+    const row = blockWidth * together;
+    const expected = rows * row * size;
+    if (starts[block] + lengths[block] > fileBytes) fail(`block ${block} ends at byte ${starts[block] + lengths[block]} of ${fileBytes}`);
+    if (Math.max(expected, lengths[block]) > MOST_AT_ONCE) fail(`block ${block} takes more than 1 GiB`);
+    const { most } = COMPRESSIONS[compression];
+    if (expected > (most ?? MOST_UNPACKED) * lengths[block]) fail(`block ${block} holds fewer than the ${expected} bytes of its sizes`);
+    const packed = Buffer.alloc(lengths[block]);
+    const { bytesRead } = await file.read(packed, 0, packed.length, starts[block]);
+    let found: Uint8Array;
+    try {
+      found = COMPRESSIONS[compression].unpack(packed.subarray(0, bytesRead), expected);
+    } catch (error) {
+      return fail((error as Error).message, error);
+    }
+    if (found.length < expected) fail(`a block holds ${found.length} bytes of ${expected}`);
+    // A copy: its numbers are aligned.
+    const numbers = Buffer.from(Uint8Array.prototype.slice.call(found, 0, expected).buffer);
+    if (!littleEndian && page.predictor !== 3) swapBytes(numbers, size);
+    undoPredictor(numbers, page, row);
+    const kept = Math.min(blockWidth, width - x * blockWidth) * together * size;
+    for (let line = 0; line < Math.min(rows, height - y * blockHeight); line++)
+      into.set(
+        numbers.subarray(line * row * size, line * row * size + kept),
+        ((plane * height + y * blockHeight + line) * width + x * blockWidth) * together * size,
+      );
+  }
 }
 
-const kindOf = (page: GeoTIFFImage): string =>
-  [page.getWidth(), page.getHeight(), page.getSamplesPerPixel(), page.getBitsPerSample(), page.getSampleFormat()].join();
+/** @throws CaseError for what is not read here, before there is room for it */
+function checkKind(path: string, { bits, format, compression, predictor, width, height, lengths, starts }: TiffPage): void {
+  const refuse = (what: string): never => {
+    throw new CaseError(path, what, REWRITE);
+  };
+  if (TYPES[`${format},${bits}`] === undefined) refuse(`it has ${bits} bits a number, of format ${format}`);
+  if (COMPRESSIONS[compression] === undefined) refuse(`its compression ${compression} is not known here`);
+  if (predictor !== 1 && !(predictor === 2 && bits <= 32) && !(predictor === 3 && format === 3))
+    refuse(`its predictor ${predictor} for ${bits} bits is not known here`);
+  if (width < 1 || height < 1 || starts.length === 0 || lengths.length === 0) refuse('it has no voxels');
+}
 
-const isPlanar = (page: GeoTIFFImage): boolean => page.getSamplesPerPixel() > 1 && page.planarConfiguration === 2;
-
-/** As tifffile finds it: its own note of a shape, ImageJ's of how many images there are, else the pages. */
-async function shapeOf(path: string, pages: readonly GeoTIFFImage[]): Promise<number[]> {
-  const [first] = pages;
-  const [height, width, samples] = [first.getHeight(), first.getWidth(), first.getSamplesPerPixel()];
-  const page = samples === 1 ? [height, width] : isPlanar(first) ? [samples, height, width] : [height, width, samples];
+/** As tifffile finds it: its own note of a shape, ImageJ's and OME's of how many images there are, else the pages. */
+function shapeOf(path: string, pages: readonly TiffPage[]): number[] {
+  const [{ width, height, samples, planar, note }] = pages;
+  const page = samples === 1 ? [height, width] : planar ? [samples, height, width] : [height, width, samples];
   const found = pages.length === 1 ? page : [pages.length, ...page];
-  const note = String((first.fileDirectory.hasTag('ImageDescription') && (await first.fileDirectory.loadValue('ImageDescription'))) || '');
   const missing = (count: number): never => {
     throw new CaseError(
       path,
@@ -155,7 +132,7 @@ async function shapeOf(path: string, pages: readonly GeoTIFFImage[]): Promise<nu
   };
   const images = Number(/^ImageJ=[\s\S]*^images=(\d+)/m.exec(note)?.[1] ?? 1);
   if (images > pages.length) missing(images);
-  const shaped = /^\{.*"shape": (\[[\d, ]+\])/.exec(note)?.[1];
+  const shaped = /^\{.*"shape": (\[\d+(?:, \d+)*\])/.exec(note)?.[1];
   if (shaped !== undefined) {
     const shape: number[] = JSON.parse(shaped);
     if (voxels(shape) === voxels(found)) return shape;
@@ -165,6 +142,5 @@ async function shapeOf(path: string, pages: readonly GeoTIFFImage[]): Promise<nu
     ? ['frames', 'slices', 'channels'].map((name) => new RegExp(`^${name}=(\\d+)`, 'm').exec(note)?.[1])
     : ['T', 'Z', 'C'].map((name) => new RegExp(`<OME[\\s\\S]*\\bSize${name}="(\\d+)"`).exec(note)?.[1]);
   const several = counts.map((count) => Number(count ?? 1)).filter((count) => count > 1);
-  if (several.length > 1 && voxels(several) === pages.length) return [...several, ...page];
-  return found;
+  return several.length > 1 && voxels(several) === pages.length ? [...several, ...page] : found;
 }
