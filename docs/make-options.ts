@@ -8,6 +8,7 @@ import * as v from 'valibot';
 import { STEP_OPTIONS } from '../src/augmentation/step-options.ts';
 import { TRANSFORMS } from '../src/augmentation/transforms/index.ts';
 import type { Option, OptionTable } from '../src/common/options.ts';
+import { DIAGNOSE_OPTIONS } from '../src/loader/diagnosis.ts';
 import { CONFIG_OPTIONS, EPOCH_OPTIONS, LOADER_OPTIONS, VALIDATION_OPTIONS } from '../src/loader/options/table.ts';
 import { REPLAYED_STREAM } from '../src/loader/replay.ts';
 import { FINGERPRINT_OPTIONS } from '../src/preprocessing/fingerprint-dataset.ts';
@@ -49,7 +50,7 @@ line, flags go by the same tables.
 
 ## Of a loader
 
-\`PatchLoader.create({ store, … })\`, and the commands that stream: \`bench\`, \`inspect\`, \`replay\`, \`train\`, \`demo\`. C: the configurations of a
+\`PatchLoader.create({ store, … })\`, and the commands that stream: \`bench\`, \`doctor\`, \`inspect\`, \`replay\`, \`train\`, \`demo\`. C: the configurations of a
 mixed stream may differ in it. S: it decides the bytes of the stream; states keep it.
 Of \`previousStage\` they keep a hash of the labels.
 
@@ -95,6 +96,12 @@ ${table(FINGERPRINT_OPTIONS)}
 \`replay(options, sample, which)\`: options are those of the loader, \`which\` is
 
 ${table(REPLAYED_STREAM)}
+
+## Of diagnose
+
+\`loader.diagnose(options)\` and \`voxfeed doctor\`, which is always the consumer: \`--consumer-ms\` is 0 where it is left out.
+
+${table(DIAGNOSE_OPTIONS, { flags: true })}
 
 ## Of train
 

@@ -26,6 +26,7 @@ export type { MirrorStep } from './augmentation/transforms/spatial/mirror.ts';
 export type { PermuteAxesStep } from './augmentation/transforms/spatial/permute-axes.ts';
 export type { RotateQuartersStep } from './augmentation/transforms/spatial/rotate-quarters.ts';
 export type { SpatialStep } from './augmentation/transforms/spatial/spatial.ts';
+export type { VoxfeedEvents } from './common/channels.ts';
 export {
   CaseError,
   CasesError,
@@ -47,6 +48,7 @@ export type { Axis, Box, Triple } from './common/geometry.ts';
 export type { Draws } from './common/random.ts';
 export type { LargestBlock } from './formats/b2nd/head.ts';
 export { Batch, type BatchStream, type BatchTicket } from './loader/batch.ts';
+export type { Bound, DiagnoseOptions, Diagnosis, Measurements, Remedy, WorkerStage } from './loader/diagnosis.ts';
 export type { Epoch } from './loader/epochs.ts';
 export { PatchLoader } from './loader/loader.ts';
 export type { LoaderMetrics, StreamMetrics } from './loader/metrics.ts';
@@ -56,6 +58,7 @@ export type { EpochLengths } from './loader/options/streams.ts';
 export type { ConfigOptions, ValidationOptions } from './loader/options/table.ts';
 export { type Replayed, type ReplayedStream, replay } from './loader/replay.ts';
 export { connect, SharedLoader, type SharedStream, share } from './loader/share.ts';
+export type { StageMetrics, Stages, TransformTime } from './loader/stage-metrics.ts';
 export type { Reasons } from './planning/configuration.ts';
 export { measureCoverage } from './planning/coverage.ts';
 export { type Decision, type ExperimentPlan, type PlanOptions, planExperiment } from './planning/experiment.ts';

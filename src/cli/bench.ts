@@ -6,7 +6,7 @@ import { PatchLoader } from '../loader/loader.ts';
 import { LOADER_OPTIONS } from '../loader/options/table.ts';
 import { measureThroughput, type ThroughputReport } from '../measuring/throughput.ts';
 import { TableCommand } from './command.ts';
-import { JSON_FLAG, loaderOptions } from './common-flags.ts';
+import { JSON_FLAG, loaderOptions, METRICS_FLAG, metricsServer } from './common-flags.ts';
 import { ProgressLine } from './progress.ts';
 
 const BENCH_OPTIONS = {
@@ -30,9 +30,11 @@ export const bench = (): TableCommand =>
     .argument('<STORE_DIR>', 'a preprocessed data set')
     .flags(LOADER_OPTIONS)
     .flags(BENCH_OPTIONS)
+    .flags(METRICS_FLAG)
     .action(async (storeDir: string, _values: unknown, command: TableCommand) => {
       const { batches, hash, json } = await command.checked(BENCH_OPTIONS);
       const options = await loaderOptions(command, storeDir);
+      using _metrics = await metricsServer(command);
       await using loader = await PatchLoader.create(options);
       const progress = new ProgressLine();
       const report = await measureThroughput(loader, {

@@ -69,8 +69,13 @@ export class TableCommand extends Command {
     const isOption = [OptionError, MemoryError, StateError, WorkerError].some(({ name }) => name === kind);
     const [, name, within] = (isOption ? /^(\w+)(.*)$/s.exec(where) : null) ?? [];
     const flag = name === undefined ? undefined : this.#flagOf(name);
-    const rest = message.slice(where.length).replace(/`(\w+)`/g, (quoted, option) => this.#flagOf(option) ?? quoted);
+    const rest = this.flagged(message.slice(where.length));
     return flag === undefined ? where + rest : flag + within + rest;
+  }
+
+  /** A text about options, about flags. */
+  flagged(text: string): string {
+    return text.replace(/`(\w+)`/g, (quoted, option) => this.#flagOf(option) ?? quoted);
   }
 
   /** '--seed', of the option `seed`. */

@@ -42,7 +42,8 @@ export const demo = (): TableCommand =>
       const progress = new ProgressLine();
       const report = await preprocess(raw, join(out, 'store'), {
         plans,
-        workers,
+        // Preprocessing has as many as there are cores then.
+        ...(workers !== 'auto' && { workers }),
         onProgress: (state) => showProgress(progress, state),
       });
       const say = (text: string): void => void (json ? process.stderr : process.stdout).write(text);

@@ -1,10 +1,12 @@
 import { Command, CommanderError } from 'commander';
+import { shortOfAddresses, warnOfAddressLimit } from '../common/addresses.ts';
 import { fileError, VoxfeedError } from '../common/errors.ts';
 import { describeSystemError } from '../common/system-errors.ts';
 import { version } from '../measuring/environment.ts';
 import { bench } from './bench.ts';
 import { type TableCommand, UsageError } from './command.ts';
 import { demo } from './demo.ts';
+import { doctor } from './doctor.ts';
 import { inspect } from './inspect.ts';
 import { plan } from './plan.ts';
 import { predict } from './predict.ts';
@@ -14,7 +16,7 @@ import { serve } from './serve.ts';
 import { train } from './train.ts';
 import { verify } from './verify.ts';
 
-const COMMANDS: readonly (() => TableCommand)[] = [plan, preprocess, verify, bench, inspect, replay, train, predict, demo, serve];
+const COMMANDS: readonly (() => TableCommand)[] = [plan, preprocess, verify, bench, doctor, inspect, replay, train, predict, demo, serve];
 
 /**
  * Runs one command line. Returns the exit status: 0 done, 1 it failed, 2 it was asked wrongly.
@@ -28,6 +30,8 @@ export async function run(words: readonly string[], onCommand: (command: TableCo
     .addHelpText('after', '\nvoxfeed COMMAND --help says more.')
     .hook('preSubcommand', (_, command) => {
       running = command as TableCommand;
+      // While there still is a process: V8 may end it as soon as threads start.
+      warnOfAddressLimit();
       onCommand(running);
     });
   for (const make of COMMANDS) program.addCommand(make());
@@ -62,7 +66,9 @@ function complain(error: unknown, program: Command, running: TableCommand | null
     }
     return 2;
   }
-  if (error instanceof VoxfeedError && running !== null) say(running.inFlags(error));
+  const short = error instanceof VoxfeedError ? null : shortOfAddresses(error);
+  if (short !== null) say(short.message);
+  else if (error instanceof VoxfeedError && running !== null) say(running.inFlags(error));
   else if (error instanceof VoxfeedError) say(error.message);
   else {
     // A fault of ours, unless the system is to blame.

@@ -3,6 +3,7 @@ import type { OptionTable } from '../common/options.ts';
 import { wholeNumber } from '../common/schemas.ts';
 import { serve as serveLoader } from '../serve/serve.ts';
 import { TableCommand, UsageError } from './command.ts';
+import { METRICS_FLAG, metricsServer } from './common-flags.ts';
 
 const descriptor = wholeNumber(0, 2 ** 31 - 1);
 
@@ -34,10 +35,12 @@ export const serve = (): TableCommand =>
       'Streams batches into the memory of the process that started it, such as a Python that trains. For programs, not for people: docs/serve.md has the protocol.',
     )
     .flags(SERVE_OPTIONS)
+    .flags(METRICS_FLAG)
     .action(async (_values: unknown, command: TableCommand) => {
       const { socket, memory, parent } = await command.checked(SERVE_OPTIONS);
       if (socket === undefined || memory === undefined || parent === undefined)
         throw new UsageError('--socket, --memory and --parent must be given');
+      using _metrics = await metricsServer(command);
       await serveLoader({ socket, memory, parent });
       // Workers that did not end in time must not keep the process.
       process.exit(0);

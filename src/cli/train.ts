@@ -8,7 +8,7 @@ import { train as trainNetwork } from '../training/train.ts';
 import { FEED_OPTIONS, TRAIN_OPTIONS } from '../training/train-table.ts';
 import type { EpochReport } from '../training/training-options.ts';
 import { TableCommand } from './command.ts';
-import { JSON_FLAG, outFlag } from './common-flags.ts';
+import { JSON_FLAG, METRICS_FLAG, metricsServer, outFlag } from './common-flags.ts';
 import { ProgressLine } from './progress.ts';
 
 const FLAGS = { ...TRAIN_OPTIONS, ...outFlag('model', TRAIN_OPTIONS.out.help) } as const satisfies OptionTable;
@@ -27,10 +27,12 @@ export const train = (): TableCommand =>
     .flags(FEED_OPTIONS)
     .flags(FLAGS)
     .flags(REPORT_FLAGS)
+    .flags(METRICS_FLAG)
     .action(async (storeDir: string, _values: unknown, command: TableCommand) => {
       const feed = await command.given(FEED_OPTIONS);
       const { out = FLAGS.out.default, ...asked } = await command.given(FLAGS);
       const { json } = await command.checked(REPORT_FLAGS);
+      using _metrics = await metricsServer(command);
       const store = await openStore(storeDir);
       const say = (line: string): void => void (json ? process.stderr : process.stdout).write(`${line}\n`);
       const progress = new ProgressLine();

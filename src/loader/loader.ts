@@ -1,13 +1,17 @@
-import type { PatchRecipe } from '../augmentation/patch-maker.ts';
 import { recipeOf } from '../augmentation/recipe.ts';
+import type { CompleteStep } from '../augmentation/transform.ts';
+import { publish } from '../common/channels.ts';
 import { ClosedError } from '../common/errors.ts';
+import { thisMachine } from '../common/machine.ts';
+import { checkOptions } from '../common/options.ts';
 import { PROGRESS } from '../common/progress.ts';
 import { workerFile } from '../common/worker-file.ts';
-import { BatchPlanner } from '../sampling/batch-planner.ts';
+import type { BatchPlanner } from '../sampling/batch-planner.ts';
 import { openCasesPerWorker } from '../scheduling/descriptors.ts';
 import { Dispatcher } from '../scheduling/dispatcher.ts';
 import type { PatchTask, PatchWorkerData } from '../scheduling/patch-task.ts';
 import { WorkerPool } from '../scheduling/worker-pool.ts';
+import { LOOK_MS, type Tally, type Tuning, WorkerTuner } from '../scheduling/worker-tuner.ts';
 import { allocate, allocateOnto } from '../shared-memory/allocate.ts';
 import { type Layout, type MemoryReport, reportMemory } from '../shared-memory/layout.ts';
 import { letGoOf } from '../shared-memory/reuse.ts';
@@ -15,6 +19,7 @@ import { Ring } from '../shared-memory/ring.ts';
 import { warnOfOverlap } from '../store/splits.ts';
 import { checkEnd, checkPositions } from './arguments.ts';
 import type { Batch, BatchStream, BatchTicket } from './batch.ts';
+import { DIAGNOSE_OPTIONS, type DiagnoseOptions, type Diagnosis } from './diagnosis.ts';
 import { type Epoch, epochs } from './epochs.ts';
 import { ExposureCount } from './exposure-count.ts';
 import { arraysOf, planMemory } from './memory-plan.ts';
@@ -22,8 +27,12 @@ import type { LoaderMetrics } from './metrics.ts';
 import type { LoaderOptions } from './options/options.ts';
 import { prepareOptions } from './options/prepare.ts';
 import { type LoaderState, type Positions, type ResumeOptions, saveState } from './options/state.ts';
-import { allConfigurations, type ResolvedStream, type ResolvedStreams, samplingOf } from './options/streams.ts';
+import { allConfigurations, plannerOf, type ResolvedStream, type ResolvedStreams } from './options/streams.ts';
+import { type Settings, settingsOf } from './settings.ts';
+import { stageMetrics } from './stage-metrics.ts';
 import { noValidation, RingStream } from './stream.ts';
+import { diagnose } from './verdicts.ts';
+import { watch } from './watch.ts';
 
 /**
  * Streams batches of a store. It sizes one shared memory, starts one pool of workers, and lets its streams use both: the training
@@ -35,8 +44,12 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   readonly #layout: Layout;
   readonly #memory: MemoryReport;
   readonly #notMapped: string | null;
+  /** The pipeline of each configuration. */
+  readonly #steps: readonly (readonly CompleteStep[])[];
   readonly #pool: WorkerPool;
   readonly #dispatcher: Dispatcher;
+  /** With workers that come and go. */
+  #tuner: WorkerTuner | null = null;
   readonly #training: RingStream;
   readonly #validation: RingStream | null;
   #closed: Promise<void> | null = null;
@@ -45,6 +58,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
    * Checks the options, sizes and allocates the memory, starts the workers and begins to fill batches.
    * @param workerModule which module workers run; tests put faults in here.
    * @param ringFile a memfd that the batches shall lie in, see `mapRings`: how another process gets them without a copy.
+   * @param tuning what `workers: 'auto'` goes by; tests make a machine up
    * @throws OptionError, StateError, DatasetError, CaseError, FileError, MemoryError, WorkerError
    * @example
    * ```ts
@@ -70,6 +84,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     options: LoaderOptions | ResumeOptions,
     workerModule: string = workerFile('patch-worker'),
     ringFile: number | null = null,
+    tuning: Partial<Tuning> = {},
   ): Promise<PatchLoader> {
     const { streams, next } = await prepareOptions(options);
     if (streams.fold !== null) warnOfOverlap(streams.common.store, streams.fold);
@@ -81,13 +96,16 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       throw error;
     }
     for (const stream of loader.#streams()) void stream.start();
+    if (streams.common.autoWorkers) loader.#tune({ machine: thisMachine(), everyMs: LOOK_MS, ...tuning });
+    publish('voxfeed:loader', () => ({ loader }));
     return loader;
   }
 
   private constructor(options: ResolvedStreams, next: Positions, workerModule: string, ringFile: number | null) {
-    const { store, workers, maxMemoryBytes, previous, stallSeconds } = options.common;
+    const { store, workers, autoWorkers, maxMemoryBytes, previous, stallSeconds } = options.common;
     this.#options = options;
     const recipes = allConfigurations(options).map(recipeOf);
+    this.#steps = recipes.map(({ pipeline }) => pipeline.steps);
     const { training, validation, epochs } = options;
     const trainingPlanner = plannerOf(training, recipes, 0);
     const validationPlanner = validation && plannerOf(validation, recipes, training.configurations.length);
@@ -110,13 +128,13 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     };
     const ring = new Ring(buffer, this.#layout);
     const beats = ({ scratch }: PatchTask): number => Atomics.load(ring.progress(scratch), PROGRESS.beats);
-    this.#pool = new WorkerPool(workerModule, workers, workerData, { stallSeconds, beats });
+    this.#pool = new WorkerPool(workerModule, autoWorkers ? 1 : workers, workerData, { stallSeconds, beats }, workers);
     const caseIds = store.cases.map(({ id }) => id);
     this.#dispatcher = new Dispatcher(this.#pool, ring, caseIds);
 
     const open = (stream: ResolvedStream, planner: BatchPlanner, number: 0 | 1, nextBatch: number): RingStream =>
       new RingStream({
-        name: number === 0 ? '' : 'validation ',
+        name: number === 0 ? 'training' : 'validation',
         ring: new Ring(buffer, this.#layout, number),
         dispatcher: this.#dispatcher,
         planner,
@@ -134,13 +152,25 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     this.#validation = validation && validationPlanner && open(validation, validationPlanner, 1, next.validation);
   }
 
+  #tune(tuning: Tuning): void {
+    const tally: Tally = () => {
+      const metrics = this.#streams().map((stream) => stream.metrics());
+      const { made, busyMs } = this.#dispatcher;
+      const sum = (name: 'waitMs' | 'patches'): number => metrics.reduce((total, of) => total + of[name], 0);
+      return { waitMs: sum('waitMs'), handedOut: sum('patches'), made, busyMs };
+    };
+    this.#tuner = new WorkerTuner(this.#pool, this.#options.common.workers, tally, tuning, () => this.#dispatcher.handOut());
+  }
+
   #streams(): RingStream[] {
     return this.#validation === null ? [this.#training] : [this.#training, this.#validation];
   }
 
   /** A stream that failed leaves the others alone; after the last one, workers have nothing left to do. */
   #endIfAllEnded(): void {
-    if (this.#streams().every(({ ended }) => ended)) void this.#dispatcher.close();
+    if (!this.#streams().every(({ ended }) => ended)) return;
+    this.#tuner?.end();
+    void this.#dispatcher.close();
   }
 
   /** The next training batch, see `BatchStream.next`. */
@@ -189,13 +219,32 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
 
   /** Of training, and of the workers. What validation gave is in `validation.metrics()`. */
   metrics(): LoaderMetrics {
+    const { busyMs, cpuMs, dispatchMs, stageTimes, redone } = this.#dispatcher;
+    const planMs = this.#streams().reduce((sum, stream) => sum + stream.planMs, 0);
     return {
       ...this.#training.metrics(),
-      workerBusyMs: this.#dispatcher.busyMs,
-      redone: this.#dispatcher.redone,
+      workerBusyMs: busyMs,
+      workerCpuMs: cpuMs,
+      ...stageMetrics(this.#steps, stageTimes, { busyMs, planMs, dispatchMs }),
+      redone,
       workerRestarts: this.#pool.restarts,
       workers: this.#pool.size,
     };
+  }
+
+  /**
+   * Measures for some seconds, and says what bounds the training stream and what to do about it.
+   * @param machine what there is to run on; tests make one up
+   * @throws OptionError; what `next` throws, where it consumes
+   * @example
+   * const { bound, why, remedies } = await loader.diagnose({ seconds: 5 }); // while a training goes on
+   */
+  async diagnose(options: DiagnoseOptions = {}, machine = thisMachine()): Promise<Diagnosis> {
+    const { seconds, consumerMs = null } = checkOptions(DIAGNOSE_OPTIONS, options);
+    const ring = new Ring(this.shared().buffer, this.#layout);
+    const settings = (): Settings =>
+      settingsOf(this.#options, this.#layout, this.#memory, machine, (caseNumber) => ring.isResident(caseNumber));
+    return diagnose(await watch(this, { seconds, consumerMs }, machine, settings));
   }
 
   /** What the loader takes, part by part. */
@@ -217,6 +266,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
    */
   close(): Promise<void> {
     if (this.#closed === null) {
+      this.#tuner?.end();
       this.#closed = this.#dispatcher.close().then((gone) => {
         // Whatever lies in a file is somebody else's, too.
         if (gone && this.#notMapped !== null) letGo(this.#shared, this.#layout);
@@ -246,16 +296,4 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
 /** Apart, so that nothing refers to the loader any more. */
 function letGo(memory: WebAssembly.Memory, layout: Layout): void {
   letGoOf(memory, (buffer) => layout.rings.some((_, stream) => new Ring(buffer, layout, stream).heldEntries() > 0));
-}
-
-/**
- * Plans a stream whose configurations stand from `first` on among those of the loader.
- * @throws OptionError for exposures that cannot be
- */
-function plannerOf({ configurations, mix }: ResolvedStream, recipes: readonly PatchRecipe[], first: number): BatchPlanner {
-  const planned = configurations.map((configuration, i) => ({
-    number: first + i,
-    sampling: samplingOf(configuration, recipes[first + i].pipeline),
-  }));
-  return new BatchPlanner(configurations[0].store, mix, planned);
 }

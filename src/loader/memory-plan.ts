@@ -15,7 +15,7 @@ import { allConfigurations, type ResolvedConfiguration, type ResolvedStreams } f
 /** One batch to be held and one to be filled. */
 const SMALLEST_RING = 2;
 /** Cases kept in memory where nothing else is said, in bytes, by all ranks on a machine together. */
-const DEFAULT_CACHE_BYTES = 1024 ** 3;
+export const DEFAULT_CACHE_BYTES = 1024 ** 3;
 
 /** Sizes everything from the options, before anything is allocated. `recipes` has one for each of `allConfigurations`. */
 export function planMemory(streams: ResolvedStreams, recipes: readonly PatchRecipe[]): Layout {
@@ -106,12 +106,12 @@ export function entryOf({ config, patchSize, slots, patch }: ResolvedConfigurati
 }
 
 /** The cases of all streams, those of training first. */
-function drawnCases(streams: ResolvedStreams): Iterable<number> {
+export function drawnCases(streams: ResolvedStreams): Iterable<number> {
   return new Set(allConfigurations(streams).flatMap(({ cases, store }) => cases ?? [...store.cases.keys()]));
 }
 
 /** Enough batches for so many tasks, one more task to be handed out at once, and one batch in the consumer's hands. */
-function wantedRing({ configurations }: Layout, tasks: number): number {
+export function wantedRing({ configurations }: Layout, tasks: number): number {
   return Math.max(
     ...configurations.map(({ batchSize, sampleBytes }) => Math.ceil(((tasks + 1) * slotsPerTask(sampleBytes)) / batchSize) + 1),
   );

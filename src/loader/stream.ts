@@ -1,8 +1,9 @@
+import { publish } from '../common/channels.ts';
 import { ClosedError, OptionError } from '../common/errors.ts';
 import { refuseUnknown } from '../common/options.ts';
 import type { BatchPlanner } from '../sampling/batch-planner.ts';
 import type { SlotPlan } from '../sampling/slot-plan.ts';
-import type { Dispatcher, Lane } from '../scheduling/dispatcher.ts';
+import type { Dispatcher, Lane, StreamName } from '../scheduling/dispatcher.ts';
 import type { Ring } from '../shared-memory/ring.ts';
 import { checkPosition, checkSignal } from './arguments.ts';
 import { Batch, type BatchStream, type BatchTicket, batchesUntil } from './batch.ts';
@@ -15,6 +16,9 @@ interface Prepared {
   entry: number;
   configuration: number;
   plans: SlotPlan[];
+  /** When it was planned, and written: milliseconds of the clock. */
+  plannedAt: number;
+  writtenAt: number;
   /** 'filling', 'ready', or why it cannot be had. */
   state: 'filling' | 'ready' | Error;
 }
@@ -28,8 +32,7 @@ interface Waiter {
 
 /** What a stream is made of. The dispatcher and the memory behind the ring are shared with other streams. */
 export interface StreamParts {
-  /** What its samples are called in errors: "" or "validation ". */
-  name: string;
+  name: StreamName;
   ring: Ring;
   dispatcher: Dispatcher;
   planner: BatchPlanner;
@@ -56,6 +59,8 @@ export interface StreamParts {
  */
 export class RingStream implements BatchStream {
   readonly epochLength: number;
+  /** Time that planning took, in milliseconds. */
+  planMs = 0;
   readonly #parts: StreamParts;
   readonly #ring: Ring;
   readonly #lane: Lane;
@@ -85,7 +90,15 @@ export class RingStream implements BatchStream {
     for (;;) {
       const entry = await this.#ring.acquire(() => this.#end !== null);
       if (entry === null) return;
-      const prepared: Prepared = { index: this.#nextPlanned++, entry, configuration: 0, plans: [], state: 'filling' };
+      const prepared: Prepared = {
+        index: this.#nextPlanned++,
+        entry,
+        configuration: 0,
+        plans: [],
+        plannedAt: performance.now(),
+        writtenAt: 0,
+        state: 'filling',
+      };
       this.#prepared.push(prepared);
       this.#fill(prepared).then(
         () => this.#settle(prepared, 'ready'),
@@ -96,11 +109,13 @@ export class RingStream implements BatchStream {
 
   async #fill(prepared: Prepared): Promise<void> {
     Object.assign(prepared, this.#parts.planner.plan(prepared.index));
+    this.planMs += performance.now() - prepared.plannedAt;
     await this.#parts.dispatcher.fill(this.#lane, prepared.entry, prepared);
   }
 
   #settle(prepared: Prepared, state: Prepared['state']): void {
     prepared.state = state;
+    prepared.writtenAt = performance.now();
     this.#serve();
   }
 
@@ -118,29 +133,35 @@ export class RingStream implements BatchStream {
         return;
       }
       const waiter = this.#waiters.shift() as Waiter;
-      const { index, entry, configuration, plans } = this.#prepared.shift() as Prepared;
+      const { index, entry, configuration, plans, plannedAt, writtenAt } = this.#prepared.shift() as Prepared;
       this.#ring.lease(entry, index);
       const foreground = plans.map((_, slot) => this.#ring.hasForeground(entry, slot));
-      this.#count(plans, foreground, waiter);
+      const waitMs = performance.now() - waiter.since;
+      this.#count(plans, foreground, waitMs);
       this.#parts.exposure.add(
         configuration,
         plans.map((_, slot) => this.#ring.seen(entry, slot)),
       );
       this.#nextBatch = index + 1;
       const keys = plans.map(({ caseNumber }) => this.#parts.caseIds[caseNumber]);
-      waiter.resolve({ index, epoch: Math.floor(index / this.epochLength), entry, configuration, plans, foreground, keys });
+      const epoch = Math.floor(index / this.epochLength);
+      publish('voxfeed:batch', () => {
+        const { config } = this.#ring.layout.configurations[configuration];
+        return { stream: this.#parts.name, batch: index, epoch, config, samples: plans.length, fillMs: writtenAt - plannedAt, waitMs };
+      });
+      waiter.resolve({ index, epoch, entry, configuration, plans, foreground, keys });
     }
     this.#warnIfStuck();
   }
 
-  #count(plans: SlotPlan[], foreground: boolean[], { since }: Waiter): void {
+  #count(plans: SlotPlan[], foreground: boolean[], waitMs: number): void {
     const counts = this.#counts;
     counts.batches++;
     counts.patches += plans.length;
     counts.forced += plans.filter(({ forced }) => forced).length;
     counts.forcedWithoutForeground += plans.filter(({ forced, classNumber }) => forced && classNumber === null).length;
     counts.withForeground += foreground.filter(Boolean).length;
-    this.#waitMs += performance.now() - since;
+    this.#waitMs += waitMs;
   }
 
   get nextBatch(): number {
@@ -193,6 +214,7 @@ export class RingStream implements BatchStream {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+        this.#waitMs += performance.now() - since;
         reject(signal?.reason);
       };
       const settle =
@@ -205,6 +227,11 @@ export class RingStream implements BatchStream {
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiters.push(waiter);
       this.#serve();
+      if (this.#waiters.includes(waiter))
+        publish('voxfeed:wait', () => {
+          const held = this.#ring.heldEntries();
+          return { stream: this.#parts.name, batch: this.#nextBatch + this.#waiters.length - 1, held, ring: this.#ring.size };
+        });
     });
   }
 
@@ -226,6 +253,13 @@ export class RingStream implements BatchStream {
     );
   }
 
+  /** What the ring's batches are at. */
+  #occupancy(): StreamMetrics['ring'] {
+    const ready = this.#prepared.filter(({ state }) => state === 'ready').length;
+    const filling = this.#prepared.length - ready;
+    return { batches: this.#ring.size, filling, ready, held: this.#ring.heldEntries(), waiting: this.#waiters.length };
+  }
+
   metrics(): StreamMetrics {
     const now = performance.now();
     const elapsedMs = this.#startedAt === null ? 0 : now - this.#startedAt;
@@ -233,6 +267,7 @@ export class RingStream implements BatchStream {
     return {
       ...this.#counts,
       exposure: this.#parts.exposure.report(),
+      ring: this.#occupancy(),
       elapsedMs,
       waitMs,
       waitFraction: elapsedMs === 0 ? 0 : Math.min(1, waitMs / elapsedMs),

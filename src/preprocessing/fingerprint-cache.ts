@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Packr } from 'msgpackr';
+import { Packr } from 'msgpackr/pack';
 import { writeAtomic } from '../common/atomic-file.ts';
 import { ifThere } from '../common/files.ts';
 import { xxh64 } from '../common/hash.ts';

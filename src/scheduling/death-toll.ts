@@ -1,3 +1,4 @@
+import { publish } from '../common/channels.ts';
 import { WorkerError } from '../common/errors.ts';
 import { Stall } from './watchdog.ts';
 
@@ -41,6 +42,7 @@ export class DeathToll {
     const now = this.#now();
     this.#recent = [...this.#recent.filter((at) => now - at < MINUTE_MS), now];
     const reason = cause.message.replace(/\.$/, '') || 'no reason given';
+    publish('voxfeed:death', () => ({ reason, deaths: this.total }));
     if (!up && cause instanceof Stall) return new WorkerError('workers', `a worker thread does not come up (${reason})`, CHECK);
     if (!up && this.#inARow >= HOPELESS_AT_START)
       return new WorkerError('workers', `worker threads died ${this.#inARow} times while they started (${reason})`, CHECK);

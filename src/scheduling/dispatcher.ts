@@ -1,11 +1,12 @@
+import { publish } from '../common/channels.ts';
 import { ClosedError, SampleError, unpack, VoxfeedError, WorkerError } from '../common/errors.ts';
 import { boxShape, show } from '../common/geometry.ts';
-import { PROGRESS, STAGE } from '../common/progress.ts';
+import { PROGRESS, STAGE, type StageTimes } from '../common/progress.ts';
 import type { SlotPlan } from '../sampling/slot-plan.ts';
 import { type Ring, SLOT_STATE } from '../shared-memory/ring.ts';
-import type { SlotTask } from './patch-task.ts';
+import type { PatchAnswer, SlotTask } from './patch-task.ts';
 import { Stall } from './watchdog.ts';
-import type { WorkerPool } from './worker-pool.ts';
+import { TASKS_PER_WORKER, type WorkerPool } from './worker-pool.ts';
 import { SilentDeath } from './worker-thread.ts';
 
 /**
@@ -13,6 +14,8 @@ import { SilentDeath } from './worker-thread.ts';
  * `dispatch_fraction` of the bench shows what it costs.
  */
 const TASK_BYTES = 32 * 1024 * 1024;
+/** Samples that take long go in smaller tasks: a batch is not to wait for all that is in a task with it. */
+const TASK_MS = 50;
 /** What opening, planning and seeking cost for any sample, however small, in bytes that could have been moved instead. */
 const SAMPLE_OVERHEAD_BYTES = 64 * 1024;
 
@@ -38,10 +41,11 @@ export interface BatchPlan {
   plans: SlotPlan[];
 }
 
+export type StreamName = 'training' | 'validation';
+
 /** The planned samples of one stream, in order. */
 export interface Lane {
-  /** What the stream's samples are called in errors. */
-  name: string;
+  name: StreamName;
   /** Since when somebody waits for a batch of the stream; Infinity if nobody does. */
   awaitedSince: () => number;
   queue: Work[];
@@ -60,20 +64,30 @@ interface Work extends SlotTask {
  * suspected; the same sample again ends the run.
  */
 export class Dispatcher {
-  /** Time workers spent on tasks, in milliseconds. */
+  /** Time workers spent on tasks, in milliseconds, and what they computed of it. */
   busyMs = 0;
+  cpuMs = 0;
+  /** Samples that were written. */
+  made = 0;
+  /** Time that this thread spent on handing out samples and on looking at what became of them, in milliseconds. */
+  dispatchMs = 0;
+  /** What stages took in the workers, by configuration. */
+  readonly stageTimes: StageTimes[] = [];
   /** Samples that were handed out again. */
   redone = 0;
   readonly #pool: WorkerPool;
   readonly #ring: Ring;
   readonly #caseIds: readonly string[];
-  /** What a sample of each configuration takes of a task. */
+  /** What a sample of each configuration takes of a task by its size; and by its time, where one has been made. */
   readonly #shares: number[];
+  readonly #timeShares: (number | undefined)[] = [];
   readonly #lanes: Lane[] = [];
   /** Scratch regions that nobody uses: the permits. */
   readonly #scratches: number[];
   /** Those that threads hold which hang where nobody can end them. */
   #lost = 0;
+  /** Tasks in the hands of the pool. */
+  #underWay = 0;
   #closed = false;
 
   constructor(pool: WorkerPool, ring: Ring, caseIds: readonly string[]) {
@@ -86,7 +100,7 @@ export class Dispatcher {
   }
 
   /** A lane for one more stream. The one that somebody waits for longest goes first; if nobody waits, the one opened first. */
-  open(name: string, awaitedSince: () => number): Lane {
+  open(name: StreamName, awaitedSince: () => number): Lane {
     const lane: Lane = { name, awaitedSince, queue: [] };
     this.#lanes.push(lane);
     return lane;
@@ -98,13 +112,19 @@ export class Dispatcher {
     if (this.#closed) batch.done.reject(closed());
     else if (this.#lost === this.#ring.layout.scratches) batch.done.reject(allHang());
     else plans.forEach((plan, slot) => void lane.queue.push({ entry, configuration, slot, plan, failures: 0, lane, batch }));
-    this.#handOut();
+    this.handOut();
     return batch.done.promise;
   }
 
-  /** Every scratch region is a permit for one task. */
-  #handOut(): void {
-    while (!this.#closed && this.#scratches.length > 0) {
+  /** Hands out what there are workers for. Every scratch region is a permit for one task. */
+  handOut(): void {
+    const start = performance.now();
+    this.#handOutAll();
+    this.dispatchMs += performance.now() - start;
+  }
+
+  #handOutAll(): void {
+    while (!this.#closed && this.#scratches.length > 0 && this.#underWay < this.#pool.size * TASKS_PER_WORKER) {
       const busy = this.#lanes.filter(({ queue }) => queue.length > 0);
       if (busy.length === 0) return;
       const { queue } = busy.reduce((first, lane) => (lane.awaitedSince() < first.awaitedSince() ? lane : first));
@@ -117,26 +137,52 @@ export class Dispatcher {
     let count = 0;
     for (let filled = 0; count < queue.length && filled < 1; count++) {
       if (queue[count].failures > 0) return queue.splice(0, Math.max(1, count));
-      filled += this.#shares[queue[count].configuration];
+      filled += this.#share(queue[count].configuration);
     }
     return queue.splice(0, count);
   }
 
+  /** The first sample goes alone: nobody knows yet how long it takes. */
+  #share(configuration: number): number {
+    return Math.max(this.#shares[configuration], this.#timeShares[configuration] ?? 1);
+  }
+
   async #run(work: Work[], scratch: number): Promise<void> {
     let cause: unknown = null;
+    this.#underWay++;
     try {
       const slots = work.map(taskOf);
       const answer = await this.#pool.run({ scratch, slots: JSON.stringify(slots) });
-      this.busyMs += answer.busyMs;
+      this.#count(answer, work);
       if (answer.error) cause = unpack(answer.error);
     } catch (error) {
       cause = error;
       this.#ring.forgetLoading();
     }
+    this.#underWay--;
     if (cause instanceof Stall) this.#stalled(work, scratch, cause);
     else this.#scratches.push(scratch);
+    const start = performance.now();
     this.#settle(work, cause);
-    this.#handOut();
+    this.dispatchMs += performance.now() - start;
+    this.handOut();
+  }
+
+  #count({ busyMs, cpuMs, spent, error }: PatchAnswer, work: readonly Work[]): void {
+    publish('voxfeed:task', () => ({ samples: work.length, busyMs, cpuMs, error: error === undefined ? null : error.what }));
+    this.busyMs += busyMs;
+    this.cpuMs += cpuMs;
+    for (const { configuration, times } of spent) {
+      this.stageTimes[configuration] ??= new Float64Array(times.length);
+      const sum = this.stageTimes[configuration];
+      let ms = 0;
+      for (const [i, time] of times.entries()) {
+        sum[i] += time;
+        if (i % 2 === 0) ms += time;
+      }
+      const samples = work.filter((item) => item.configuration === configuration).length;
+      this.#timeShares[configuration] = ms / samples / TASK_MS;
+    }
   }
 
   /** Says what stands still. What its thread may still write to is not used before that is gone. */
@@ -145,6 +191,7 @@ export class Dispatcher {
     // A thread that stands still before its first sample: somebody must be to blame.
     this.#ring.setSlotState(item.entry, item.slot, SLOT_STATE.writing);
     stall.message += ` while ${stageOf(item, Atomics.load(this.#ring.progress(scratch), PROGRESS.stage))}`;
+    publish('voxfeed:stall', () => ({ ...this.#sampleOf(item), reason: stall.message }));
     if (item.failures + 1 < STRIKES && !this.#closed)
       process.emitWarning(
         `${this.#nameOf(item)}: ${stall.message}. Its worker is replaced, and the sample made again; \`stallSeconds\` says how long to wait.`,
@@ -154,7 +201,7 @@ export class Dispatcher {
     void stall.gone.then(() => {
       this.#lost--;
       this.#scratches.push(scratch);
-      this.#handOut();
+      this.handOut();
     });
     if (this.#lost < this.#ring.layout.scratches) return;
     for (const { batch } of this.#lanes.flatMap(({ queue }) => queue.splice(0))) batch.done.reject(allHang());
@@ -166,6 +213,11 @@ export class Dispatcher {
     for (const item of work) {
       const state = this.#ring.slotState(item.entry, item.slot);
       if (state === SLOT_STATE.written) {
+        this.made++;
+        publish('voxfeed:sample', () => {
+          const { config } = this.#ring.layout.configurations[item.configuration];
+          return { ...this.#sampleOf(item), config, tries: item.failures + 1 };
+        });
         if (--item.batch.remaining === 0) item.batch.done.resolve();
       } else if (this.#closed) item.batch.done.reject(closed());
       else if (cause instanceof WorkerError) item.batch.done.reject(cause);
@@ -181,8 +233,13 @@ export class Dispatcher {
     lane.queue.unshift(...again);
   }
 
+  #sampleOf({ lane, plan: { sample, caseNumber } }: Work): { stream: StreamName; sample: number; caseId: string } {
+    return { stream: lane.name, sample, caseId: this.#caseIds[caseNumber] };
+  }
+
   #nameOf({ lane, plan: { sample, caseNumber, box } }: Work): string {
-    return `${lane.name}sample ${sample} (case ${this.#caseIds[caseNumber]}, box from ${show(box.lower)}, shape ${show(boxShape(box))})`;
+    const stream = lane.name === 'training' ? '' : `${lane.name} `;
+    return `${stream}sample ${sample} (case ${this.#caseIds[caseNumber]}, box from ${show(box.lower)}, shape ${show(boxShape(box))})`;
   }
 
   #sampleError(item: Work, cause: unknown): SampleError {
@@ -215,7 +272,8 @@ function taskOf({ entry, configuration, slot, plan: { sample, caseNumber, crop, 
 
 /** What a worker does at a stage, in words. */
 function stageOf({ plan: { operations } }: Work, stage: number): string {
-  const step = operations.find((operation) => operation.step === stage - STAGE.step);
+  const warping = stage === STAGE.warpingImage || stage === STAGE.warpingLabels;
+  const step = operations.find(({ step, transform }) => (warping ? transform === 'spatial' : step === stage - STAGE.step));
   if (step) return `step ${step.step} of the augmentation ('${step.transform}') was under way`;
   return stage === STAGE.targets ? 'its targets were written' : 'it was read';
 }

@@ -1,3 +1,4 @@
+import { shortOfAddresses } from '../common/addresses.ts';
 import { unpack, WorkerError } from '../common/errors.ts';
 import { keepReplacedCode, noThreads } from '../common/worker-file.ts';
 import { DeathToll } from './death-toll.ts';
@@ -34,14 +35,19 @@ interface Queued {
   reject: (reason: Error) => void;
 }
 
+/** There is no more need of a worker. */
+class Dismissal extends Error {}
+
 /**
  * Worker threads, kept alive: one that dies is replaced, also if it dies while it starts, and so is one that stands still. A task whose
  * worker died rejects; what to do about it is the dispatcher's business.
  */
 export class WorkerPool {
-  readonly size: number;
+  #size: number;
   readonly #start: () => WorkerThread<PatchTask | null>;
   readonly #threads = new Set<WorkerThread<PatchTask | null>>();
+  /** Those of them that get no more tasks, and end with the last one that they have. */
+  readonly #leaving = new Set<WorkerThread<PatchTask | null>>();
   readonly #queue: Queued[] = [];
   readonly #toll: DeathToll;
   readonly #watchdog: Watchdog<PatchTask | null>;
@@ -55,10 +61,11 @@ export class WorkerPool {
   #hopeless: WorkerError | null = null;
   #closed: Promise<boolean> | null = null;
 
-  constructor(filename: string, size: number, workerData: PatchWorkerData, { stallSeconds, beats }: PoolOptions) {
-    this.size = size;
+  /** @param most as many workers as `resize` will ever ask for */
+  constructor(filename: string, size: number, workerData: PatchWorkerData, { stallSeconds, beats }: PoolOptions, most = size) {
+    this.#size = size;
     keepReplacedCode();
-    this.#toll = new DeathToll(size);
+    this.#toll = new DeathToll(most);
     this.#watchdog = new Watchdog<PatchTask | null>(
       stallSeconds,
       this.#threads,
@@ -71,6 +78,44 @@ export class WorkerPool {
     };
     this.#ready.promise.catch(() => {});
     this.#fill();
+  }
+
+  /** How many workers there should be. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Whether there are as many workers as there should be, and all have loaded their module. */
+  get up(): boolean {
+    return this.#staying().length === this.#size && this.#staying().every(({ ready }) => ready);
+  }
+
+  /** Whether each of them has something to do. */
+  get loaded(): boolean {
+    return this.#staying().every(({ load }) => load > 0);
+  }
+
+  /** From now on there are so many workers. Those that are too many end when they have done what they have in their hands. */
+  resize(size: number): void {
+    if (this.#closed !== null) return;
+    this.#size = size;
+    const staying = this.#staying().toSorted((a, b) => a.load - b.load);
+    for (const thread of staying.slice(0, Math.max(0, staying.length - size))) this.#leaving.add(thread);
+    // Who has not left yet may as well stay.
+    const busy = [...this.#leaving].filter(({ load }) => load > 0);
+    for (const thread of busy.slice(0, Math.max(0, size - staying.length))) this.#leaving.delete(thread);
+    this.#dismiss();
+    this.#fill();
+    this.#handOut();
+  }
+
+  #staying(): WorkerThread<PatchTask | null>[] {
+    return [...this.#threads].filter((thread) => !this.#leaving.has(thread));
+  }
+
+  /** Ends those that have left and have nothing in their hands. */
+  #dismiss(): void {
+    for (const thread of this.#leaving) if (thread.load === 0) void thread.end(new Dismissal('it is not needed any more'));
   }
 
   /** Workers that died and were replaced. */
@@ -94,7 +139,7 @@ export class WorkerPool {
 
   #handOut(): void {
     while (this.#queue.length > 0) {
-      const free = [...this.#threads].filter(({ ready, load }) => ready && load < TASKS_PER_WORKER);
+      const free = this.#staying().filter(({ ready, load }) => ready && load < TASKS_PER_WORKER);
       if (free.length === 0) return;
       const thread = free.reduce((least, each) => (each.load < least.load ? each : least));
       const { task, resolve, reject } = this.#queue.shift() as Queued;
@@ -104,13 +149,16 @@ export class WorkerPool {
           this.#toll.taskDone();
           resolve(answer);
         }, reject)
-        .then(() => this.#handOut());
+        .then(() => {
+          this.#dismiss();
+          this.#handOut();
+        });
     }
   }
 
   /** As many threads as there should be, as far as the system gives them. */
   #fill(): void {
-    while (this.#threads.size < this.size && this.#closed === null) {
+    while (this.#staying().length < this.#size && this.#closed === null) {
       try {
         this.#add(this.#start());
       } catch (error) {
@@ -133,8 +181,9 @@ export class WorkerPool {
           return;
         }
         this.#refused = 0;
+        this.#dismiss();
         this.#handOut();
-        if (this.#up || [...this.#threads].some(({ ready }) => !ready) || this.#threads.size < this.size) return;
+        if (this.#up || !this.up) return;
         this.#up = true;
         this.#ready.resolve();
       },
@@ -158,10 +207,16 @@ export class WorkerPool {
 
   #replace(thread: WorkerThread<PatchTask | null>, cause: Error): void {
     this.#threads.delete(thread);
-    if (this.#closed !== null) return;
+    this.#leaving.delete(thread);
+    if (cause instanceof Dismissal || this.#closed !== null) return;
     const refusal = noThreads(cause);
     if (refusal instanceof WorkerError) {
       this.#refuse(refusal);
+      return;
+    }
+    const short = this.#up ? null : shortOfAddresses(cause);
+    if (short !== null) {
+      this.#giveUp(cannotStart(cause, short.action), cause);
       return;
     }
     const verdict = cause instanceof LoadError && !this.#up ? cannotStart(cause, REINSTALL) : this.#toll.died(cause, this.#up);

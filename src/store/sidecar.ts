@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Packr } from 'msgpackr';
+import { Packr } from 'msgpackr/pack';
 import * as v from 'valibot';
 import { fileError, StoreError } from '../common/errors.ts';
 import { type Box, type Triple, voxels } from '../common/geometry.ts';

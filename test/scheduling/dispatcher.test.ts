@@ -16,8 +16,8 @@ const square = (size: number): EntryOptions => ({
   targetType: 'int16',
 });
 
-/** A dispatcher whose tasks wait until they are let go, one at a time. */
-function makeDispatcher() {
+/** A dispatcher whose tasks wait until they are let go, one at a time, each sample of which takes so many milliseconds. */
+function makeDispatcher(ms = 0) {
   const layout = computeLayout({
     rings: [4, 4],
     channels: 1,
@@ -34,11 +34,15 @@ function makeDispatcher() {
       const slots = JSON.parse(task.slots) as SlotTask[];
       const finish = (): void => {
         for (const { entry, slot } of slots) ring.setSlotState(entry, slot, SLOT_STATE.written);
-        resolve({ busyMs: 1 });
+        const spent = [0, 1].flatMap((configuration) => {
+          const samples = slots.filter((slot) => slot.configuration === configuration).length;
+          return samples === 0 ? [] : [{ configuration, times: Float64Array.of(0, 0, samples * ms, samples) }];
+        });
+        resolve({ busyMs: slots.length * ms, cpuMs: slots.length * ms, spent });
       };
       tasks.push({ slots, finish });
     });
-  const dispatcher = new Dispatcher({ run, close: () => Promise.resolve(true) } as unknown as WorkerPool, ring, ['case']);
+  const dispatcher = new Dispatcher({ run, size: 1, close: () => Promise.resolve(true) } as unknown as WorkerPool, ring, ['case']);
   const fill = (lane: Lane, entry: number, configuration: number) =>
     dispatcher.fill(lane, entry, { configuration, plans: Array.from({ length: 4 }, (_, sample) => ({ sample }) as SlotPlan) });
   /** Lets the oldest task go; returns the entries that the next one writes. */
@@ -47,13 +51,20 @@ function makeDispatcher() {
     await new Promise((done) => setImmediate(done));
     return [...new Set(tasks[0]?.slots.map(({ entry }) => entry))];
   };
-  return { dispatcher, fill, next, tasks, layout };
+  /** Makes a batch of each configuration: from then on it is known how long they take. */
+  const settle = async (lane: Lane): Promise<void> => {
+    void fill(lane, 0, 0);
+    void fill(lane, 1, 1);
+    while ((await next()).length > 0);
+  };
+  return { dispatcher, fill, next, settle, tasks, layout };
 }
 
 describe('tasks', () => {
   it('are as many samples as are worth it, of whatever configuration comes next', async () => {
-    const { dispatcher, fill, tasks, next, layout } = makeDispatcher();
-    const lane = dispatcher.open('', () => Number.POSITIVE_INFINITY);
+    const { dispatcher, fill, tasks, next, settle, layout } = makeDispatcher();
+    const lane = dispatcher.open('training', () => Number.POSITIVE_INFINITY);
+    await settle(lane);
     // 160 voxels cubed are two samples a task, 8 cubed hundreds: they all fit behind one large one.
     expect(layout.configurations.map(({ sampleBytes }) => slotsPerTask(sampleBytes))).toEqual([2, expect.any(Number)]);
     const first = fill(lane, 0, 0);
@@ -68,12 +79,24 @@ describe('tasks', () => {
   });
 });
 
+describe('tasks of slow samples', () => {
+  it('are as many as take 50 ms, and one where nobody knows', async () => {
+    const { dispatcher, fill, tasks, next } = makeDispatcher(20);
+    const lane = dispatcher.open('training', () => Number.POSITIVE_INFINITY);
+    for (const entry of [0, 1, 2]) void fill(lane, entry, 1);
+    const sizes = [tasks[0].slots.length];
+    while ((await next()).length > 0) sizes.push(tasks[0].slots.length);
+    expect(sizes).toEqual([1, 3, 3, 3, 2]);
+  });
+});
+
 describe('streams', () => {
   it('that somebody waits for longest go first, then those that were opened first', async () => {
-    const { dispatcher, fill, next } = makeDispatcher();
+    const { dispatcher, fill, next, settle } = makeDispatcher();
     const nobody = Number.POSITIVE_INFINITY;
     const since = [nobody, nobody];
-    const [training, validation] = ['', 'validation '].map((name, i) => dispatcher.open(name, () => since[i]));
+    const [training, validation] = (['training', 'validation'] as const).map((name, i) => dispatcher.open(name, () => since[i]));
+    await settle(training);
     // Nothing else is there to do when the first validation batch comes: it is made ahead.
     void fill(validation, 4, 0);
     for (const entry of [0, 1]) void fill(training, entry, 0);

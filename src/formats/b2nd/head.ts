@@ -1,5 +1,5 @@
 import { fstatSync } from 'node:fs';
-import { Packr } from 'msgpackr';
+import { Packr } from 'msgpackr/pack';
 import { fileError, StoreError } from '../../common/errors.ts';
 import { show, voxels } from '../../common/geometry.ts';
 import { DTYPES } from '../npy.ts';

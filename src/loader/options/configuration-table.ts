@@ -10,6 +10,8 @@ import { readAugmentation } from './flags.ts';
 export const MOST_WORKERS = 256;
 /** As many as keep a GPU busy; a rank takes no cores from the others of its machine. */
 export const ENOUGH_WORKERS = 4;
+/** Where they come and go: memory is sized for as many. */
+export const MOST_AUTO_WORKERS = 8;
 
 export const ringLength = wholeNumber(1, 2 ** 16);
 export const pipeline = that<PresetName | readonly PipelineStep[]>(
@@ -62,13 +64,20 @@ export const CONFIGURATION_OPTIONS = {
     read: readNumber,
     help: 'names the stream',
   },
-  /** Worker threads. Default: one per core, shared by the ranks on this machine, at most 4. They change the speed, never the stream. */
+  /**
+   * Worker threads, or 'auto': one to begin with, more while somebody waits and cores idle, fewer where nobody does, never more than cores.
+   * Default: one per core, shared by the ranks on this machine, at most 4. They change the speed, never the stream.
+   */
   workers: {
-    schema: wholeNumber(1, MOST_WORKERS),
+    schema: that<number | 'auto'>(
+      `a whole number from 1 to ${MOST_WORKERS}, or 'auto'`,
+      (value) => value === 'auto' || (Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= MOST_WORKERS),
+      "Give one, or 'auto'",
+    ),
     otherwise: 'one per core, at most 4',
     flag: '--workers N',
     read: readNumber,
-    help: 'worker threads; they change the speed, never the stream',
+    help: 'worker threads, or auto: as many as waiting and idle cores ask for; they change the speed, never the stream',
   },
   ...SAMPLING_OPTIONS,
   /**

@@ -14,7 +14,7 @@ import { ranksHere } from '../../sampling/ranks.ts';
 import type { PreviousStage } from '../../store/previous-stage.ts';
 import type { Store } from '../../store/store.ts';
 import { storeConfiguration } from '../../store/store-configuration.ts';
-import { CONFIGURATION_OPTIONS, ENOUGH_WORKERS } from './configuration-table.ts';
+import { CONFIGURATION_OPTIONS, ENOUGH_WORKERS, MOST_AUTO_WORKERS } from './configuration-table.ts';
 import type { LOADER_OPTIONS } from './table.ts';
 
 /** What a `PatchLoader` is made from. */
@@ -31,7 +31,10 @@ interface Decided extends ResolvedSampling {
   patch: Triple;
   /** Of all ranks together; `slots.count` of them are made here. */
   batchSize: number;
+  /** The most there will be at once. */
   workers: number;
+  /** Whether there are fewer while fewer are enough. */
+  autoWorkers: boolean;
   /** What is done to patches, step by step. */
   augmentation: Step[];
   /** The scales of each target; [all 1] without deep supervision. */
@@ -45,6 +48,8 @@ interface Decided extends ResolvedSampling {
   /** null: the default. */
   cacheBytes: number | null;
   maxMemoryBytes: number;
+  /** Whether that was asked for: else it goes by what there is. */
+  memoryGiven: boolean;
   poison: boolean;
 }
 
@@ -79,7 +84,11 @@ export function resolveOptions(options: LoaderOptions, { previous = null, cases 
     patch,
     batchSize,
     ...sampling,
-    workers: checked.workers ?? Math.max(1, Math.min(ENOUGH_WORKERS, Math.floor(availableCores() / ranks))),
+    workers:
+      typeof checked.workers === 'number'
+        ? checked.workers
+        : coresFor(checked.workers === 'auto' ? MOST_AUTO_WORKERS : ENOUGH_WORKERS, ranks),
+    autoWorkers: checked.workers === 'auto',
     augmentation: withPrevious(
       resolveSteps(augmentation, { patchSize, maskedChannels: masked(store), previousLabels, nnunetCompat }),
       previous && previousLabels,
@@ -92,7 +101,13 @@ export function resolveOptions(options: LoaderOptions, { previous = null, cases 
     cacheBytes: checked.cacheBytes ?? null,
     poison: checked.poison ?? process.env.NODE_ENV !== 'production',
     maxMemoryBytes: checked.maxMemoryBytes ?? Math.floor(machineMemory() / 2 / ranks),
+    memoryGiven: checked.maxMemoryBytes !== undefined,
   };
+}
+
+/** A core each, as far as there are any for this rank. */
+function coresFor(most: number, ranks: number): number {
+  return Math.max(1, Math.min(most, Math.floor(availableCores() / ranks)));
 }
 
 /** @throws OptionError */

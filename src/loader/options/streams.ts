@@ -1,6 +1,7 @@
 import type { Pipeline } from '../../augmentation/pipeline.ts';
 import { OptionError } from '../../common/errors.ts';
 import { type Checked, checkOptions, given, refuseUnknown } from '../../common/options.ts';
+import { BatchPlanner } from '../../sampling/batch-planner.ts';
 import { Mix, type Weight } from '../../sampling/mix.ts';
 import { samplingFor } from '../../sampling/options.ts';
 import type { Sampling } from '../../sampling/slot-plan.ts';
@@ -67,6 +68,22 @@ export function allConfigurations({ training, validation }: ResolvedStreams): Re
 /** How a configuration is sampled. @throws OptionError for exposures that cannot be */
 export function samplingOf(configuration: ResolvedConfiguration, pipeline: Pipeline): Sampling {
   return under(configuration.path, () => samplingFor(configuration, pipeline));
+}
+
+/**
+ * Plans a stream whose configurations stand from `first` on among those of the loader.
+ * @throws OptionError for exposures that cannot be
+ */
+export function plannerOf(
+  { configurations, mix }: ResolvedStream,
+  recipes: readonly { pipeline: Pipeline }[],
+  first: number,
+): BatchPlanner {
+  const planned = configurations.map((configuration, i) => ({
+    number: first + i,
+    sampling: samplingOf(configuration, recipes[first + i].pipeline),
+  }));
+  return new BatchPlanner(configurations[0].store, mix, planned);
 }
 
 /**
