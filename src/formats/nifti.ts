@@ -62,6 +62,6 @@ async function inflate(path: string, bytes: Buffer, head: VolumeHead): Promise<{
     return { bytes: buffer, odd: read < bytes.length ? [`${bytes.length - read} bytes follow the gzip data: left out`] : [] };
   } catch (error) {
     if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code !== 'ERR_BUFFER_TOO_LARGE') throw error;
-    return { bytes: await gunzipStart(bytes, expected), odd: [following('further bytes')] };
+    return { bytes: await gunzipStart(path, bytes, expected), odd: [following('further bytes')] };
   }
 }

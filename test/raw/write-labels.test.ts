@@ -35,7 +35,7 @@ describe.each(['.nrrd', '.mha', '.gipl', '.tiff', ...FLAT])('labels of a %s imag
     expect(existsSync(path.replace(/\.tiff$/, '.json'))).toBe(true);
   });
 
-  it('take 16 bits where 8 are too few, by the rule of nnU-Net rule from 255 on', async () => {
+  it('take 16 bits where 8 are too few, by the rule of nnU-Net from 255 on', async () => {
     const wide = LABELS.map((label) => (label === 6 ? 255 : label));
     if (ending === '.bmp')
       await expect(written(wide)).rejects.toMatchObject({ name: 'CaseError', what: expect.stringContaining('above 254') });

@@ -1,7 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { unzipSync } from 'node:zlib';
+import { inflateSync } from 'node:zlib';
 import { writeAtomic } from '../../common/atomic-file.ts';
 import { CaseError, fileError } from '../../common/errors.ts';
+import { damaged, gunzip, gunzipStart, isGzip } from '../gunzip.ts';
 import { type LabelVoxels, narrowed } from '../label-voxels.ts';
 import { AS_STORED, type DecodedValues, decodeValues } from '../values.ts';
 import {
@@ -67,9 +68,7 @@ export async function readItkVolumes(path: string): Promise<Volume[]> {
     checkMemory(path, head, encoding !== 'raw');
     const bytes = (await readBytes(file, head.fileBytes)).subarray(offset);
     if (encoding === 'text') return asVolumes(path, decodeText(path, bytes, head), head, []);
-    const odd: string[] = [];
-    const image = encoding === 'raw' ? bytes.subarray(0, head.voxelBytes) : inflate(path, bytes, head);
-    if (encoding === 'raw' && bytes.length > image.length) odd.push(following(`${bytes.length - image.length} bytes`));
+    const { image, odd } = encoding === 'raw' ? cut(bytes, head.voxelBytes) : await inflate(path, bytes, head);
     return asVolumes(path, decodeChannels(image, head, header, AS_STORED), head, odd);
   } catch (error) {
     throw fileError(path, error);
@@ -108,21 +107,24 @@ async function readHead(path: string, file: FileHandle): Promise<{ head: VolumeH
   return { head, header };
 }
 
-/** In one piece. Of a stream that goes on there is no more than the header announces. */
-function inflate(path: string, bytes: Buffer, head: VolumeHead): Buffer {
+function cut(bytes: Buffer, length: number): { image: Buffer; odd: string[] } {
+  return { image: bytes.subarray(0, length), odd: bytes.length > length ? [following(`${bytes.length - length} bytes`)] : [] };
+}
+
+/** In one piece. What a stream or a file has beyond what the header announces is left out, as ITK does. */
+async function inflate(path: string, bytes: Buffer, head: VolumeHead): Promise<{ image: Buffer; odd: string[] }> {
   const expected = head.voxelBytes;
   const options = { maxOutputLength: expected, chunkSize: Math.min(Math.max(expected + 1, LEAST_CHUNK), MOST_AT_ONCE) };
-  let found: Buffer;
   try {
-    found = unzipSync(bytes, options);
+    const image = isGzip(bytes) ? gunzip(path, bytes, options).buffer : inflateSync(bytes, options);
+    if (image.length < expected) throw cutOff(path, head, String(image.length));
+    return { image, odd: [] };
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const what =
-      code === 'ERR_BUFFER_TOO_LARGE' ? `more voxels than the ${expected} bytes of its header` : `damaged or cut off data (${message})`;
-    throw new CaseError(path, `it holds ${what}`, 'Copy the file again from its source', { cause: error });
+    const cause = error instanceof CaseError ? error.cause : error;
+    if ((cause as NodeJS.ErrnoException | undefined)?.code === 'ERR_BUFFER_TOO_LARGE')
+      return { image: await gunzipStart(path, bytes, expected), odd: [following('further bytes')] };
+    throw error instanceof CaseError ? error : damaged(path, error as Error);
   }
-  if (found.length < expected) throw cutOff(path, head, String(found.length));
-  return found;
 }
 
 function decodeText(path: string, bytes: Buffer, head: VolumeHead): DecodedValues[] {
