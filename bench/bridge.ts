@@ -13,7 +13,7 @@ import type { Triple } from '../src/common/geometry.ts';
 import { PatchLoader } from '../src/loader/loader.ts';
 import { environment } from '../src/measuring/environment.ts';
 import { measureThroughput } from '../src/measuring/throughput.ts';
-import { syntheticStore } from './synthetic-store.ts';
+import { syntheticStore } from './suite/synthetic-store.ts';
 
 interface Configuration {
   patch: number[];

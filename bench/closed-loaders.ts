@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import type { LoaderOptions } from '../src/index.ts';
 import { PatchLoader } from '../src/index.ts';
 import { temporaryFolder } from '../test/fixtures/temporary-folder.ts';
-import { syntheticStore } from './synthetic-store.ts';
+import { syntheticStore } from './suite/synthetic-store.ts';
 
 const { values } = parseArgs({ options: { loaders: { type: 'string', default: '100' }, batches: { type: 'string', default: '6' } } });
 const [loaders, batches] = [Number(values.loaders), Number(values.batches)];
