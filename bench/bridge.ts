@@ -80,7 +80,7 @@ for (let run = 0; run < Number(values.runs); run++) {
     note('Python, mapped', inPython('bridge_consumer.py', taken));
     note('Python, copied', inPython('bridge_consumer.py', taken, { VOXFEED_NO_MAP: '1' }));
     if (values.peer) {
-      const words = [store.dir, patch.join(), String(batch), String(peerBatches), 'default', String(targets), '2'];
+      const words = [store.dir, patch.join(), String(batch), String(peerBatches), 'default', String(targets), '--processes', '2'];
       const { patches_per_second, cpu_ms_per_patch = 0 } = inPython('nnunet_loader.py', words);
       note('nnU-Net, 2 processes', { patches_per_second, cpu_ms_per_batch: cpu_ms_per_patch * batch });
     }

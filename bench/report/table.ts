@@ -22,10 +22,7 @@ export const QUANTITIES: Record<string, string> = {
   consumer_ms: 'consumer, ms a batch',
   wait_percent: 'waiting, %',
   fastest_consumer_ms: 'fastest consumer that waits under 1 %, ms a batch',
-  cores_a100: 'cores for an A100 (131 ms)',
-  cores_h100: 'cores for an H100 (70 ms)',
-  cores_h200: 'cores for an H200 (60 ms)',
-  times_nnunet: 'voxfeed: times its patches a second',
+  times: "times voxfeed's CPU time",
 };
 
 /** A part as a Markdown table, with what it is above. */
@@ -38,7 +35,7 @@ export function partTable({ title, about, rows }: Part): string {
     ...keys.map((key) => (key in figures ? showFigure(figures[key]) : '–')),
     ...(noted ? [notes] : []),
   ]);
-  return `### ${title}\n\n${about}\n\n${markdownTable([head, ...lines])}\n`;
+  return `### ${title}\n\n${about === '' ? '' : `${about}\n\n`}${markdownTable([head, ...lines])}\n`;
 }
 
 export function markdownTable([head, ...lines]: readonly (readonly string[])[]): string {

@@ -17,10 +17,18 @@ export function pinned(cores: number, command: string, words: string[]): [string
   return ['taskset', ['-c', cores === 1 ? String(all - 1) : `${all - cores}-${all - 1}`, command, ...words]];
 }
 
-/** Measures in a process of its own, on so many cores, as in a training: NODE_ENV is production. @throws Error with what it printed */
+/** What does a job that it is given as JSON. */
+export const JOB_SCRIPT = join(import.meta.dirname, 'measure.ts');
+
+/** As in a training: NODE_ENV is production. With the time, for what is counted from the start of the process. */
+export const JOB_ENVIRONMENT = (): NodeJS.ProcessEnv => ({
+  NODE_ENV: 'production',
+  VOXFEED_BENCH_STARTED: String(performance.timeOrigin + performance.now()),
+});
+
+/** Measures in a process of its own, on so many cores. @throws Error with what it printed */
 export async function runJob(job: Job, cores: number): Promise<Record<string, number>> {
-  const [command, words] = pinned(cores, process.execPath, [join(import.meta.dirname, 'measure.ts'), JSON.stringify(job)]);
-  const started = String(performance.timeOrigin + performance.now());
-  const { stdout } = await execute(command, words, { env: { ...process.env, NODE_ENV: 'production', VOXFEED_BENCH_STARTED: started } });
+  const [command, words] = pinned(cores, process.execPath, [JOB_SCRIPT, JSON.stringify(job)]);
+  const { stdout } = await execute(command, words, { env: { ...process.env, ...JOB_ENVIRONMENT() } });
   return JSON.parse(stdout);
 }
