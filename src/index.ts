@@ -56,6 +56,7 @@ export type { EpochLengths } from './loader/options/streams.ts';
 export type { ConfigOptions, ValidationOptions } from './loader/options/table.ts';
 export { type Replayed, type ReplayedStream, replay } from './loader/replay.ts';
 export { connect, SharedLoader, type SharedStream, share } from './loader/share.ts';
+export type { StageMetrics, Stages, TransformTime } from './loader/stage-metrics.ts';
 export type { Reasons } from './planning/configuration.ts';
 export { measureCoverage } from './planning/coverage.ts';
 export { type Decision, type ExperimentPlan, type PlanOptions, planExperiment } from './planning/experiment.ts';

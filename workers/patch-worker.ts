@@ -2,8 +2,8 @@ import { performance } from 'node:perf_hooks';
 import { workerData } from 'node:worker_threads';
 import { loadCustomSteps } from '../src/augmentation/options.ts';
 import { PatchMaker } from '../src/augmentation/patch-maker.ts';
-import { pack } from '../src/common/errors.ts';
-import { enter, reportTo, STAGE } from '../src/common/progress.ts';
+import { type PackedError, pack } from '../src/common/errors.ts';
+import { enter, newStageTimes, reportTo, STAGE } from '../src/common/progress.ts';
 import { BoxReader } from '../src/reading/boxes.ts';
 import { type OpenArray, type OpenCase, OpenFiles } from '../src/reading/open-files.ts';
 import { ResidentCases } from '../src/reading/resident-cases.ts';
@@ -19,42 +19,59 @@ const ring = new Ring(memory.buffer, layout);
 const files = new OpenFiles(arrays, openCases);
 const residents = new ResidentCases(ring, new BoxReader(memory, Math.max(...recipes.map(({ scratch }) => scratch.slabBytes))));
 const makers = recipes.map((recipe) => new PatchMaker(memory, recipe));
+/** Of the task under way, for each configuration. */
+const times = recipes.map(({ pipeline }) => newStageTimes(pipeline.steps.length));
 
 /** Modules of the user's; until they are here, tasks wait. */
 const modules = loadCustomSteps(recipes.flatMap(({ pipeline }) => pipeline.steps));
 modules.catch(() => {});
+
+const IDLE: PatchAnswer = { busyMs: 0, cpuMs: 0, spent: [] };
 
 /** Does one task. `null` does nothing; it finds out whether the worker is up. */
 export default async function run(task: PatchTask | null): Promise<PatchAnswer> {
   try {
     await modules;
   } catch (error) {
-    if (task === null) return { busyMs: 0, error: pack(error) };
+    if (task === null) return { ...IDLE, error: pack(error) };
     // Somebody must be to blame, or the task would be handed out for ever.
     const [{ entry, slot }] = JSON.parse(task.slots) as SlotTask[];
     ring.setSlotState(entry, slot, SLOT_STATE.writing);
-    return { busyMs: 0, error: pack(error) };
+    return { ...IDLE, error: pack(error) };
   }
-  return task === null ? { busyMs: 0 } : fill(task);
+  return task === null ? IDLE : fill(task);
 }
 
 /** Writes the slots of a task. Synchronous on purpose: a worker has nothing else to do, and two tasks never meet in it. */
 function fill(task: PatchTask): PatchAnswer {
   const start = performance.now();
+  const cpu = process.threadCpuUsage();
   const scratch = ring.scratchPointer(task.scratch);
-  reportTo(ring.progress(task.scratch));
+  const touched = new Set<number>();
+  let error: PackedError | undefined;
   for (const slotTask of JSON.parse(task.slots) as SlotTask[]) {
+    const { configuration, plan } = slotTask;
+    if (!touched.has(configuration)) times[configuration].fill(0);
+    touched.add(configuration);
+    reportTo(ring.progress(task.scratch), times[configuration]);
     try {
       write(slotTask, scratch);
-    } catch (error) {
+    } catch (failure) {
       // The files may be what is wrong: the next try opens them anew.
-      files.close(slotTask.plan.caseNumber);
-      return { busyMs: performance.now() - start, error: pack(error) };
+      files.close(plan.caseNumber);
+      error = pack(failure);
     } finally {
       enter(STAGE.none);
     }
+    if (error !== undefined) break;
   }
-  return { busyMs: performance.now() - start };
+  const { user, system } = process.threadCpuUsage(cpu);
+  return {
+    busyMs: performance.now() - start,
+    cpuMs: (user + system) / 1000,
+    spent: [...touched].map((configuration) => ({ configuration, times: times[configuration] })),
+    ...(error && { error }),
+  };
 }
 
 function write({ entry, configuration, slot, plan }: SlotTask, scratch: number): void {

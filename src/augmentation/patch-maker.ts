@@ -111,6 +111,7 @@ export class PatchMaker {
     const whole = pipeline.wholeCrop && (spatial !== null || this.#spatial > 0);
     const volume = whole ? this.#readCrop(stored, operations, place.scratch) : stored;
     if (spatial && this.#warper) return this.#warper.warp(volume, spatial, place, mirrored);
+    enter(STAGE.reading);
     const box = shifted(centred(pipeline.crop, pipeline.patch.shape), volume.crop.lower);
     return this.#reader.read(volume.source, volume.shape, box, { ...place, scratch: place.scratch + parts.slab }, mirrored);
   }

@@ -1,5 +1,6 @@
 import type { Axis } from '../common/geometry.ts';
 import { type Box, boxShape, intersect, type Triple, triple, voxels } from '../common/geometry.ts';
+import { enter, resume, STAGE } from '../common/progress.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { FOUND, warpTile } from '../kernels/spatial.ts';
 import type { BoxReader, Located, ResidentArray, Source, Wanted } from '../reading/boxes.ts';
@@ -56,6 +57,7 @@ export class Warper {
     const { patch, crop } = this.#pipeline;
     const { image, padding, labelPadding, nnunetCompat } = this.#step;
     const axes = spatialAxes(this.#step, patch.axes);
+    enter(STAGE.warpingImage);
     const map = mapping(affineMatrix(parameters.angles, parameters.scales, axes), crop, patch.shape, mirrored);
     const exists = this.#describe(volume, map, place.scratch);
     const offsets = parameters.elastic && elasticOffsets(parameters.elastic, patch.shape);
@@ -71,6 +73,7 @@ export class Warper {
         target += 4 * count;
       }
     const sampled = offsets !== undefined || labelPadding !== 'constant' || nnunetCompat;
+    enter(STAGE.warpingLabels);
     const write = (source: Source, target: number): number =>
       sampled
         ? this.#sampleLabels(source, volume.crop, placement, target)
@@ -113,8 +116,14 @@ export class Warper {
     const { free, slab, channelsAtOnce } = this.#parts;
     const wanted: Wanted = { channels: [0, channels], shape, box: exists };
     const [z, y, x] = triple((axis) => exists.lower[axis] - crop.lower[axis]);
-    for (const at of this.#boxes.locate(source, wanted, scratch + free, channelsAtOnce, scratch + slab))
+    // The box is read whenever a channel is asked for that is not there yet.
+    const warping = enter(STAGE.reading);
+    for (const at of this.#boxes.locate(source, wanted, scratch + free, channelsAtOnce, scratch + slab)) {
+      resume(warping);
       yield { ...at, pointer: at.pointer - z * at.plane - y * at.row - x * at.bytesPerVoxel };
+      enter(STAGE.reading);
+    }
+    resume(warping);
   }
 
   #sampleImage({ source, crop }: Volume, channel: number, placement: Placement, target: number): void {

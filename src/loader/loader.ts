@@ -1,5 +1,6 @@
 import type { PatchRecipe } from '../augmentation/patch-maker.ts';
 import { recipeOf } from '../augmentation/recipe.ts';
+import type { CompleteStep } from '../augmentation/transform.ts';
 import { ClosedError } from '../common/errors.ts';
 import { PROGRESS } from '../common/progress.ts';
 import { workerFile } from '../common/worker-file.ts';
@@ -23,6 +24,7 @@ import type { LoaderOptions } from './options/options.ts';
 import { prepareOptions } from './options/prepare.ts';
 import { type LoaderState, type Positions, type ResumeOptions, saveState } from './options/state.ts';
 import { allConfigurations, type ResolvedStream, type ResolvedStreams, samplingOf } from './options/streams.ts';
+import { type StageMetrics, stageMetrics } from './stage-metrics.ts';
 import { noValidation, RingStream } from './stream.ts';
 
 /**
@@ -35,6 +37,8 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   readonly #layout: Layout;
   readonly #memory: MemoryReport;
   readonly #notMapped: string | null;
+  /** The pipeline of each configuration. */
+  readonly #steps: readonly (readonly CompleteStep[])[];
   readonly #pool: WorkerPool;
   readonly #dispatcher: Dispatcher;
   readonly #training: RingStream;
@@ -88,6 +92,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     const { store, workers, maxMemoryBytes, previous, stallSeconds } = options.common;
     this.#options = options;
     const recipes = allConfigurations(options).map(recipeOf);
+    this.#steps = recipes.map(({ pipeline }) => pipeline.steps);
     const { training, validation, epochs } = options;
     const trainingPlanner = plannerOf(training, recipes, 0);
     const validationPlanner = validation && plannerOf(validation, recipes, training.configurations.length);
@@ -192,10 +197,18 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     return {
       ...this.#training.metrics(),
       workerBusyMs: this.#dispatcher.busyMs,
+      workerCpuMs: this.#dispatcher.cpuMs,
+      ...this.#stages(),
       redone: this.#dispatcher.redone,
       workerRestarts: this.#pool.restarts,
       workers: this.#pool.size,
     };
+  }
+
+  #stages(): StageMetrics {
+    const planMs = this.#streams().reduce((sum, stream) => sum + stream.planMs, 0);
+    const { busyMs, dispatchMs, stageTimes } = this.#dispatcher;
+    return stageMetrics(this.#steps, stageTimes, { busyMs, planMs, dispatchMs });
   }
 
   /** What the loader takes, part by part. */

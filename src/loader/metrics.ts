@@ -1,3 +1,5 @@
+import type { StageMetrics } from './stage-metrics.ts';
+
 /** What a stream gave so far. Times are in milliseconds and start with the first request for a batch. */
 export interface StreamMetrics {
   /** Batches handed out. */
@@ -24,9 +26,11 @@ export interface StreamMetrics {
 }
 
 /** What a loader did so far: its training stream, and the workers that fill all its streams. */
-export interface LoaderMetrics extends StreamMetrics {
+export interface LoaderMetrics extends StreamMetrics, StageMetrics {
   /** Time that all workers together spent on samples. */
   workerBusyMs: number;
+  /** Of that, what they computed: the rest they waited, for a disk or for a core. */
+  workerCpuMs: number;
   /** Samples done again after a failure. */
   redone: number;
   /** Workers that died and were replaced. */

@@ -56,6 +56,8 @@ export interface StreamParts {
  */
 export class RingStream implements BatchStream {
   readonly epochLength: number;
+  /** Time that planning took, in milliseconds. */
+  planMs = 0;
   readonly #parts: StreamParts;
   readonly #ring: Ring;
   readonly #lane: Lane;
@@ -95,7 +97,9 @@ export class RingStream implements BatchStream {
   }
 
   async #fill(prepared: Prepared): Promise<void> {
+    const start = performance.now();
     Object.assign(prepared, this.#parts.planner.plan(prepared.index));
+    this.planMs += performance.now() - start;
     await this.#parts.dispatcher.fill(this.#lane, prepared.entry, prepared);
   }
 

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { LRUCache } from 'lru-cache';
 import { fileError, StoreError } from '../common/errors.ts';
 import { show, type Triple, voxels } from '../common/geometry.ts';
+import { enter, resume, STAGE } from '../common/progress.ts';
 import { B2ndArray } from '../formats/b2nd/array.ts';
 import { nameOf } from '../formats/dtype-names.ts';
 import { DTYPES, NPY_HEADER_BYTES, type NpyHeader, parseNpyHeader } from '../formats/npy.ts';
@@ -171,7 +172,9 @@ function inflate(path: string, kind: Kind): OpenInflated {
     const name = kind.labels ? 'seg' : 'data';
     const member = readNpzMembers(path, fd).get(name);
     if (member === undefined) throw new StoreError(path, `it has no array "${name}"`, REMEDY);
+    const reading = enter(STAGE.decoding);
     const bytes = readNpzArray(path, fd, member);
+    resume(reading);
     const array = { path, bytes, ...checkNpy(path, parseNpyHeader(path, bytes), bytes.length, kind) };
     closeSync(fd);
     return array;

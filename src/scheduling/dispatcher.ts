@@ -1,9 +1,9 @@
 import { ClosedError, SampleError, unpack, VoxfeedError, WorkerError } from '../common/errors.ts';
 import { boxShape, show } from '../common/geometry.ts';
-import { PROGRESS, STAGE } from '../common/progress.ts';
+import { PROGRESS, STAGE, type StageTimes } from '../common/progress.ts';
 import type { SlotPlan } from '../sampling/slot-plan.ts';
 import { type Ring, SLOT_STATE } from '../shared-memory/ring.ts';
-import type { SlotTask } from './patch-task.ts';
+import type { PatchAnswer, SlotTask } from './patch-task.ts';
 import { Stall } from './watchdog.ts';
 import type { WorkerPool } from './worker-pool.ts';
 import { SilentDeath } from './worker-thread.ts';
@@ -60,8 +60,13 @@ interface Work extends SlotTask {
  * suspected; the same sample again ends the run.
  */
 export class Dispatcher {
-  /** Time workers spent on tasks, in milliseconds. */
+  /** Time workers spent on tasks, in milliseconds, and what they computed of it. */
   busyMs = 0;
+  cpuMs = 0;
+  /** Time that this thread spent on handing out samples and on looking at what became of them, in milliseconds. */
+  dispatchMs = 0;
+  /** What stages took in the workers, by configuration. */
+  readonly stageTimes: StageTimes[] = [];
   /** Samples that were handed out again. */
   redone = 0;
   readonly #pool: WorkerPool;
@@ -104,6 +109,12 @@ export class Dispatcher {
 
   /** Every scratch region is a permit for one task. */
   #handOut(): void {
+    const start = performance.now();
+    this.#handOutAll();
+    this.dispatchMs += performance.now() - start;
+  }
+
+  #handOutAll(): void {
     while (!this.#closed && this.#scratches.length > 0) {
       const busy = this.#lanes.filter(({ queue }) => queue.length > 0);
       if (busy.length === 0) return;
@@ -127,7 +138,7 @@ export class Dispatcher {
     try {
       const slots = work.map(taskOf);
       const answer = await this.#pool.run({ scratch, slots: JSON.stringify(slots) });
-      this.busyMs += answer.busyMs;
+      this.#count(answer);
       if (answer.error) cause = unpack(answer.error);
     } catch (error) {
       cause = error;
@@ -135,8 +146,20 @@ export class Dispatcher {
     }
     if (cause instanceof Stall) this.#stalled(work, scratch, cause);
     else this.#scratches.push(scratch);
+    const start = performance.now();
     this.#settle(work, cause);
+    this.dispatchMs += performance.now() - start;
     this.#handOut();
+  }
+
+  #count({ busyMs, cpuMs, spent }: PatchAnswer): void {
+    this.busyMs += busyMs;
+    this.cpuMs += cpuMs;
+    for (const { configuration, times } of spent) {
+      this.stageTimes[configuration] ??= new Float64Array(times.length);
+      const sum = this.stageTimes[configuration];
+      for (let i = 0; i < times.length; i++) sum[i] += times[i];
+    }
   }
 
   /** Says what stands still. What its thread may still write to is not used before that is gone. */
@@ -215,7 +238,8 @@ function taskOf({ entry, configuration, slot, plan: { sample, caseNumber, crop, 
 
 /** What a worker does at a stage, in words. */
 function stageOf({ plan: { operations } }: Work, stage: number): string {
-  const step = operations.find((operation) => operation.step === stage - STAGE.step);
+  const warping = stage === STAGE.warpingImage || stage === STAGE.warpingLabels;
+  const step = operations.find(({ step, transform }) => (warping ? transform === 'spatial' : step === stage - STAGE.step));
   if (step) return `step ${step.step} of the augmentation ('${step.transform}') was under way`;
   return stage === STAGE.targets ? 'its targets were written' : 'it was read';
 }

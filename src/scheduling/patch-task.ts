@@ -1,5 +1,6 @@
 import type { PatchRecipe } from '../augmentation/patch-maker.ts';
 import type { PackedError } from '../common/errors.ts';
+import type { StageTimes } from '../common/progress.ts';
 import type { SharedMemory } from '../kernels/kernels.ts';
 import type { StoredArrays } from '../reading/open-files.ts';
 import type { SlotPlan } from '../sampling/slot-plan.ts';
@@ -38,5 +39,9 @@ export interface PatchTask {
 /** A worker's answer. With an error, the slot whose state is "writing" is the one that failed. */
 export interface PatchAnswer {
   busyMs: number;
+  /** Of that, what it computed: the rest it waited, for a disk or for a core. */
+  cpuMs: number;
+  /** What its samples took, for each configuration that one of them has. */
+  spent: { configuration: number; times: StageTimes }[];
   error?: PackedError;
 }

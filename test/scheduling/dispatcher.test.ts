@@ -34,7 +34,7 @@ function makeDispatcher() {
       const slots = JSON.parse(task.slots) as SlotTask[];
       const finish = (): void => {
         for (const { entry, slot } of slots) ring.setSlotState(entry, slot, SLOT_STATE.written);
-        resolve({ busyMs: 1 });
+        resolve({ busyMs: 1, cpuMs: 1, spent: [] });
       };
       tasks.push({ slots, finish });
     });

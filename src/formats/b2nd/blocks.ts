@@ -1,4 +1,5 @@
 import { StoreError } from '../../common/errors.ts';
+import { enter, resume, STAGE } from '../../common/progress.ts';
 import type { SharedMemory, Strided } from '../../kernels/kernels.ts';
 import { readExactly } from '../read-exactly.ts';
 import type { B2ndArray } from './array.ts';
@@ -82,7 +83,10 @@ export class BlockReader {
         const place = { source: scratch + starts[block] - start, length: ends[block] - starts[block] };
         const name = `chunk ${number}, block ${block}`;
         const task = { path, name, chunk, ...place, size: blockBytes, blockBytes, typesize, areas };
-        hand(array, this.#decoder.decode(task), order[next], take);
+        const reading = enter(STAGE.decoding);
+        const decoded = this.#decoder.decode(task);
+        resume(reading);
+        hand(array, decoded, order[next], take);
       }
     }
   }
