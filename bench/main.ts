@@ -14,12 +14,14 @@ import { loaderPart } from './suite/loader.ts';
 import { mainThreadPart } from './suite/main-thread.ts';
 import { chosen } from './suite/names.ts';
 import type { Plan } from './suite/plan.ts';
+import { stagesPart } from './suite/stages.ts';
 import { openingPart, startPart } from './suite/start.ts';
 import { storagePart } from './suite/storage.ts';
 import { workersPart } from './suite/workers.ts';
 
 const PARTS: Record<string, (plan: Plan) => Promise<Part>> = {
   loader: loaderPart,
+  stages: stagesPart,
   workers: workersPart,
   storage: storagePart,
   'main-thread': mainThreadPart,

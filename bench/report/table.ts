@@ -22,6 +22,16 @@ export const QUANTITIES: Record<string, string> = {
   consumer_ms: 'consumer, ms a batch',
   wait_percent: 'waiting, %',
   fastest_consumer_ms: 'fastest consumer that waits under 1 %, ms a batch',
+  stage_read: 'read',
+  stage_decode: 'decode',
+  stage_warpImage: 'warp image',
+  stage_warpLabels: 'warp labels',
+  stage_transforms: 'intensity',
+  stage_mirror: 'mirror',
+  stage_deepSupervision: 'deep supervision',
+  stage_other: 'other',
+  stage_plan: 'plan',
+  stage_dispatch: 'dispatch',
   times: "times voxfeed's CPU time",
 };
 

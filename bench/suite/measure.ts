@@ -26,6 +26,8 @@ async function measure(): Promise<Measured> {
   switch (job.kind) {
     case 'stream':
       return stream(job);
+    case 'stages':
+      return stages(job);
     case 'cold':
       return cold(job);
     case 'main-thread':
@@ -65,6 +67,16 @@ async function stream({ store, options, batches, warmUp }: Extract<Job, { kind: 
     peak_mib: found.peak_rss_bytes / MIB,
     loader_mib: loader.memory().totalBytes / MIB,
   };
+}
+
+/** Milliseconds a patch. */
+async function stages({ store, options, batches, warmUp }: Extract<Job, { kind: 'stages' }>): Promise<Measured> {
+  await using loader = await Loader.create({ store: await openStore(store), ...options });
+  await take(loader, warmUp + 2 * loader.shared().layout.rings[0]);
+  const { stages: before } = loader.metrics();
+  const patches = await take(loader, batches);
+  const after = Object.entries(loader.metrics().stages) as [keyof typeof before, number][];
+  return Object.fromEntries(after.map(([stage, ms]) => [`stage_${stage}`, (ms - before[stage]) / patches]));
 }
 
 async function cold({ store, options, batches }: Extract<Job, { kind: 'cold' }>): Promise<Measured> {

@@ -15,5 +15,5 @@ export default async function run(task: PatchTask | null): Promise<PatchAnswer> 
     Atomics.wait(never, 0, 0, sampleMs);
     ring.setSlotState(entry, slot, SLOT_STATE.written);
   }
-  return { busyMs: performance.now() - start };
+  return { busyMs: performance.now() - start, cpuMs: 0, spent: [] };
 }
