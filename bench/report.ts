@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type QualityResult, qualityText } from './quality/table.ts';
 import { fillMarks } from './report/marks.ts';
 import { pictures } from './report/pictures.ts';
 import { newestResult } from './report/result.ts';
@@ -21,6 +22,9 @@ for (const [name, command] of Object.entries({ bench: 'bench', peers: 'bench:pee
   const links = Object.keys(own).map((file) => `![${file.replace('.svg', '').replace('-', ': ')}](pictures/${file})`);
   texts[name] = result === null ? `Nothing measured yet: \`npm run ${command}\`.` : [...links, resultTables(result)].join('\n\n');
 }
+
+const quality = newestResult('quality') as QualityResult | null;
+texts.quality = quality === null ? 'Nothing measured yet: `npm run bench:quality`.' : qualityText(quality);
 
 const wanted = new Map<string, string>([
   [PAGE, fillMarks(readFileSync(PAGE, 'utf8'), texts)],

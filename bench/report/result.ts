@@ -36,12 +36,16 @@ export interface Result {
 }
 
 /** Runs everything and says where and how long. */
-export async function measured(name: string, quick: boolean, run: () => Promise<Pick<Result, 'parts' | 'versions'>>): Promise<Result> {
+export async function measured<T extends Pick<Result, 'parts' | 'versions'>>(
+  name: string,
+  quick: boolean,
+  run: () => Promise<T>,
+): Promise<Result & T> {
   const [environment, start] = [machine(), performance.now()];
   const date = new Date().toISOString();
-  const { parts, versions } = await run();
+  const found = await run();
   environment.load_after = load();
-  return { name, date, quick, seconds: Math.round((performance.now() - start) / 1000), environment, versions, parts };
+  return { name, date, quick, seconds: Math.round((performance.now() - start) / 1000), environment, ...found };
 }
 
 /** Runs of several quantities as figures. */
@@ -52,7 +56,7 @@ export function rowOf(name: string, runs: readonly Record<string, number>[], not
 }
 
 /** Where a result goes: to `path`, else to `bench/results/DATE-NAME.json`; a quick one nowhere by itself. Returns where it went. */
-export function keepResult(result: Result, path?: string): string | null {
+export function keepResult<R extends Result>(result: R, path?: string): string | null {
   const to = path ?? (result.quick ? null : join(RESULTS, `${result.date.slice(0, 10)}-${result.name}.json`));
   if (to === null) return null;
   mkdirSync(dirname(to), { recursive: true });

@@ -53,14 +53,15 @@ export function markdownTable([head, ...lines]: readonly (readonly string[])[]):
   return [row(head), row(head.map(() => '---')), ...lines.map(row)].join('\n');
 }
 
+/** When, where and with which releases. */
+export function showWhere({ date, environment, versions }: Result): string {
+  const releases = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return [`${date.slice(0, 10)}: ${showMachine(environment)}.`, ...(releases.length > 0 ? [`${releases.join(', ')}.`] : [])].join(' ');
+}
+
 /** All parts, and where they were measured. */
 export function resultTables(result: Result): string {
-  const versions = Object.entries(result.versions).map(([name, version]) => `${name} ${version}`);
-  const where = [
-    `${result.date.slice(0, 10)}: ${showMachine(result.environment)}.`,
-    ...(versions.length > 0 ? [`${versions.join(', ')}.`] : []),
-  ];
   const rule = `Medians; a figure whose runs spread by more than ${100 * MOST_SPREAD} % of it is "not reliable", and none is claimed.`;
   const quick = result.quick ? ['**Tiny sizes: these figures say nothing but that it works.**'] : [];
-  return [where.join(' '), rule, ...quick, ...Object.values(result.parts).map(partTable)].join('\n\n');
+  return [showWhere(result), rule, ...quick, ...Object.values(result.parts).map(partTable)].join('\n\n');
 }
