@@ -12,7 +12,7 @@ import { CONFIGURATIONS } from './suite/configurations.ts';
 import { consumptionPart } from './suite/consumption.ts';
 import { loaderPart } from './suite/loader.ts';
 import { mainThreadPart } from './suite/main-thread.ts';
-import { chosen } from './suite/names.ts';
+import { chosen, countOf } from './suite/names.ts';
 import type { Plan } from './suite/plan.ts';
 import { stagesPart } from './suite/stages.ts';
 import { openingPart, startPart } from './suite/start.ts';
@@ -42,7 +42,7 @@ const { values } = parseArgs({
 });
 const plan: Plan = {
   quick: values.quick,
-  runs: Number(values.runs ?? (values.quick ? 1 : 5)),
+  runs: countOf('--runs', values.runs ?? (values.quick ? '1' : '5')),
   configs: chosen('--config', values.config, Object.keys(CONFIGURATIONS)),
   folders: values.folder,
 };
@@ -52,7 +52,9 @@ const result = await measured('bench', plan.quick, async () => {
   const parts: Record<string, Part> = {};
   for (const name of names) {
     process.stderr.write(`${name}\n`);
+    const start = performance.now();
     parts[name] = await PARTS[name](plan);
+    process.stderr.write(`  ${Math.round((performance.now() - start) / 1000)} s\n`);
   }
   return { parts, versions: {} };
 });

@@ -15,7 +15,7 @@ import { resultTables } from './report/table.ts';
 import { CONFIGURATIONS, type Configuration, optionsOf, storeOf } from './suite/configurations.ts';
 import { CONSUMPTION_ABOUT, type Consume, consumerRows } from './suite/consumption.ts';
 import type { Job } from './suite/job.ts';
-import { chosen } from './suite/names.ts';
+import { chosen, countOf } from './suite/names.ts';
 import { batchesOf, type Plan } from './suite/plan.ts';
 import { type Entry, rounds, rowsOf } from './suite/rounds.ts';
 import { JOB_ENVIRONMENT, JOB_SCRIPT } from './suite/run-job.ts';
@@ -32,7 +32,7 @@ const { values } = parseArgs({
 });
 const plan: Plan = {
   quick: values.quick,
-  runs: Number(values.runs ?? (values.quick ? 1 : 3)),
+  runs: countOf('--runs', values.runs ?? (values.quick ? '1' : '3')),
   configs: chosen('--config', values.config, Object.keys(CONFIGURATIONS)),
   folders: [],
 };

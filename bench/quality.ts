@@ -3,8 +3,9 @@
  * [--seed N] [--python PYTHON] [--record] [--quick] [--json FILE]`.
  *
  * FOLDER is one that nnU-Net preprocessed, `nnUNet_preprocessed/DATASET/nnUNetPlans_3d_fullres`; default: the 20 hippocampus cases of this
- * repository. Prints a table with the test of each quantity and its p-value, and writes it to `bench/results/DATE-quality.json`, or to FILE.
- * `--record` writes what nnU-Net's loader makes of the default cases for `test/bench/quality.test.ts` instead, which needs no Python.
+ * repository. Prints a table with the test of each quantity and its p-value, and writes it to `bench/results/DATE-quality.json`, or to FILE. The status is 1
+ * where one differs.
+ * `--record` also writes what nnU-Net's loader makes of the default cases for `test/bench/quality.test.ts`, which needs no Python.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,8 +17,9 @@ import { storeConfiguration } from '../src/store/store-configuration.ts';
 import { peerPython } from './peers/python.ts';
 import { drawnSamples, madeSamples, type Samples } from './quality/samples.ts';
 import { summarise } from './quality/summary.ts';
-import { type ComparedRow, type QualityPart, qualityText } from './quality/table.ts';
+import { type ComparedRow, differing, type QualityPart, qualityText } from './quality/table.ts';
 import { keepResult, measured } from './report/result.ts';
+import { countOf } from './suite/names.ts';
 import { nnunetFolder } from './suite/nnunet-folder.ts';
 
 const { values } = parseArgs({
@@ -32,8 +34,10 @@ const { values } = parseArgs({
     json: { type: 'string' },
   },
 });
-const boxes = Number(values.boxes ?? (values.quick ? 2000 : 20_000));
-const patches = Number(values.patches ?? (values.quick ? 90 : 2000));
+if (values.record && (values.folder !== undefined || values.quick))
+  throw new Error('--record: it is for the default cases, and not --quick');
+const boxes = countOf('--boxes', values.boxes ?? (values.quick ? '2000' : '20000'));
+const patches = countOf('--patches', values.patches ?? (values.quick ? '90' : '2000'));
 const folder = resolve(values.folder ?? (await nnunetFolder()));
 const store = await openStore(folder);
 const { patchSize, batchSize } = storeConfiguration(store);
@@ -61,7 +65,9 @@ async function compare(): Promise<QualityPart> {
   const work = mkdtempSync(join(tmpdir(), 'voxfeed-quality-'));
   const [theirs, ours] = [join(work, 'nnunet.json'), join(work, 'voxfeed.json')];
   try {
-    writeFileSync(theirs, theirSamples());
+    const recorded = theirSamples();
+    if (values.record) writeFileSync(RECORD, `${JSON.stringify(summarise(JSON.parse(recorded)))}\n`);
+    writeFileSync(theirs, recorded);
     writeFileSync(ours, JSON.stringify(await ourSamples()));
     const rows = JSON.parse(inPython('compare.py', [theirs, ours])) as ComparedRow[];
     return { dataset: basename(dirname(folder)), cases: store.cases.length, patch: [...patchSize], batch: batchSize, boxes, patches, rows };
@@ -70,16 +76,12 @@ async function compare(): Promise<QualityPart> {
   }
 }
 
-if (values.record) {
-  writeFileSync(RECORD, `${JSON.stringify(summarise(JSON.parse(theirSamples())))}\n`);
-  process.stderr.write(`${RECORD}\n`);
-} else {
-  const result = await measured('quality', values.quick, async () => ({
-    quality: await compare(),
-    parts: {},
-    versions: JSON.parse(inPython('versions.py', [])),
-  }));
-  console.log(qualityText(result));
-  const kept = keepResult(result, values.json);
-  process.stderr.write(`${result.seconds} s${kept === null ? '' : `; ${kept}`}\n`);
-}
+const result = await measured('quality', values.quick, async () => ({
+  quality: await compare(),
+  parts: {},
+  versions: JSON.parse(inPython('versions.py', [])),
+}));
+console.log(qualityText(result));
+if (differing(result.quality.rows).length > 0) process.exitCode = 1;
+const kept = keepResult(result, values.json);
+process.stderr.write(`${result.seconds} s${kept === null ? '' : `; ${kept}`}\n`);

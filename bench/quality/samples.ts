@@ -57,6 +57,8 @@ export async function drawnSamples(
 function namesOf({ step, transform, parameters }: SlotPlan['operations'][number], inverted: readonly boolean[]): string[] {
   if (transform === 'mirror') return (parameters as { axes: number[] }).axes.map((axis) => `mirror, axis ${axis}`);
   if (transform === 'gamma') return [inverted[step] ? 'gamma, inverted' : 'gamma'];
+  // Outside becomes background in every sample: nothing is drawn, and no image is changed.
+  if (transform === 'replaceLabel') return [];
   if (transform !== 'spatial') return [transform];
   const { angles, scales } = parameters as SpatialParameters;
   return [...(angles.some((angle) => angle !== 0) ? ['rotation'] : []), ...(scales.some((scale) => scale !== 1) ? ['scaling'] : [])];

@@ -1,10 +1,12 @@
 import type { Samples } from './samples.ts';
 
-/** Mean and standard deviation of so many numbers. */
+/** Mean and standard deviation of so many numbers, and how sure they are. */
 export interface Moments {
   count: number;
   mean: number;
   deviation: number;
+  /** Standard error of the deviation: by the fourth moment, as nothing here is normal. */
+  deviationError: number;
 }
 
 /** What is recorded of nnU-Net's samples: enough to see whether another loader's could be from the same distributions. */
@@ -19,9 +21,13 @@ export interface Summary {
 }
 
 export function moments(values: readonly number[]): Moments {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { count: values.length, mean, deviation: Math.sqrt(squares / values.length) };
+  const count = values.length;
+  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  const power = (exponent: number): number => values.reduce((sum, value) => sum + (value - mean) ** exponent, 0) / count;
+  const variance = power(2);
+  const deviation = Math.sqrt(variance);
+  const varianceError = Math.sqrt(Math.max(0, power(4) - variance ** 2) / count);
+  return { count, mean, deviation, deviationError: deviation > 0 ? varianceError / (2 * deviation) : 0 };
 }
 
 const tally = (values: readonly (string | number)[]): Record<string, number> =>

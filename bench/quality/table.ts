@@ -25,7 +25,9 @@ export interface QualityPart {
 const CHANCE = 0.01;
 
 /** Below this a single p-value counts as a difference: Bonferroni's bound for all of them together. */
-export const differs = (rows: readonly ComparedRow[]): number => CHANCE / rows.length;
+const boundOf = (rows: readonly ComparedRow[]): number => CHANCE / rows.length;
+
+export const differing = (rows: readonly ComparedRow[]): ComparedRow[] => rows.filter(({ p }) => p < boundOf(rows));
 
 /** A result of `npm run bench:quality`. */
 export type QualityResult = Result & { quality: QualityPart };
@@ -36,8 +38,7 @@ export function qualityText(result: QualityResult): string {
 }
 
 function table({ dataset, cases, patch, batch, boxes, patches, rows }: QualityPart): string {
-  const bound = differs(rows);
-  const off = rows.filter(({ p }) => p < bound);
+  const [bound, off] = [boundOf(rows), differing(rows)];
   const verdict =
     off.length === 0
       ? `None of ${rows.length} quantities differs.`

@@ -93,7 +93,7 @@ export function lineChart({
     lines.map(({ name }) => name),
     TITLE,
   );
-  const [left, right, top, low] = [MARGIN + 50, WIDTH - MARGIN, bottom + 6, bottom + 266];
+  const [left, right, top, low] = [MARGIN + 50, WIDTH - MARGIN, bottom + 18, bottom + 278];
   const toX = (value: number): number => left + ((right - left - 20) * value) / Math.max(...xs);
   const toY = (value: number): number => low - ((low - top) * value) / (marks.at(-1) as number);
   for (const mark of marks)

@@ -40,7 +40,7 @@ export const CONSUMPTION_ABOUT =
 
 /** Rows for one loader: the fastest consumer it feeds, and how many cores each GPU wants. */
 export async function consumerRows(name: string, consume: Consume, plan: Plan): Promise<Row[]> {
-  const counts = [1, 2].filter((cores) => cores <= availableParallelism());
+  const counts = (plan.quick ? [1] : [1, 2]).filter((cores) => cores <= availableParallelism());
   const [seconds, steps] = plan.quick ? [0.3, QUICK_STEPS] : [2, MOST_STEPS];
   const during = (ms: number, cores: number) => consume(ms, cores, Math.ceil((1000 * seconds) / ms));
   const { cpu_ms_per_batch: cpuMs } = await during(CONSUMERS.A100, 1);

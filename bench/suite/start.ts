@@ -19,7 +19,7 @@ export async function startPart(plan: Plan): Promise<Part> {
   return {
     title: 'Time to the first batch',
     about:
-      'From the start of the process, on two cores, of the built package; files are in the page cache. Times add up from left to right: each ' +
+      'From the start of the process, on two cores; files are in the page cache. Times add up from left to right: each ' +
       'is counted from the start.',
     rows: rowsOf(entries, await rounds(entries, plan.runs)),
   };

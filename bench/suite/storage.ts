@@ -55,7 +55,7 @@ export async function storagePart(plan: Plan): Promise<Part> {
 
 async function sources(plan: Plan): Promise<Source[]> {
   const found: Source[] = [];
-  for (const config of ['b', 'd']) {
+  for (const config of plan.quick ? [] : ['b', 'd']) {
     const configuration = CONFIGURATIONS[config];
     const store = await storeOf(configuration, plan);
     found.push({ name: `${config}, .npy`, store, format: 'npy', batches: configuration.batches, options: optionsOf(configuration, 1) });
