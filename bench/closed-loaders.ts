@@ -1,7 +1,8 @@
 /**
  * Loaders that are opened, used and closed one after the other in one process, as in a sweep or a cross-validation: what the process holds.
+ * Each goes once round its ring at least, so that all of its memory is really there.
  *
- *     node bench/closed-loaders.ts [--loaders 100] [--batches 6]
+ *     node bench/closed-loaders.ts [--loaders 100] [--batches 12] [--edge 96]
  */
 import { parseArgs } from 'node:util';
 import type { LoaderOptions } from '../src/index.ts';
@@ -9,14 +10,20 @@ import { PatchLoader } from '../src/index.ts';
 import { temporaryFolder } from '../test/fixtures/temporary-folder.ts';
 import { syntheticStore } from './suite/synthetic-store.ts';
 
-const { values } = parseArgs({ options: { loaders: { type: 'string', default: '100' }, batches: { type: 'string', default: '6' } } });
-const [loaders, batches] = [Number(values.loaders), Number(values.batches)];
+const { values } = parseArgs({
+  options: {
+    loaders: { type: 'string', default: '100' },
+    batches: { type: 'string', default: '12' },
+    edge: { type: 'string', default: '96' },
+  },
+});
+const [loaders, batches, edge] = [Number(values.loaders), Number(values.batches), Number(values.edge)];
 
 const megabytes = (bytes: number): number => Math.round(bytes / 2 ** 20);
 const resident = (): number => process.memoryUsage.rss();
 
-const store = await syntheticStore(temporaryFolder(), 3, [100, 100, 100]);
-const common = { store, patchSize: [96, 96, 96], workers: 2, augmentation: 'default', cacheBytes: 0 } as const;
+const store = await syntheticStore(temporaryFolder(), 3, [edge + 4, edge + 4, edge + 4]);
+const common: LoaderOptions = { store, patchSize: [edge, edge, edge], workers: 2, augmentation: 'default', cacheBytes: 0 };
 
 /** Opens, uses and closes one. Returns what it says it takes, and the most that the process held. */
 async function use(options: LoaderOptions): Promise<{ takes: number; most: number }> {

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { shortOfAddresses, warnOfAddressLimit } from '../common/addresses.ts';
 import { fileError, VoxfeedError } from '../common/errors.ts';
 import { describeSystemError } from '../common/system-errors.ts';
 import { version } from '../measuring/environment.ts';
@@ -28,6 +29,8 @@ export async function run(words: readonly string[], onCommand: (command: TableCo
     .addHelpText('after', '\nvoxfeed COMMAND --help says more.')
     .hook('preSubcommand', (_, command) => {
       running = command as TableCommand;
+      // While there still is a process: V8 may end it as soon as threads start.
+      warnOfAddressLimit();
       onCommand(running);
     });
   for (const make of COMMANDS) program.addCommand(make());
@@ -62,7 +65,9 @@ function complain(error: unknown, program: Command, running: TableCommand | null
     }
     return 2;
   }
-  if (error instanceof VoxfeedError && running !== null) say(running.inFlags(error));
+  const short = error instanceof VoxfeedError ? null : shortOfAddresses(error);
+  if (short !== null) say(short.message);
+  else if (error instanceof VoxfeedError && running !== null) say(running.inFlags(error));
   else if (error instanceof VoxfeedError) say(error.message);
   else {
     // A fault of ours, unless the system is to blame.

@@ -50,11 +50,15 @@ function above(group: string, top: string): string[] {
   return Array.from({ length: names.length + 1 }, (_, depth) => names.slice(0, depth).join('/'));
 }
 
+/** Bytes of addresses that this process may have in all (`ulimit -v`); Infinity where nothing limits them. */
+export function addressLimit(root = '/'): number {
+  return number(/^Max address space +(\S+)/m.exec(read(root, 'proc/self/limits'))?.[1]);
+}
+
 /** V8 alone takes a good part of it, and what is taken is not there any more. */
 export function addressSpaceLeft(root = '/'): number {
-  const limit = number(/^Max address space +(\S+)/m.exec(read(root, 'proc/self/limits'))?.[1]);
   const taken = 1024 * Number(/^VmSize:\s+(\d+) kB/m.exec(read(root, 'proc/self/status'))?.[1] ?? 0);
-  return Math.max(1, limit - taken);
+  return Math.max(1, addressLimit(root) - taken);
 }
 
 function lines(root: string, path: string): string[] {

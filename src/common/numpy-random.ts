@@ -41,21 +41,37 @@ export class NumpyRandom {
       tally[0] += draws;
       return;
     }
-    // A data set takes a hundred million draws: hence `below` once more, with everything in local variables.
+    // A data set takes a hundred million draws: hence `below` once more, with everything in local variables. Where `tally` is larger than
+    // caches are, each draw would wait for main memory: there, draws are put aside by the part they belong to, and counted many at a time.
+    const parts = tally.length > MOST_AT_HAND ? Math.ceil(tally.length / PART) : 0;
+    const aside = new Uint16Array(parts * ASIDE);
+    const used = new Uint16Array(parts);
     const mask = 0xffffffff >>> Math.clz32(max);
     const state = this.#state;
-    let position = this.#position;
     for (let left = draws; left > 0; ) {
-      if (position === SIZE) {
+      if (this.#position === SIZE) {
         refill(state);
-        position = 0;
+        this.#position = 0;
       }
-      const value = (temper(state[position++]) & mask) >>> 0;
-      if (value > max) continue;
-      tally[value]++;
-      left--;
+      let position = this.#position;
+      for (; position < SIZE && left > 0; position++) {
+        const value = (temper(state[position]) & mask) >>> 0;
+        if (value > max) continue;
+        left--;
+        if (parts === 0) {
+          tally[value]++;
+          continue;
+        }
+        const part = value >>> PART_BITS;
+        aside[part * ASIDE + used[part]++] = value;
+        if (used[part] === ASIDE) {
+          countPart(aside, part, ASIDE, tally);
+          used[part] = 0;
+        }
+      }
+      this.#position = position;
     }
-    this.#position = position;
+    for (let part = 0; part < parts; part++) countPart(aside, part, used[part], tally);
   }
 
   /** `permutation(count)`. */
@@ -70,6 +86,19 @@ export class NumpyRandom {
     }
     return order;
   }
+}
+
+/** Entries of a tally whose numbers differ in two bytes only. */
+const PART_BITS = 16;
+const PART = 2 ** PART_BITS;
+/** Draws put aside for a part before they are counted. */
+const ASIDE = 2 ** 14;
+/** Entries of a tally that caches hold. */
+const MOST_AT_HAND = 2 ** 18;
+
+function countPart(aside: Uint16Array, part: number, count: number, tally: Uint32Array): void {
+  const first = part * PART;
+  for (let i = part * ASIDE, end = i + count; i < end; i++) tally[first + aside[i]]++;
 }
 
 const SIZE = 624;

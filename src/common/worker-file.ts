@@ -2,6 +2,7 @@ import { extname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { warnOfAddressLimit } from './addresses.ts';
 import { WorkerError } from './errors.ts';
 import { addressSpaceLeft } from './granted.ts';
 
@@ -30,6 +31,7 @@ const starting = new Set<Worker>();
 
 /** Makes a thread by whatever means. @throws WorkerError if the system gives no more threads */
 export function makeThread<T>(make: () => T, threadOf: (made: T) => Worker): T {
+  warnOfAddressLimit();
   try {
     if (addressSpaceLeft() < (starting.size + 1) * THREAD_ADDRESS_SPACE)
       throw Object.assign(new Error('a thread takes 800 MiB of address space, and `ulimit -v` leaves less'), { code: 'ENOMEM' });
@@ -56,7 +58,8 @@ const REFUSALS = ['ERR_WORKER_INIT_FAILED', 'EAGAIN', 'EMFILE', 'ENFILE', 'ENOME
 
 /** What a thread fails with that the system does not give; another error as it is. It may also come as the thread's 'error' event. */
 export function noThreads(error: Error): Error {
-  if (!REFUSALS.includes((error as NodeJS.ErrnoException).code ?? '')) return error;
+  // What Node says of its own files has no code.
+  if (!REFUSALS.includes((error as NodeJS.ErrnoException).code ?? '') && !/too many open files/i.test(error.message)) return error;
   return new WorkerError(
     'workers',
     `the system starts no more threads (${error.message.replace(/^Worker initialization failure: /, '')})`,

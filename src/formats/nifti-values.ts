@@ -53,23 +53,37 @@ export function oddScaling({ scl_slope, scl_inter }: NIFTI1 | NIFTI2, dialect: D
 
 /** float32, as nnU-Net has them; the array itself where it is that already. @param stored may be changed */
 export function decodeValues(stored: Numbers, { slope, inter }: Scaling, dialect: Dialect): DecodedValues {
+  const scaled = slope !== 1 || inter !== 0;
   const notFinite = { count: 0, first: -1 };
   const tooLarge = { count: 0, first: -1 };
-  const scaled = slope !== 1 || inter !== 0;
-  const data = !scaled && stored instanceof Float32Array ? stored : new Float32Array(stored.length);
-  const floats = stored instanceof Float32Array || stored instanceof Float64Array;
-  // ITK makes float32 of whole numbers before it scales them.
-  const narrow = scaled && !floats && dialect === 'itk';
+  const floats = asFloats(stored, scaled && dialect === 'nibabel');
+  const data = floats instanceof Float32Array ? floats : new Float32Array(floats.length);
+  // Most files, by far: whole numbers, which float32 always holds.
+  if (!scaled && data !== stored && floats === data) return { data, notFinite, tooLarge };
   for (let i = 0; i < data.length; i++) {
-    let value = Number(stored[i]);
-    const finite = Number.isFinite(value);
-    if (!finite) {
+    const value = floats[i];
+    // Of NaN and of infinity, the difference is NaN: quicker than asking.
+    if (value - value !== 0) {
       if (notFinite.count++ === 0) notFinite.first = i;
-      if (dialect === 'itk') value = 0;
+      data[i] = dialect === 'itk' ? inter : value * slope + inter;
+      continue;
     }
-    if (narrow) value = Math.fround(value);
     data[i] = scaled ? value * slope + inter : value;
-    if (finite && !Number.isFinite(data[i]) && tooLarge.count++ === 0) tooLarge.first = i;
+    if (data[i] - data[i] !== 0 && tooLarge.count++ === 0) tooLarge.first = i;
   }
   return { data, notFinite, tooLarge };
+}
+
+/**
+ * Loops over one kind of array, or two, are quick. The copies are the engine's own.
+ * @param exact whole numbers are to stay as they are: ITK makes float32 of them before it scales them, nibabel does not
+ */
+function asFloats(stored: Numbers, exact: boolean): Float32Array | Float64Array {
+  if (stored instanceof Float32Array || stored instanceof Float64Array) return stored;
+  if (stored instanceof BigInt64Array || stored instanceof BigUint64Array) {
+    const numbers = Float64Array.from(stored, Number);
+    return exact ? numbers : new Float32Array(numbers);
+  }
+  const whole = stored as ArrayLike<number>;
+  return exact && !(stored instanceof Int16Array || stored instanceof Uint16Array) ? Float64Array.from(whole) : new Float32Array(whole);
 }

@@ -8,17 +8,37 @@ export interface Histogram {
   counts: Uint32Array;
 }
 
+/** Whole numbers that are no further apart are counted in a table. */
+const TABLE = 2 ** 20;
+
 /** @param counts how often each entry of `intensities` counts; once each if left out */
-export function histogramOf(intensities: Float32Array, counts?: Uint32Array): Histogram {
-  const drawn = counts === undefined ? intensities : intensities.filter((_, i) => counts[i] > 0);
-  const sorted = drawn.slice().sort();
+export function histogramOf(intensities: Float32Array, counts: Uint32Array = new Uint32Array(intensities.length).fill(1)): Histogram {
+  return tabulate(intensities, counts) ?? sortOut(intensities, counts);
+}
+
+/** null where there are other than whole numbers, or large ones. */
+function tabulate(intensities: Float32Array, counts: Uint32Array): Histogram | null {
+  let [low, high] = [0, 0];
+  for (let i = 0; i < intensities.length; i++) {
+    const value = intensities[i];
+    if ((value | 0) !== value) return null;
+    if (value < low) low = value;
+    else if (value > high) high = value;
+  }
+  if (high - low >= TABLE) return null;
+  const table = new Uint32Array(high - low + 1);
+  for (let i = 0; i < intensities.length; i++) table[intensities[i] - low] += counts[i];
+  const values = Float32Array.from(table.keys()).filter((place) => table[place] > 0);
+  return { values: values.map((place) => place + low), counts: table.filter((count) => count > 0) };
+}
+
+function sortOut(intensities: Float32Array, counts: Uint32Array): Histogram {
+  const sorted = intensities.filter((_, i) => counts[i] > 0).sort();
   let distinct = 0;
   for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[distinct++] = sorted[i];
-  const values = sorted.slice(0, distinct);
-  const histogram = { values, counts: new Uint32Array(distinct) };
+  const histogram = { values: sorted.slice(0, distinct), counts: new Uint32Array(distinct) };
   for (let i = 0; i < intensities.length; i++) {
-    if (counts === undefined) histogram.counts[indexOf(values, intensities[i])]++;
-    else if (counts[i] > 0) histogram.counts[indexOf(values, intensities[i])] += counts[i];
+    if (counts[i] > 0) histogram.counts[indexOf(histogram.values, intensities[i])] += counts[i];
   }
   return histogram;
 }

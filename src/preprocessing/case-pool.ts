@@ -1,3 +1,4 @@
+import { shortOfAddresses } from '../common/addresses.ts';
 import { machineMemory, showBytes } from '../common/bytes.ts';
 import { CasesError, FileError, MemoryError, OptionError, unpack, VoxfeedError, WorkerError } from '../common/errors.ts';
 import { keepReplacedCode, noThreads, workerFile } from '../common/worker-file.ts';
@@ -5,10 +6,16 @@ import { WorkerThread } from '../scheduling/worker-thread.ts';
 import { caseBytes } from './case-memory.ts';
 import type { CaseAnswer, CaseTask } from './case-task.ts';
 
+/** A thread has two cases of no more bytes than this: while one waits for its files, the other is computed. Of larger ones, it has one. */
+const SMALL = 64 * 1024 ** 2;
+const SMALL_AT_ONCE = 2;
+
 /** Worker threads that read and write cases, as many at once as fit into memory. */
 export class CasePool implements AsyncDisposable {
-  /** One a lane, started when it is needed first. */
+  /** By number, started when it is needed first. */
   readonly #threads = new Map<number, WorkerThread<CaseTask>>();
+  /** By number of the thread: bytes of the cases it has. */
+  readonly #at: number[][];
   readonly #workers: number;
   readonly #budget: number;
   readonly #notes = new Set<string>();
@@ -24,6 +31,7 @@ export class CasePool implements AsyncDisposable {
         'Give what all workers together may take',
       );
     this.#workers = workers;
+    this.#at = Array.from({ length: workers }, () => []);
     this.#budget = maxMemoryBytes;
   }
 
@@ -53,9 +61,9 @@ export class CasePool implements AsyncDisposable {
         const position = next++;
         const task = tasks[position];
         try {
-          const answer = (await this.#runWithin(lane, task)) as CaseAnswer<T>;
+          const answer = (await this.#runWithin(lane % this.#workers, task)) as CaseAnswer<T>;
           this.note(answer.notes);
-          if (answer.error) throw unpack(answer.error);
+          if (answer.error) throw orAddresses(unpack(answer.error));
           results[position] = answer.result as T;
         } catch (error) {
           if (isOfCase(error, task)) bad.push(error);
@@ -65,7 +73,7 @@ export class CasePool implements AsyncDisposable {
       }
     };
     onDone(0);
-    await Promise.all(Array.from({ length: Math.min(this.#workers, tasks.length) }, work));
+    await Promise.all(Array.from({ length: Math.min(SMALL_AT_ONCE * this.#workers, tasks.length) }, work));
     if (fatal) throw fatal;
     if (bad.length === 1) throw bad[0];
     if (bad.length > 1)
@@ -76,7 +84,7 @@ export class CasePool implements AsyncDisposable {
     return results;
   }
 
-  async #runWithin(lane: number, task: CaseTask): Promise<CaseAnswer<unknown>> {
+  async #runWithin(number: number, task: CaseTask): Promise<CaseAnswer<unknown>> {
     const bytes = await caseBytes(task);
     if (bytes > this.#budget) {
       throw new MemoryError(
@@ -85,32 +93,41 @@ export class CasePool implements AsyncDisposable {
         'Allow more with `maxMemoryBytes`, or use a machine with more memory',
       );
     }
-    while (this.#taken > 0 && this.#taken + bytes > this.#budget) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const at = this.#at[number];
+    const mustWait = (): boolean =>
+      (this.#taken > 0 && this.#taken + bytes > this.#budget) || (at.length > 0 && Math.max(bytes, ...at) > SMALL);
+    while (mustWait()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#taken += bytes;
+    at.push(bytes);
     try {
-      return await this.#thread(lane).run(task);
+      return await this.#thread(number).run(task);
     } catch (error) {
       const refusal = noThreads(error as Error);
-      throw refusal instanceof WorkerError ? refusal : died(task, error as Error);
+      throw refusal instanceof WorkerError ? refusal : (shortOfAddresses(error) ?? died(task, error as Error));
     } finally {
       this.#taken -= bytes;
+      at.splice(at.indexOf(bytes), 1);
       for (const wake of this.#waiting.splice(0)) wake();
     }
   }
 
   /** Threads are started for tasks, and only then: ending them while they start is what Node does not like. */
-  #thread(lane: number): WorkerThread<CaseTask> {
-    const running = this.#threads.get(lane);
+  #thread(number: number): WorkerThread<CaseTask> {
+    const running = this.#threads.get(number);
     if (running) return running;
     keepReplacedCode();
-    const thread = new WorkerThread<CaseTask>(workerFile('preprocess-worker'), null, 1, () => this.#threads.delete(lane));
-    this.#threads.set(lane, thread);
+    const thread = new WorkerThread<CaseTask>(workerFile('preprocess-worker'), null, SMALL_AT_ONCE, () => this.#threads.delete(number));
+    this.#threads.set(number, thread);
     return thread;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#threads.values()].map((thread) => thread.end(new Error('the pool is closed'))));
   }
+}
+
+function orAddresses(error: Error): Error {
+  return error instanceof VoxfeedError ? error : (shortOfAddresses(error) ?? error);
 }
 
 function died(task: CaseTask, error: Error): WorkerError {
@@ -124,6 +141,9 @@ function died(task: CaseTask, error: Error): WorkerError {
 
 /** Whether another case may do better. Not where a disk is full, and a dead worker says nothing about a file. */
 function isOfCase(error: unknown, { raw }: CaseTask): error is VoxfeedError {
-  if (error instanceof FileError) return [...raw.images, raw.label].includes(error.where);
+  // Of errors that come from a thread, words are all there is.
+  if (error instanceof FileError && /\((EMFILE|ENFILE|ENOMEM)\)$/.test(error.what)) return false;
+  // What the machine lacks, it lacks for every case.
+  if (error instanceof FileError || error instanceof MemoryError) return [...raw.images, raw.label].includes(error.where);
   return error instanceof VoxfeedError && !(error instanceof WorkerError);
 }

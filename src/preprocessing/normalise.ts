@@ -17,7 +17,7 @@ export function normalise(image: Float32Array, segmentation: Int8Array | Int16Ar
       break;
     }
     case 'ct':
-      for (let i = 0; i < image.length; i++) image[i] = Math.min(Math.max(image[i], by.percentile_00_5), by.percentile_99_5);
+      clip(image, by.percentile_00_5, by.percentile_99_5);
       shiftAndScale(image, null, by.mean, by.std);
       break;
     case 'rescale_to_0_1': {
@@ -38,11 +38,16 @@ export function normalise(image: Float32Array, segmentation: Int8Array | Int16Ar
   }
 }
 
+function clip(image: Float32Array, low: number, high: number): void {
+  for (let i = 0; i < image.length; i++) image[i] = Math.min(Math.max(image[i], low), high);
+}
+
 function shiftAndScale(image: Float32Array, mask: Int8Array | Int16Array | null, mean: number, std: number): void {
   const divisor = Math.max(std, EPSILON);
   // Rounded after the subtraction, like nnU-Net's float32 arithmetic: with the tiny divisor of a constant image it shows.
   const shift = Math.fround(mean);
-  for (let i = 0; i < image.length; i++) if (mask === null || mask[i] >= 0) image[i] = Math.fround(image[i] - shift) / divisor;
+  if (mask === null) for (let i = 0; i < image.length; i++) image[i] = Math.fround(image[i] - shift) / divisor;
+  else for (let i = 0; i < image.length; i++) if (mask[i] >= 0) image[i] = Math.fround(image[i] - shift) / divisor;
 }
 
 function statistics(image: Float32Array, mask: Int8Array | Int16Array | null): { mean: number; std: number } {

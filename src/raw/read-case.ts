@@ -102,20 +102,26 @@ async function readLabel(path: string, reading: NotedReading): Promise<ReadVolum
 }
 
 function toLabels(label: ReadVolume, labels: Labels): Int8Array | Int16Array {
-  const { values, ignore, classes } = labels;
-  const known = new Set(ignore === null ? values : [...values, ignore]);
-  const { data, shape } = label;
+  const { values, ignore } = labels;
+  const numbers = ignore === null ? values : [...values, ignore];
+  // One entry a label, so that a voxel costs one look.
+  const known = new Uint8Array(Math.max(...numbers) + 1);
+  for (const value of numbers) known[value] = 1;
+  const { data } = label;
   const segmentation = isWide(labels) ? new Int16Array(data.length) : new Int8Array(data.length);
   for (let i = 0; i < data.length; i++) {
-    if (!known.has(data[i])) {
-      const names = foregroundOf(classes).map(({ name, labels }) => `${name} ${labels.join('+')}`);
-      throw new CaseError(
-        label.path,
-        `the label value ${data[i]} at ${showVoxel(i, shape)} is not in dataset.json`,
-        `It names background 0, ${names.join(', ')}${ignore === null ? '' : `, ignore ${ignore}`}: correct the label or dataset.json`,
-      );
-    }
-    segmentation[i] = data[i];
+    const value = data[i] | 0;
+    if (value !== data[i] || known[value] !== 1) throw unknownLabel(label, i, labels);
+    segmentation[i] = value;
   }
   return segmentation;
+}
+
+function unknownLabel({ path, data, shape }: ReadVolume, i: number, { classes, ignore }: Labels): CaseError {
+  const names = foregroundOf(classes).map(({ name, labels }) => `${name} ${labels.join('+')}`);
+  return new CaseError(
+    path,
+    `the label value ${data[i]} at ${showVoxel(i, shape)} is not in dataset.json`,
+    `It names background 0, ${names.join(', ')}${ignore === null ? '' : `, ignore ${ignore}`}: correct the label or dataset.json`,
+  );
 }

@@ -1,3 +1,4 @@
+import { shortOfAddresses } from '../common/addresses.ts';
 import { unpack, WorkerError } from '../common/errors.ts';
 import { keepReplacedCode, noThreads } from '../common/worker-file.ts';
 import { DeathToll } from './death-toll.ts';
@@ -162,6 +163,11 @@ export class WorkerPool {
     const refusal = noThreads(cause);
     if (refusal instanceof WorkerError) {
       this.#refuse(refusal);
+      return;
+    }
+    const short = this.#up ? null : shortOfAddresses(cause);
+    if (short !== null) {
+      this.#giveUp(cannotStart(cause, short.action), cause);
       return;
     }
     const verdict = cause instanceof LoadError && !this.#up ? cannotStart(cause, REINSTALL) : this.#toll.died(cause, this.#up);

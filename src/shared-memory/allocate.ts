@@ -1,3 +1,4 @@
+import { shortOfAddresses } from '../common/addresses.ts';
 import { showBytes } from '../common/bytes.ts';
 import { MemoryError } from '../common/errors.ts';
 import { ADDRESSABLE, type Layout, type MemoryReport, WASM_PAGE } from './layout.ts';
@@ -29,6 +30,8 @@ export function allocate(layout: Layout, report: MemoryReport): WebAssembly.Memo
   try {
     return takeMemory(pages, layout.scratchOffset);
   } catch (error) {
+    const short = shortOfAddresses(error);
+    if (short !== null) throw short;
     throw new MemoryError('ring', `the system refused ${showBytes(layout.totalBytes)} (${table})`, smaller, { cause: error });
   }
 }

@@ -30,22 +30,28 @@ export function sampleClassLocations(segmentation: Int8Array | Int16Array, class
     if (total === 0) return { labels, voxels: 0, locations: new Uint32Array(0) };
     const count = Math.max(Math.min(MINIMUM, total), Math.ceil(FRACTION * total));
     const offsets = random.permutation(total).subarray(0, count);
-    return { labels, voxels: total, locations: Uint32Array.from(offsets, (offset) => pick(blocks, offset)) };
+    const locations = blocks.length === 1 ? offsets.map((offset) => blocks[0][offset]) : offsets.map((offset) => pick(blocks, offset));
+    return { labels, voxels: total, locations };
   });
 }
 
 function collect(segmentation: Int8Array | Int16Array, wanted: Set<number>): Map<number, Uint32Array> {
-  const counts = new Map<number, number>();
+  const lowest = Math.min(...wanted);
+  // One entry a label, so that a voxel costs one look; 0 for what nobody wants.
+  const counts = new Uint32Array(Math.max(...wanted) - lowest + 1);
   for (let i = 0; i < segmentation.length; i++) {
-    const label = segmentation[i];
-    if (wanted.has(label)) counts.set(label, (counts.get(label) ?? 0) + 1);
+    const place = segmentation[i] - lowest;
+    if (place >= 0 && place < counts.length) counts[place]++;
   }
-  const found = new Map([...counts].map(([label, count]) => [label, { indices: new Uint32Array(count), used: 0 }]));
+  const found = Array.from(counts, (count, place) => (wanted.has(lowest + place) ? new Uint32Array(count) : null));
+  const used = new Uint32Array(counts.length);
   for (let i = 0; i < segmentation.length; i++) {
-    const list = found.get(segmentation[i]);
-    if (list) list.indices[list.used++] = i;
+    const place = segmentation[i] - lowest;
+    if (place < 0 || place >= counts.length) continue;
+    const indices = found[place];
+    if (indices !== null) indices[used[place]++] = i;
   }
-  return new Map([...found].map(([label, { indices }]) => [label, indices]));
+  return new Map(found.flatMap((indices, place) => (indices === null ? [] : [[lowest + place, indices] as const])));
 }
 
 /** The entry at `offset` of the blocks laid end to end. */

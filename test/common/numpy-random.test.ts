@@ -56,6 +56,20 @@ describe('the generator of NumPy', () => {
     }
   });
 
+  it('counts the same where the tally is larger than caches are', () => {
+    const count = 2 ** 18 + 3;
+    const [counting, drawing] = [new NumpyRandom(7), new NumpyRandom(7)];
+    // Some parts are counted before the end, and again at the end.
+    for (const draws of [300_000, 5]) {
+      const tally = new Uint32Array(count);
+      counting.tally(draws, tally);
+      const expected = new Uint32Array(count);
+      for (let i = 0; i < draws; i++) expected[drawing.below(count)]++;
+      expect(Buffer.compare(Buffer.from(tally.buffer), Buffer.from(expected.buffer))).toBe(0);
+    }
+    expect(counting.below(1000)).toBe(drawing.below(1000));
+  });
+
   it('adds to what was counted before', () => {
     const random = new NumpyRandom(1234);
     const tally = Uint32Array.from([10, 20]);

@@ -80,6 +80,18 @@ describe('intensity properties', () => {
     }
   });
 
+  it('of whole numbers, which are counted in a table, are the same', () => {
+    for (const offset of [0, -3000, 2000]) {
+      const { values, counts } = drawn(4, 300);
+      const whole = values.map((value) => Math.round(10 * value) + offset);
+      const draws = Array.from(whole).flatMap((value, i) => new Array<number>(counts[i]).fill(value));
+      expectSame(intensityProperties(histogramOf(whole, counts)), plainly(draws));
+      // Too far apart for a table.
+      const far = Float32Array.of(...whole, 3e6);
+      expectSame(intensityProperties(histogramOf(far)), plainly([...far]));
+    }
+  });
+
   it('of no intensities are none', () => {
     expect(intensityProperties(histogramOf(new Float32Array(0)))).toBeNull();
     expect(intensityProperties(histogramOf(Float32Array.from([1, 2]), new Uint32Array(2)))).toBeNull();

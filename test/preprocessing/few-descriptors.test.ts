@@ -1,8 +1,7 @@
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openStore } from '../../src/store/store.ts';
-import { MAIN } from '../fixtures/paths.ts';
+import { commandProcessWithin } from '../fixtures/command-line.ts';
 import { makeRawDataset, randomCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 import { identities } from './store-files.ts';
@@ -11,12 +10,9 @@ const CASES = 90;
 /** What a process of one worker needs, and less than one descriptor a case. */
 const DESCRIPTORS = 64;
 
-/** The command in a process that may open few files. */
+/** The command where few files may be open. */
 function limited(...words: string[]): { written: number; stderr: string } {
-  const shell = `ulimit -n ${DESCRIPTORS}; exec "$@"`;
-  const { stdout, stderr } = spawnSync('sh', ['-c', shell, 'sh', process.execPath, MAIN, ...words, '--workers', '1', '--json'], {
-    encoding: 'utf8',
-  });
+  const { stdout, stderr } = commandProcessWithin(`ulimit -n ${DESCRIPTORS}`, '.')(...words, '--workers', '1', '--json');
   return { written: JSON.parse(stdout || '{}').written, stderr };
 }
 
