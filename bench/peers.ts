@@ -51,14 +51,14 @@ interface Contender {
 
 const CONTENDERS: Contender[] = [
   { name: 'voxfeed, 1 worker', script: null, processes: 1, cores: 1, slower: 1 },
-  { name: 'nnU-Net, single process', script: 'nnunet_loader', processes: 0, cores: 1, slower: 8 },
-  { name: 'nnU-Net, 1 worker process', script: 'nnunet_loader', processes: 1, cores: 1, slower: 8 },
-  { name: 'MONAI, single process', script: 'monai_loader', processes: 0, cores: 1, slower: 8 },
-  { name: 'TorchIO, single process', script: 'torchio_loader', processes: 0, cores: 1, slower: 8 },
+  { name: 'nnU-Net, single process', script: 'nnunet_loader', processes: 0, cores: 1, slower: 4 },
+  { name: 'nnU-Net, 1 worker process', script: 'nnunet_loader', processes: 1, cores: 1, slower: 4 },
+  { name: 'MONAI, single process', script: 'monai_loader', processes: 0, cores: 1, slower: 4 },
+  { name: 'TorchIO, single process', script: 'torchio_loader', processes: 0, cores: 1, slower: 4 },
   { name: 'voxfeed, 2 workers', script: null, processes: 2, cores: 2, slower: 1 },
-  { name: 'nnU-Net, 2 worker processes', script: 'nnunet_loader', processes: 2, cores: 2, slower: 6 },
-  { name: 'MONAI, 2 worker processes', script: 'monai_loader', processes: 2, cores: 2, slower: 6 },
-  { name: 'TorchIO, 2 worker processes', script: 'torchio_loader', processes: 2, cores: 2, slower: 6 },
+  { name: 'nnU-Net, 2 worker processes', script: 'nnunet_loader', processes: 2, cores: 2, slower: 3 },
+  { name: 'MONAI, 2 worker processes', script: 'monai_loader', processes: 2, cores: 2, slower: 3 },
+  { name: 'TorchIO, 2 worker processes', script: 'torchio_loader', processes: 2, cores: 2, slower: 3 },
 ];
 /** Where two of everything are measured, too: with a large and with a small patch. */
 const WITH_TWO = ['b', 'd'];

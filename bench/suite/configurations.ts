@@ -20,7 +20,7 @@ export interface Configuration {
   masked?: boolean;
   patch: number[];
   batch: number;
-  /** To be timed: some seconds of one core. */
+  /** To be timed: a second of one core. */
   batches: number;
   augmentation: 'none' | 'default';
   /** Number of targets, each half as long as the one before it. */
@@ -38,9 +38,9 @@ const augmented = { augmentation: 'default' as const };
 const cropped = { augmentation: 'none' as const, targets: 1 };
 
 export const CONFIGURATIONS: Record<string, Configuration> = {
-  b: { about: '3D 128, batch 2', volume: LARGE, patch: CUBE, batch: 2, batches: 80, targets: 5, ...augmented },
-  c: { about: '2D 512, batch 12', volume: WIDE, patch: [512, 512], batch: 12, batches: 100, targets: 7, ...augmented },
-  d: { about: '3D 40x56x40, batch 9', volume: LARGE, patch: HIPPOCAMPUS, batch: 9, batches: 300, targets: 3, ...augmented },
+  b: { about: '3D 128, batch 2', volume: LARGE, patch: CUBE, batch: 2, batches: 40, targets: 5, ...augmented },
+  c: { about: '2D 512, batch 12', volume: WIDE, patch: [512, 512], batch: 12, batches: 50, targets: 7, ...augmented },
+  d: { about: '3D 40x56x40, batch 9', volume: LARGE, patch: HIPPOCAMPUS, batch: 9, batches: 150, targets: 3, ...augmented },
   e: {
     about: '3D 128, batch 2, four channels with mask',
     volume: LARGE,
@@ -48,19 +48,19 @@ export const CONFIGURATIONS: Record<string, Configuration> = {
     masked: true,
     patch: CUBE,
     batch: 2,
-    batches: 30,
+    batches: 16,
     targets: 5,
     ...augmented,
   },
-  crop128: { about: 'crop only, 3D 128, batch 2', volume: LARGE, patch: CUBE, batch: 2, batches: 300, ...cropped },
-  crop40: { about: 'crop only, 3D 40x56x40, batch 9', volume: SMALL, patch: HIPPOCAMPUS, batch: 9, batches: 1500, ...cropped },
-  crop2d: { about: 'crop only, 2D 256, batch 12', volume: LARGE, patch: [256, 256], batch: 12, batches: 1000, ...cropped },
+  crop128: { about: 'crop only, 3D 128, batch 2', volume: LARGE, patch: CUBE, batch: 2, batches: 150, ...cropped },
+  crop40: { about: 'crop only, 3D 40x56x40, batch 9', volume: SMALL, patch: HIPPOCAMPUS, batch: 9, batches: 800, ...cropped },
+  crop2d: { about: 'crop only, 2D 256, batch 12', volume: LARGE, patch: [256, 256], batch: 12, batches: 500, ...cropped },
   hippocampus3d: {
     about: 'hippocampus, 3D 40x56x40, batch 9',
     volume: null,
     patch: HIPPOCAMPUS,
     batch: 9,
-    batches: 300,
+    batches: 150,
     targets: 3,
     ...augmented,
   },
@@ -69,7 +69,7 @@ export const CONFIGURATIONS: Record<string, Configuration> = {
     volume: null,
     patch: [56, 40],
     batch: 366,
-    batches: 30,
+    batches: 12,
     targets: 3,
     ...augmented,
   },

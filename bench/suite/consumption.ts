@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { type Part, type Row, rowOf } from '../report/result.ts';
 import type { Figure } from '../report/statistics.ts';
 import { CONFIGURATIONS, optionsOf, storeOf } from './configurations.ts';
-import type { Plan } from './plan.ts';
+import { fewerRuns, type Plan } from './plan.ts';
 import { type Entry, rounds, rowsOf } from './rounds.ts';
 import { runJob } from './run-job.ts';
 
@@ -41,14 +41,14 @@ export const CONSUMPTION_ABOUT =
 /** Rows for one loader: the fastest consumer it feeds, and how many cores each GPU wants. */
 export async function consumerRows(name: string, consume: Consume, plan: Plan): Promise<Row[]> {
   const counts = (plan.quick ? [1] : [1, 2]).filter((cores) => cores <= availableParallelism());
-  const [seconds, steps] = plan.quick ? [0.3, QUICK_STEPS] : [2, MOST_STEPS];
+  const [seconds, steps] = plan.quick ? [0.3, QUICK_STEPS] : [1.5, MOST_STEPS];
   const during = (ms: number, cores: number) => consume(ms, cores, Math.ceil((1000 * seconds) / ms));
   const { cpu_ms_per_batch: cpuMs } = await during(CONSUMERS.A100, 1);
   const searches: Entry[] = counts.map((cores) => ({
     name: `${name}, ${cores} core${cores > 1 ? 's' : ''}`,
     run: async () => ({ fastest_consumer_ms: await fastest((ms) => during(ms, cores), (SLOWEST * cpuMs) / cores, steps) }),
   }));
-  const searched = rowsOf(searches, await rounds(searches, plan.runs));
+  const searched = rowsOf(searches, await rounds(searches, fewerRuns(plan)));
   const rows = [...searched];
   for (const [gpu, ms] of Object.entries(CONSUMERS)) rows.push(await coresRow(`${name}, ${gpu} (${ms} ms)`, ms, searched, during, plan));
   return rows;
@@ -67,7 +67,7 @@ async function coresRow(
     if (figures.fastest_consumer_ms.median > 1.5 * ms) continue;
     const cores = i + 1;
     const runs: Record<string, number>[] = [];
-    for (let run = 0; run < plan.runs; run++) runs.push(await during(ms, cores));
+    for (let run = 0; run < fewerRuns(plan); run++) runs.push(await during(ms, cores));
     const { wait_percent, cpu_ms_per_batch } = rowOf(name, runs).figures;
     if (wait_percent.median < MOST_WAITING_PERCENT)
       return { name, figures: { cpu_ms_per_batch }, notes: `${cores} core${cores > 1 ? 's' : ''}, measured: ${waits(wait_percent)}` };

@@ -1,6 +1,6 @@
 import type { Part } from '../report/result.ts';
 import { CONFIGURATIONS, optionsOf, storeOf } from './configurations.ts';
-import { batchesOf, type Plan } from './plan.ts';
+import { batchesOf, fewerRuns, type Plan } from './plan.ts';
 import { type Entry, rounds, rowsOf } from './rounds.ts';
 import { runJob } from './run-job.ts';
 
@@ -22,7 +22,7 @@ export async function mainThreadPart(plan: Plan): Promise<Part> {
       entries.push({ name: `${config}, ${workers} simulated worker${workers > 1 ? 's' : ''}`, run: () => runJob(job, 2) });
     }
   }
-  const rows = rowsOf(entries, await rounds(entries, plan.runs));
+  const rows = rowsOf(entries, await rounds(entries, fewerRuns(plan)));
   return {
     title: 'The main thread',
     about:

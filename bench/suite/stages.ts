@@ -1,6 +1,6 @@
 import type { Part } from '../report/result.ts';
 import { CONFIGURATIONS, optionsOf, storeOf } from './configurations.ts';
-import { batchesOf, type Plan } from './plan.ts';
+import { batchesOf, fewerRuns, type Plan } from './plan.ts';
 import { type Entry, rounds, rowsOf } from './rounds.ts';
 import { runJob } from './run-job.ts';
 
@@ -22,6 +22,6 @@ export async function stagesPart(plan: Plan): Promise<Part> {
     about:
       'Milliseconds a patch that one worker spends, cases in memory; planning and dispatching are the main thread, which has a core of its own. ' +
       'Stages that take a few microseconds spread the most.',
-    rows: rowsOf(entries, await rounds(entries, plan.runs)),
+    rows: rowsOf(entries, await rounds(entries, fewerRuns(plan))),
   };
 }

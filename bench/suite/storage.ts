@@ -9,7 +9,7 @@ import type { Part } from '../report/result.ts';
 import { CACHE, CONFIGURATIONS, optionsOf, storeOf } from './configurations.ts';
 import type { Options } from './job.ts';
 import { nnunetFolder } from './nnunet-folder.ts';
-import { batchesOf, type Plan } from './plan.ts';
+import { batchesOf, fewerRuns, type Plan } from './plan.ts';
 import { type Entry, rounds, rowsOf } from './rounds.ts';
 import { runJob } from './run-job.ts';
 import { twinStores } from './twin-stores.ts';
@@ -49,7 +49,7 @@ export async function storagePart(plan: Plan): Promise<Part> {
     about:
       'One worker on one core. From the disk: the page cache is emptied of the files before each run, and nothing has warmed up, so that such a ' +
       'figure is to be compared with others of its kind only. A virtual disk may have a cache of its own behind it.',
-    rows: rowsOf(entries, await rounds(entries, plan.runs)),
+    rows: rowsOf(entries, await rounds(entries, fewerRuns(plan))),
   };
 }
 

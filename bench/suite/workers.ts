@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { Part, Row } from '../report/result.ts';
 import { ratio } from '../report/statistics.ts';
 import { CONFIGURATIONS, optionsOf, storeOf } from './configurations.ts';
-import { batchesOf, type Plan } from './plan.ts';
+import { batchesOf, fewerRuns, type Plan } from './plan.ts';
 import { type Entry, rounds, rowsOf } from './rounds.ts';
 import { runJob } from './run-job.ts';
 
@@ -38,7 +38,7 @@ export async function workersPart(plan: Plan): Promise<Part> {
       entries.push({ name: nameOf(workers), alone: nameOf(1), run: () => runJob(job, workers) });
     }
   }
-  const runs = await rounds(entries, plan.runs);
+  const runs = await rounds(entries, fewerRuns(plan));
   const perSecond = (name: string): number[] => (runs.get(name) ?? []).map((run) => run.patches_per_second);
   const rows: Row[] = rowsOf(entries, runs).map(({ name, figures: { patches_per_second, cpu_ms_per_patch } }, i) => ({
     name,
