@@ -3,7 +3,7 @@
     python bench/quality/compare.py NNUNET.json VOXFEED.json
 
 Prints rows: what, the test, its statistic and p-value, and what both sides look like. Counts: chi-square over a table of two lines, sparse
-columns joined. Numbers: the two-sample Kolmogorov-Smirnov test. Needs scipy.
+columns joined. Numbers, rounded to 1e-5: the two-sample Kolmogorov-Smirnov test. Needs scipy.
 """
 import json
 import sys
@@ -48,7 +48,9 @@ def rate(name, fired, of):
 
 
 def numbers(name, a, b):
-    result = ks_2samp(a, b)
+    # Means of whole volumes are 0 but for what arithmetic in float32 leaves, which is no property of a distribution: below 1e-7 lie 18 % of
+    # nnU-Net's and 27 % of ours, below 1e-5 30 and 29 %.
+    result = ks_2samp(np.round(a, 5), np.round(b, 5))
     show = lambda values: f'{np.mean(values):.4g} ± {np.std(values):.3g}'
     row(name, 'Kolmogorov-Smirnov', result.statistic, result.pvalue, show(a), show(b))
 

@@ -54,7 +54,7 @@ function table({ dataset, cases, patch, batch, boxes, patches, rows }: QualityPa
   return [
     `${boxes.toLocaleString('en-GB')} boxes and ${patches.toLocaleString('en-GB')} augmented patches of ${dataset} (${cases} cases, ${patch.join('x')}, batch ${batch}), of nnU-Net's own ` +
       `loader and of voxfeed. ${verdict} One differs whose p-value is below ${bound.toExponential(1)}: 1 % over all tests together (Bonferroni). ` +
-      'Numbers are means and standard deviations, over boxes or patches.',
+      'Numbers are means and standard deviations, over boxes or patches; they are rounded to 1e-5 before they are tested, as the last digits are arithmetic.',
     markdownTable([['', 'nnU-Net', 'voxfeed', 'test', 'statistic', 'p'], ...lines]),
   ].join('\n\n');
 }
