@@ -1,5 +1,5 @@
 /**
- * voxfeed beside the loaders of nnU-Net, MONAI and TorchIO: `npm run bench:peers -- [--only peers|consumers] [--config NAMES] [--runs N]
+ * voxfeed beside the loaders of nnU-Net, MONAI and TorchIO: `npm run bench:peers -- [--only NAMES] [--config NAMES] [--runs N]
  * [--python PYTHON] [--quick] [--json FILE]`.
  *
  * Makes a virtual environment in the user's cache, installs them from PyPI, and lets each one's own recommended loader make the same
@@ -14,11 +14,15 @@ import { ratio } from './report/statistics.ts';
 import { resultTables } from './report/table.ts';
 import { CONFIGURATIONS, type Configuration, optionsOf, storeOf } from './suite/configurations.ts';
 import { CONSUMPTION_ABOUT, type Consume, consumerRows } from './suite/consumption.ts';
-import type { Job } from './suite/job.ts';
+import type { Job, Options } from './suite/job.ts';
 import { chosen, countOf } from './suite/names.ts';
+import { nnunetFolder } from './suite/nnunet-folder.ts';
 import { batchesOf, type Plan } from './suite/plan.ts';
 import { type Entry, rounds, rowsOf } from './suite/rounds.ts';
 import { JOB_ENVIRONMENT, JOB_SCRIPT } from './suite/run-job.ts';
+
+/** What `--only` names. */
+const PARTS = ['peers', 'files', 'consumers'];
 
 const { values } = parseArgs({
   options: {
@@ -36,7 +40,7 @@ const plan: Plan = {
   configs: chosen('--config', values.config, Object.keys(CONFIGURATIONS)),
   folders: [],
 };
-const names = chosen('--only', values.only, ['peers', 'consumers']);
+const names = chosen('--only', values.only, PARTS);
 
 /** What a loader is here, and with how many processes (threads, of voxfeed) and cores it runs. */
 interface Contender {
@@ -92,17 +96,46 @@ const wordsOf = ({ patch, batch, augmentation, targets }: Configuration, store: 
   String(targets),
 ];
 
-async function peersPart(python: string, config: string): Promise<Part> {
+/** What is streamed, out of which folder, and by whom. */
+interface Comparison {
+  title: string;
+  about: string;
+  configuration: Configuration;
+  folder: string;
+  contenders: readonly Contender[];
+  /** For voxfeed. */
+  options?: Options;
+}
+
+async function comparisonOf(config: string): Promise<Comparison> {
   const configuration = CONFIGURATIONS[config];
-  const { dir: store } = await storeOf(configuration, plan);
+  const { dir: folder } = await storeOf(configuration, plan);
+  const contenders = CONTENDERS.filter(({ cores }) => cores === 1 || WITH_TWO.includes(config));
+  return { title: `${config}: ${configuration.about}`, about: '', configuration, folder, contenders };
+}
+
+/** Of files that nnU-Net wrote, which it reads by python-blosc2; the others do not know them. */
+async function filesComparison(): Promise<Comparison> {
+  const contenders = CONTENDERS.filter(({ cores, script }) => cores === 1 && (script === null || script === 'nnunet_loader'));
+  return {
+    title: 'b2nd: hippocampus, 3D 40x56x40, batch 9, from files',
+    about:
+      "The `.b2nd` files that nnU-Net's preprocessing leaves, in the page cache, read by each loader as they lie; nothing is kept in memory.",
+    configuration: CONFIGURATIONS.hippocampus3d,
+    folder: await nnunetFolder(),
+    contenders,
+    options: { cacheBytes: 0 },
+  };
+}
+
+async function peersPart(python: string, { title, about, configuration, folder, contenders, options: more }: Comparison): Promise<Part> {
   const run = ({ script, processes, cores, slower }: Contender): Promise<Record<string, number>> => {
     const batches = Math.max(4, Math.ceil(batchesOf(plan, configuration.batches) / slower));
     if (script !== null)
-      return runPeer(python, script, [...wordsOf(configuration, store, batches), '--processes', String(processes)], cores).then(note);
-    const options = optionsOf(configuration, 1, processes);
-    return ours({ kind: 'stream', store, options, batches, warmUp: Math.ceil(batches / 2) }, cores);
+      return runPeer(python, script, [...wordsOf(configuration, folder, batches), '--processes', String(processes)], cores).then(note);
+    const options = { ...optionsOf(configuration, 1, processes), ...more };
+    return ours({ kind: 'stream', store: folder, options, batches, warmUp: Math.ceil(batches / 2) }, cores);
   };
-  const contenders = CONTENDERS.filter(({ cores }) => cores === 1 || WITH_TWO.includes(config));
   const entries: Entry[] = contenders.map((contender) => ({ name: contender.name, run: () => run(contender) }));
   const runs = await rounds(entries, plan.runs);
   const cpu = (name: string): number[] => (runs.get(name) ?? []).map((one) => one.cpu_ms_per_patch);
@@ -111,7 +144,7 @@ async function peersPart(python: string, config: string): Promise<Part> {
     const figures = { patches_per_second, cpu_ms_per_patch, peak_mib };
     return { name, figures: name === beside ? figures : { ...figures, times: ratio(cpu(name), cpu(beside)) } };
   });
-  return { title: `${config}: ${configuration.about}`, about: '', rows };
+  return { title, about, rows };
 }
 
 /** How many cores a simulated trainer wants, of voxfeed and of nnU-Net. */
@@ -139,13 +172,14 @@ const result = await measured('peers', plan.quick, async () => {
   const parts: Record<string, Part> = {};
   for (const config of names.includes('peers') ? plan.configs : []) {
     process.stderr.write(`${config}\n`);
-    parts[config] = await peersPart(python, config);
+    parts[config] = await peersPart(python, await comparisonOf(config));
     if (Object.keys(parts).length === 1) parts[config].about = DIFFERENCES;
   }
+  if (names.includes('files')) parts.files = await peersPart(python, await filesComparison());
   if (names.includes('consumers')) parts.consumers = await consumersPart(python);
   return { parts, versions };
 });
 console.log(resultTables(result));
-const path = values.json ?? (names.length === 2 ? undefined : null);
+const path = values.json ?? (names.length === PARTS.length ? undefined : null);
 const kept = path === null ? null : keepResult(result, path);
 process.stderr.write(`${result.seconds} s${kept === null ? '' : `; ${kept}`}\n`);

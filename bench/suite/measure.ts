@@ -55,12 +55,17 @@ async function take(loader: PatchLoader, batches: number): Promise<number> {
   return patches;
 }
 
+const ringOf = (loader: PatchLoader): number => loader.shared().layout.rings[0];
+
+/** Batches come in bursts, of up to a ring where the consumer sleeps: what is counted is to be many of them. */
+const enough = (loader: PatchLoader, batches: number, rings: number): number => Math.max(batches, rings * ringOf(loader));
+
 /** Everything but the cold start: compiled kernels, full rings, cases in memory. */
 async function stream({ store, options, batches, warmUp }: Extract<Job, { kind: 'stream' }>): Promise<Measured> {
   const { measureThroughput } = (await import(`${BUILT}/measuring/throughput.js`)) as typeof import('../../src/measuring/throughput.ts');
   await using loader = await Loader.create({ store: await openStore(store), ...options });
   await take(loader, warmUp);
-  const found = await measureThroughput(loader, { batches, hash: false });
+  const found = await measureThroughput(loader, { batches: enough(loader, batches, 5), hash: false });
   return {
     patches_per_second: found.patches_per_second,
     cpu_ms_per_patch: found.cpu_ms_per_patch,
@@ -72,9 +77,9 @@ async function stream({ store, options, batches, warmUp }: Extract<Job, { kind: 
 /** Milliseconds a patch. */
 async function stages({ store, options, batches, warmUp }: Extract<Job, { kind: 'stages' }>): Promise<Measured> {
   await using loader = await Loader.create({ store: await openStore(store), ...options });
-  await take(loader, warmUp + 2 * loader.shared().layout.rings[0]);
+  await take(loader, warmUp + 2 * ringOf(loader));
   const { stages: before } = loader.metrics();
-  const patches = await take(loader, batches);
+  const patches = await take(loader, enough(loader, batches, 5));
   const after = Object.entries(loader.metrics().stages) as [keyof typeof before, number][];
   return Object.fromEntries(after.map(([stage, ms]) => [`stage_${stage}`, (ms - before[stage]) / patches]));
 }
@@ -90,10 +95,8 @@ async function mainThread({ store, options, batches, warmUp, sampleMs }: Extract
   process.env.VOXFEED_BENCH_SAMPLE_MS = String(sampleMs);
   const given = { store: await openStore(store), ...options };
   await using loader = await Loader.create(given, join(import.meta.dirname, 'simulated-worker.ts'));
-  // Batches come in bursts, of up to a ring: what is counted is to be many of them.
-  const ring = loader.shared().layout.rings[0];
-  await take(loader, warmUp + 2 * ring);
-  const count = Math.max(batches, 10 * ring);
+  await take(loader, warmUp + 2 * ringOf(loader));
+  const count = enough(loader, batches, 10);
   const [before, idle] = [process.threadCpuUsage(), performance.eventLoopUtilization()];
   const start = performance.now();
   const patches = await take(loader, count);
@@ -107,7 +110,7 @@ async function mainThread({ store, options, batches, warmUp, sampleMs }: Extract
 
 async function consumer({ store, options, batches, consumerMs }: Extract<Job, { kind: 'consumer' }>): Promise<Measured> {
   await using loader = await Loader.create({ store: await openStore(store), ...options });
-  const ring = loader.shared().layout.rings[0];
+  const ring = ringOf(loader);
   let waitMs = 0;
   const consume = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i++) {

@@ -41,7 +41,7 @@ export async function storagePart(plan: Plan): Promise<Part> {
     entries.push(
       { name: `${name}, in memory`, run: stream(RESIDENT_BYTES) },
       { name: `${name}, page cache`, run: stream(0) },
-      { name: `${name}, from the disk`, run: cold, notes: `first ${once} batches` },
+      { name: `${name}, from the disk`, run: cold, notes: once === 1 ? 'first batch' : `first ${once} batches` },
     );
   }
   return {
