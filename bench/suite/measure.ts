@@ -20,7 +20,6 @@ const nodeMs = sinceStart();
 const BUILT = '../../dist/src';
 const { openStore, PatchLoader: Loader } = (await import(`${BUILT}/index.js`)) as typeof import('../../src/index.ts');
 const loadedMs = sinceStart();
-console.log(JSON.stringify(await measure()));
 
 async function measure(): Promise<Measured> {
   switch (job.kind) {
@@ -154,3 +153,5 @@ async function open({ store }: Extract<Job, { kind: 'open' }>): Promise<Measured
   if (cases.length === 0) throw new Error(`${store} has no cases`);
   return { open_ms, cpu_ms, peak_mib: peakMib() };
 }
+
+console.log(JSON.stringify(await measure()));
