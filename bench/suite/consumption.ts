@@ -50,7 +50,8 @@ export async function consumerRows(name: string, consume: Consume, plan: Plan): 
   }));
   const searched = rowsOf(searches, await rounds(searches, fewerRuns(plan)));
   const rows = [...searched];
-  for (const [gpu, ms] of Object.entries(CONSUMERS)) rows.push(await coresRow(`${name}, ${gpu} (${ms} ms)`, ms, searched, during, plan));
+  for (const [gpu, ms] of Object.entries(CONSUMERS).slice(0, plan.quick ? 1 : undefined))
+    rows.push(await coresRow(`${name}, ${gpu} (${ms} ms)`, ms, searched, during, plan));
   return rows;
 }
 
