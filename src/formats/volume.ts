@@ -28,6 +28,8 @@ export interface Volume extends DecodedValues {
   shape: Triple;
   spacing: Triple;
   affine: number[][];
+  /** Nothing says how large its voxels are: spacing and affine stand in for it. */
+  unplaced?: true;
   /** What is odd about the file, and what was made of it: a clause each. */
   odd: string[];
 }

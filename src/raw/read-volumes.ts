@@ -24,6 +24,8 @@ export interface ReadVolume {
   spacing: Triple;
   affine: number[][];
   file: FilePlace;
+  /** Nothing in the file says the spacing. */
+  unplaced?: true;
 }
 
 /**
@@ -72,7 +74,7 @@ function checkNumbers({ path, shape, notFinite, tooLarge }: Volume, { reader, st
 
 function turned({ path, data, shape, ...rest }: Volume, reader: Reader): ReadVolume {
   const place = placed({ path, shape, ...rest }, reader);
-  return { path, data: turnVolume(data, shape, place.file.turn), ...place };
+  return { path, data: turnVolume(data, shape, place.file.turn), ...place, ...(rest.unplaced && { unplaced: true }) };
 }
 
 /** What the header of a file says, as its reader hands it out. @throws CaseError, FileError */

@@ -1,9 +1,10 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { planDataset } from '../../src/preprocessing/plan-dataset.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import { openRawDataset } from '../../src/raw/raw-dataset.ts';
+import { readCase } from '../../src/raw/read-case.ts';
 import { openStore } from '../../src/store/store.ts';
 import { itkHeader, writeImage } from '../fixtures/image-file.ts';
 import { randomCase } from '../fixtures/raw-dataset.ts';
@@ -71,6 +72,16 @@ describe('a data set', () => {
       [colours, 1, 48, 40],
       [1, 48, 40],
     ]);
+  });
+
+  it('of stacks may lack the spacing of a label: that of its image counts', async () => {
+    const raw = makeDataset('.tif');
+    rmSync(join(raw, 'labelsTr', 'a.json'));
+    const { cases, labels } = await openRawDataset(raw);
+    const notes: string[] = [];
+    const found = await readCase(cases[0], labels, { reader: 'Tiff3DIO', channels: 1, notes });
+    expect(found.spacing).toEqual(SPACING);
+    expect(notes).toEqual([expect.stringContaining(`there is no ${join(raw, 'labelsTr', 'a.json')}: its spacing is taken for [1, 1, 1]`)]);
   });
 
   it('of .tif stacks may be told by its first image that it is no set of 2D images', async () => {

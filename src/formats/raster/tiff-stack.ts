@@ -26,7 +26,8 @@ export async function readStackVolumes(path: string, isLabel: boolean): Promise<
   const { head: stored, raster } = await readRaster(path);
   const spacing = await readSpacing(path, isLabel);
   const odd = spacing === null ? [`there is no ${spacingPath(path, isLabel)}: its spacing is taken for [1, 1, 1]`] : [];
-  return asVolumes(path, [decodeValues(raster.data, AS_STORED)], headOf(path, stored, spacing), odd);
+  const [volume] = asVolumes(path, [decodeValues(raster.data, AS_STORED)], headOf(path, stored, spacing), odd);
+  return [{ ...volume, ...(spacing === null && { unplaced: true }) }];
 }
 
 /** Writes labels as a stack, and the spacing of its image beside it. @throws CaseError, FileError */
