@@ -47,6 +47,6 @@ for (const steps of pictures) {
   if (rows.length === 0) continue;
   const shown = rows.map((row) => ({ ...row, pairs: row.pairs.slice(0, SHOWN) }));
   const path = join(OUT, `${steps[0].transform}.png`);
-  writeFileSync(path, drawAugmentationSheet('before, after (blue frame)', shown, store.classes));
+  writeFileSync(path, await drawAugmentationSheet('before, after (blue frame)', shown, store.classes));
   console.log(path);
 }

@@ -57,7 +57,7 @@ export type { LoaderOptions } from './loader/options/options.ts';
 export type { ConfigState, LoaderState, Positions, ResumeOptions } from './loader/options/state.ts';
 export type { EpochLengths } from './loader/options/streams.ts';
 export type { ConfigOptions, ValidationOptions } from './loader/options/table.ts';
-export { type Replayed, type ReplayedStream, replay } from './loader/replay.ts';
+export { type ReplayedStream, replay } from './loader/replay.ts';
 export { connect, SharedLoader, type SharedStream, share } from './loader/share.ts';
 export type { StageMetrics, Stages, TransformTime } from './loader/stage-metrics.ts';
 export type { Reasons } from './planning/configuration.ts';

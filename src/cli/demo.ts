@@ -63,6 +63,7 @@ export const demo = (): TableCommand =>
 
       const sheet = await writeContactSheet(options, 1, join(out, 'contact-sheet.png'));
       say(`${'contact sheet'.padEnd(20)} ${sheet}\n`);
+      say(`${'see it'.padEnd(20)} npm run -s voxfeed -- view ${join(out, 'store')} --seed 7\n`);
       if (json)
         process.stdout.write(
           `${JSON.stringify({ ...throughput, cases: report.cases, patch: patchSize, batch: batchSize, sheet }, null, 2)}\n`,

@@ -70,7 +70,7 @@ export async function writeContactSheet(options: LoaderOptions, batches: number,
   const { seed } = loader.state();
   const title = `${index.name}: ${batches === 1 ? 'batch 0' : `batches 0 - ${batches - 1}`} of seed ${seed}, patch ${[...patches].join(' and ')}, ${samples.filter(({ forced }) => forced).length} of ${samples.length} forced`;
   // Awaited here: while the loader is closed, nobody would hear of a failure.
-  return await writePng(out, drawContactSheet(title, samples, classes));
+  return await writePng(out, await drawContactSheet(title, samples, classes));
 }
 
 /** Draws patches before and after each step of the augmentation into a PNG. Returns its absolute path. */
@@ -85,7 +85,7 @@ async function writeAugmentationSheet(given: LoaderOptions, out: string): Promis
     );
   const { store, augmentation, seed = 0 } = options;
   const named = typeof augmentation === 'string' ? augmentation : 'given';
-  return writePng(out, drawAugmentationSheet(`${store.index.name}: augmentation ${named}, seed ${seed}`, rows, store.classes));
+  return writePng(out, await drawAugmentationSheet(`${store.index.name}: augmentation ${named}, seed ${seed}`, rows, store.classes));
 }
 
 async function writePng(out: string, bytes: Uint8Array): Promise<string> {

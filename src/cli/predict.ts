@@ -82,7 +82,8 @@ export const predict = (): TableCommand =>
       let picture: string | null = null;
       if (mean !== null) {
         picture = join(out, 'comparison.png');
-        await writeAtomic(picture, [drawContactSheet(`${model}: truth and prediction`, pictures.slice(0, MOST_PICTURES), classes)]);
+        const sheet = await drawContactSheet(`${model}: truth and prediction`, pictures.slice(0, MOST_PICTURES), classes);
+        await writeAtomic(picture, [sheet]);
       }
       if (json) process.stdout.write(`${JSON.stringify({ cases: report, mean, picture }, null, 2)}\n`);
       else if (mean !== null) process.stdout.write(`mean of ${cases.length} cases: ${showDice(mean)}\n${picture}\n`);

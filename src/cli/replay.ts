@@ -10,7 +10,8 @@ import type { LoaderOptions } from '../loader/options/options.ts';
 import type { ResumeOptions } from '../loader/options/state.ts';
 import { readStateFile } from '../loader/options/state-file.ts';
 import { LOADER_OPTIONS } from '../loader/options/table.ts';
-import { type Replayed, replay as replaySample } from '../loader/replay.ts';
+import { replay as replaySample } from '../loader/replay.ts';
+import type { Replayed } from '../loader/replayer.ts';
 import { drawContactSheet, type SheetSample } from '../pictures/contact-sheet.ts';
 import { outlinedLabels } from '../pictures/outlined-labels.ts';
 import type { TargetArray } from '../shared-memory/target-array.ts';
@@ -77,7 +78,7 @@ async function write(dir: string, { store }: LoaderOptions, { plan, before, afte
   const labels = (name: string, maps: Int16Array, box: Box): [string, Uint8Array] => [name, volume(maps, 0, sidecar, box)];
   const [target] = after.targets;
   const title = `${store.index.name}: sample ${plan.sample}, case ${id}, ${plan.forced ? `forced ${className ?? '(no foreground in case)'}` : 'random'}`;
-  const sheet = drawContactSheet(title, sheetSamples(plan.forced, before, after), store.classes);
+  const sheet = await drawContactSheet(title, sheetSamples(plan.forced, before, after), store.classes);
   const contents: [string, Uint8Array][] = [
     ['plan.json', Buffer.from(text)],
     ...channels('before', before.image, before.box, sidecar),

@@ -15,8 +15,22 @@ import { replay } from './replay.ts';
 import { serve } from './serve.ts';
 import { train } from './train.ts';
 import { verify } from './verify.ts';
+import { view } from './view.ts';
 
-const COMMANDS: readonly (() => TableCommand)[] = [plan, preprocess, verify, bench, doctor, inspect, replay, train, predict, demo, serve];
+const COMMANDS: readonly (() => TableCommand)[] = [
+  plan,
+  preprocess,
+  verify,
+  bench,
+  doctor,
+  view,
+  inspect,
+  replay,
+  train,
+  predict,
+  demo,
+  serve,
+];
 
 /**
  * Runs one command line. Returns the exit status: 0 done, 1 it failed, 2 it was asked wrongly.

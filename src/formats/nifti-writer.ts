@@ -13,12 +13,17 @@ const SCANNER = 1;
 
 export type Voxels = Float32Array | Int16Array | Uint8Array;
 
+/** One volume as the bytes of a `.nii.gz` file, see `niftiBytes`. */
+export function encodeNifti(data: Voxels, shape: Triple, affine: readonly (readonly number[])[]): Uint8Array {
+  return gzipSync(niftiBytes(data, shape, affine));
+}
+
 /**
- * One volume as the bytes of a `.nii.gz` file: float32, int16 or uint8, little endian.
+ * One volume as the bytes of a `.nii` file: float32, int16 or uint8, little endian.
  * @param data [z, y, x]
  * @param affine 4×4, voxel index (x, y, z, 1) to millimetres, rows first
  */
-export function encodeNifti(data: Voxels, [depth, height, width]: Triple, affine: readonly (readonly number[])[]): Uint8Array {
+export function niftiBytes(data: Voxels, [depth, height, width]: Triple, affine: readonly (readonly number[])[]): Uint8Array {
   const header = new NIFTI1();
   header.littleEndian = true;
   header.dims = [3, width, height, depth, 1, 1, 1, 1];
@@ -27,7 +32,7 @@ export function encodeNifti(data: Voxels, [depth, height, width]: Triple, affine
   header.sform_code = SCANNER;
   header.affine = affine.map((row) => [...row]);
   header.magic = 'n+1';
-  return gzipSync(withVoxels(Buffer.from(header.toArrayBuffer()), data));
+  return withVoxels(Buffer.from(header.toArrayBuffer()), data);
 }
 
 /**

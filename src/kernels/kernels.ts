@@ -143,7 +143,8 @@ export interface SharedMemory {
 /** Binds the kernels to a shared memory whose maximum size is fixed. */
 export function bindKernels(memory: SharedMemory): Kernels {
   compiled ??= new WebAssembly.Module(readFileSync(new URL('./kernels.wasm', import.meta.url)));
-  const exports = new WebAssembly.Instance(compiled, { env: { memory } }).exports as Exports;
+  const exports = new WebAssembly.Instance(compiled, { env: { memory: memory as unknown as WebAssembly.Memory } })
+    .exports as unknown as Exports;
   return {
     ...bindIntensity(exports),
     ...bindSpatial(exports, memory.buffer),

@@ -9,6 +9,7 @@ import type { LoaderOptions } from '../loader/options/options.ts';
 import { prepareOptions } from '../loader/options/prepare.ts';
 import type { PairRow } from './augmentation-sheet.ts';
 import { type SheetSample, sheetSamples } from './contact-sheet.ts';
+import { describeParameters, titleOf } from './words.ts';
 
 /** Samples that are tried for each transform: some draw nothing, as a coin decides about each channel or axis. */
 const TRIED = 16;
@@ -32,7 +33,7 @@ export async function augmentationPairs(given: LoaderOptions): Promise<PairRow[]
   for (const { title, step } of alone(steps)) {
     const after = await samplesOf(options, [...(isSpatial(step) ? [] : idle), step, ...cascade], step);
     const pairs = after.flatMap(({ sample, parameters }, i) =>
-      parameters === null ? [] : [{ before: before[i].sample, after: sample, caption: describe(parameters) }],
+      parameters === null ? [] : [{ before: before[i].sample, after: sample, caption: describeParameters(parameters) }],
     );
     if (pairs.length > 0) rows.push({ title, pairs: pairs.slice(0, SHOWN) });
   }
@@ -73,13 +74,6 @@ function only(step: SpatialStep, parts: Partial<SpatialStep>): SpatialStep {
   return { ...step, probability: 1, rotationProbability: 0, scalingProbability: 0, elasticProbability: 0, ...parts };
 }
 
-/** The name, and what of its options is no number. */
-function titleOf({ transform, probability: _, ...options }: Step): string {
-  const set = Object.entries(options).flatMap(([name, value]) => (value === true ? [name] : typeof value === 'string' ? [value] : []));
-  const words = transform.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-  return set.length > 0 ? `${words} (${set.join(', ')})` : words;
-}
-
 /** @param shown whose parameters are wanted */
 async function samplesOf(
   options: LoaderOptions,
@@ -95,34 +89,4 @@ async function samplesOf(
     sample,
     parameters: batch.plans[slot].operations.find(({ step }) => steps[step] === shown)?.parameters ?? null,
   }));
-}
-
-/** What was drawn, in short: numbers of the first channel, angles in degrees. */
-function describe(parameters: unknown): string {
-  const show = (value: number): string => (Number.isInteger(value) ? String(value) : value.toFixed(2));
-  const list = (value: unknown): string => {
-    if (typeof value === 'number') return show(value);
-    if (!Array.isArray(value)) return value !== null && typeof value === 'object' ? describe(value) : String(value);
-    const channel = value.find((entry) => entry !== null);
-    return Array.isArray(channel)
-      ? list(channel)
-      : value
-          .filter((entry) => entry !== null)
-          .map(list)
-          .join(' ');
-  };
-  return Object.entries(parameters as object)
-    .filter(
-      ([name, value]) =>
-        name !== 'seed' && (name !== 'angles' || value.some(Boolean)) && (name !== 'scales' || value.some((one: unknown) => one !== 1)),
-    )
-    .map(([name, value]) =>
-      name === 'angles'
-        ? `${value
-            .map((angle: number) => (angle * 180) / Math.PI)
-            .map(Math.round)
-            .join(' ')} degrees`
-        : `${name} ${list(value)}`,
-    )
-    .join(', ');
 }

@@ -1,7 +1,7 @@
 import type { LabelClass } from '../raw/labels.ts';
-import { Canvas, type Colour } from './canvas.ts';
-import { GLYPH_HEIGHT, GLYPH_WIDTH } from './font.ts';
+import { Drawing, LINE, widthOf } from './drawing.ts';
 import { drawLegend, legendOf, legendWidth } from './legend.ts';
+import type { Colour } from './palette.ts';
 import { greyWindow, type Patch, slicePosition, sliceView } from './slice-view.ts';
 
 const BACKGROUND: Colour = [24, 26, 30];
@@ -13,7 +13,6 @@ const CHANGED: Colour = [86, 140, 255];
 const MARGIN = 14;
 /** Between the two of a pair, and between pairs. */
 const [NEAR, APART] = [4, 22];
-const LINE = GLYPH_HEIGHT + 7;
 
 /** One patch before and after a transform. */
 export interface Pair {
@@ -33,7 +32,7 @@ export interface PairRow {
  * Draws a row for each transform as PNG: pairs of the same slice before and after, outlined labels, both in the grey values of the
  * first, so that a change of brightness is seen as one.
  */
-export function drawAugmentationSheet(title: string, rows: readonly PairRow[], classes: readonly LabelClass[]): Uint8Array {
+export function drawAugmentationSheet(title: string, rows: readonly PairRow[], classes: readonly LabelClass[]): Promise<Uint8Array> {
   const drawn = rows.map((row) => ({ ...row, views: row.pairs.map(viewsOf) }));
   const [{ views: first }] = drawn;
   const [{ width, height }] = first[0];
@@ -45,25 +44,25 @@ export function drawAugmentationSheet(title: string, rows: readonly PairRow[], c
     classes,
     rows.flatMap(({ pairs }) => pairs.map(({ before }) => before)),
   );
-  const across = Math.max(columns * (pairWidth + APART) - APART, GLYPH_WIDTH * title.length, legendWidth(legend));
-  const canvas = new Canvas(2 * MARGIN + across, header + rows.length * rowHeight + MARGIN, BACKGROUND);
+  const across = Math.max(columns * (pairWidth + APART) - APART, widthOf(title), legendWidth(legend));
+  const drawing = new Drawing(2 * MARGIN + across, header + rows.length * rowHeight + MARGIN, BACKGROUND);
 
-  canvas.text(MARGIN, MARGIN, title, INK);
-  drawLegend(canvas, MARGIN, MARGIN + LINE, legend);
+  drawing.text(MARGIN, MARGIN, title, INK);
+  drawLegend(drawing, MARGIN, MARGIN + LINE, legend);
   drawn.forEach(({ title: name, pairs, views }, row) => {
     const top = header + row * rowHeight;
-    canvas.text(MARGIN, top, name, INK);
+    drawing.text(MARGIN, top, name, INK);
     views.forEach(([before, after], column) => {
       const left = MARGIN + column * (pairWidth + APART);
       const at = top + 2 * LINE;
-      canvas.text(left, top + LINE, pairs[column].caption.slice(0, Math.floor(pairWidth / GLYPH_WIDTH)), FAINT);
-      before.draw(canvas, left, at);
-      canvas.frame(left, at, before.width, before.height, 1, FRAME);
-      after.draw(canvas, left + width + NEAR, at);
-      canvas.frame(left + width + NEAR, at, after.width, after.height, 1, CHANGED);
+      drawing.text(left, top + LINE, pairs[column].caption, FAINT, pairWidth);
+      before.draw(drawing, left, at);
+      drawing.frame(left, at, before.width, before.height, 1, FRAME);
+      after.draw(drawing, left + width + NEAR, at);
+      drawing.frame(left + width + NEAR, at, after.width, after.height, 1, CHANGED);
     });
   });
-  return canvas.png();
+  return drawing.png();
 }
 
 function viewsOf({ before, after }: Pair) {

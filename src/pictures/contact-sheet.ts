@@ -1,19 +1,17 @@
 import { type Triple, voxels } from '../common/geometry.ts';
 import type { Batch } from '../loader/batch.ts';
 import type { LabelClass } from '../raw/labels.ts';
-import { Canvas, type Colour } from './canvas.ts';
-import { GLYPH_HEIGHT, GLYPH_WIDTH } from './font.ts';
+import { Drawing, LINE, widthOf } from './drawing.ts';
 import { drawLegend, legendOf, legendWidth } from './legend.ts';
 import { outlinedLabels } from './outlined-labels.ts';
+import { type Colour, FORCED } from './palette.ts';
 import { greyWindow, type Patch, slicePosition, sliceView, type View } from './slice-view.ts';
 
 const BACKGROUND: Colour = [24, 26, 30];
 const INK: Colour = [214, 218, 224];
-const FORCED: Colour = [255, 158, 44];
 const FRAME: Colour = [62, 67, 76];
 const MARGIN = 14;
 const GAP = 4;
-const LINE = GLYPH_HEIGHT + 7;
 /** Width over height that a sheet aims at. */
 const ASPECT = 1.6;
 
@@ -48,7 +46,7 @@ function describe(forced: boolean, className: string | null): string {
  * Draws samples as PNG: for each, one slice across every axis (the one with most foreground, else the middle), outlined labels,
  * an orange frame where foreground was forced.
  */
-export function drawContactSheet(title: string, samples: readonly SheetSample[], classes: readonly LabelClass[]): Uint8Array {
+export function drawContactSheet(title: string, samples: readonly SheetSample[], classes: readonly LabelClass[]): Promise<Uint8Array> {
   const cells = samples.map(toViews);
   const [first] = cells;
   const cellWidth = first.reduce((sum, view) => sum + view.width + GAP, -GAP);
@@ -57,25 +55,24 @@ export function drawContactSheet(title: string, samples: readonly SheetSample[],
   const rows = Math.ceil(samples.length / columns);
   const header = 2 * LINE + MARGIN;
   const legend = [...legendOf(classes, samples), { name: 'forced foreground', colour: FORCED }];
-  const across = Math.max(columns * (cellWidth + MARGIN) - MARGIN, GLYPH_WIDTH * title.length, legendWidth(legend));
-  const canvas = new Canvas(2 * MARGIN + across, header + rows * (cellHeight + MARGIN) + MARGIN, BACKGROUND);
+  const across = Math.max(columns * (cellWidth + MARGIN) - MARGIN, widthOf(title), legendWidth(legend));
+  const drawing = new Drawing(2 * MARGIN + across, header + rows * (cellHeight + MARGIN) + MARGIN, BACKGROUND);
 
-  canvas.text(MARGIN, MARGIN, title, INK);
-  drawLegend(canvas, MARGIN, MARGIN + LINE, legend);
+  drawing.text(MARGIN, MARGIN, title, INK);
+  drawLegend(drawing, MARGIN, MARGIN + LINE, legend);
   cells.forEach((views, i) => {
     const left = MARGIN + (i % columns) * (cellWidth + MARGIN);
     const top = header + Math.floor(i / columns) * (cellHeight + MARGIN) + LINE;
     const { caption, forced } = samples[i];
-    const fitting = Math.floor(cellWidth / GLYPH_WIDTH);
-    canvas.text(left, top - LINE, caption.slice(0, fitting), forced ? FORCED : INK);
+    drawing.text(left, top - LINE, caption, forced ? FORCED : INK, cellWidth);
     let at = left;
     for (const view of views) {
-      view.draw(canvas, at, top);
-      canvas.frame(at, top, view.width, view.height, forced ? 2 : 1, forced ? FORCED : FRAME);
+      view.draw(drawing, at, top);
+      drawing.frame(at, top, view.width, view.height, forced ? 2 : 1, forced ? FORCED : FRAME);
       at += view.width + GAP;
     }
   });
-  return canvas.png();
+  return drawing.png();
 }
 
 function toViews(sample: SheetSample): View[] {

@@ -1,14 +1,23 @@
 import { foregroundOf, type LabelClass } from '../raw/labels.ts';
-import type { Canvas, Colour } from './canvas.ts';
-import { GLYPH_HEIGHT, GLYPH_WIDTH } from './font.ts';
-import { colourOf, type Patch } from './slice-view.ts';
+import { type Drawing, widthOf } from './drawing.ts';
+import { type Colour, colourOf } from './palette.ts';
+import type { Patch } from './slice-view.ts';
 
 const INK: Colour = [214, 218, 224];
-/** Between a patch of colour and its name, and between two entries. */
-const [NEAR, APART] = [4, 14];
 
 /** What colours mean, in one line. An entry without a colour is words alone. */
 export type Legend = readonly { name: string; colour: Colour | null }[];
+
+/**
+ * What outlines stand for, one a class that has one: its label, or where pictures show masks of regions, the number of its mask from 1.
+ */
+export function outlinesOf(classes: readonly LabelClass[], regions: boolean): { name: string; label: number; colour: Colour }[] {
+  const foreground = foregroundOf(classes);
+  const shown = regions
+    ? foreground.map(({ name }, i) => ({ name, label: i + 1 }))
+    : foreground.flatMap(({ name, labels }) => (labels.length === 1 ? [{ name, label: labels[0] }] : []));
+  return shown.map((entry) => ({ ...entry, colour: colourOf(entry.label) }));
+}
 
 /**
  * The outlines of labels: classes that some patch shows come first. A colour stands for one class, the first that has it; how many are
@@ -26,19 +35,21 @@ export function legendOf(classes: readonly LabelClass[], patches: readonly Pick<
   return [...[...named].map(([colour, name]) => ({ name, colour })), ...(more > 0 ? [{ name: `and ${more} more`, colour: null }] : [])];
 }
 
-const widthOf = ({ name, colour }: Legend[number]): number => (colour === null ? 0 : GLYPH_HEIGHT + NEAR) + GLYPH_WIDTH * name.length;
+/** Before a name, in its colour. */
+const MARK = '• ';
+const MARK_SIZE = 26;
+const BETWEEN = '    ';
 
-/** In pixels. */
+/** In pixels, about. */
 export function legendWidth(legend: Legend): number {
-  return legend.reduce((sum, entry) => sum + widthOf(entry) + APART, -APART);
+  return widthOf(legend.map(({ name }) => `${MARK}  ${name}`).join(BETWEEN));
 }
 
-export function drawLegend(canvas: Canvas, left: number, top: number, legend: Legend): void {
-  let x = left;
-  for (const entry of legend) {
-    const { name, colour } = entry;
-    if (colour !== null) canvas.rectangle(x, top, GLYPH_HEIGHT, GLYPH_HEIGHT, colour);
-    canvas.text(colour === null ? x : x + GLYPH_HEIGHT + NEAR, top, name, INK);
-    x += widthOf(entry) + APART;
-  }
+export function drawLegend(drawing: Drawing, left: number, top: number, legend: Legend): void {
+  const runs = legend.flatMap(({ name, colour }, i) => [
+    ...(i === 0 ? [] : [{ text: BETWEEN, colour: INK }]),
+    ...(colour === null ? [] : [{ text: MARK, colour, size: MARK_SIZE }]),
+    { text: name, colour: INK },
+  ]);
+  drawing.runs(left, top, runs);
 }

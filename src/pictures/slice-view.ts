@@ -1,19 +1,14 @@
 import type { Triple } from '../common/geometry.ts';
 import type { TargetArray } from '../shared-memory/target-array.ts';
-import type { Canvas, Colour } from './canvas.ts';
-
-/** Told apart by people who see red and green alike, too (after Okabe and Ito). */
-const LABEL_COLOURS: Colour[] = [
-  [86, 204, 255],
-  [255, 214, 64],
-  [0, 214, 160],
-  [255, 120, 200],
-  [160, 150, 255],
-  [255, 110, 70],
-];
+import type { Drawing } from './drawing.ts';
+import { outlineLabels } from './outlines.ts';
+import { colourOf } from './palette.ts';
+import { cutPlane } from './planes.ts';
 
 /** A slice is enlarged by a whole factor to about this many pixels. */
 const VIEW_PIXELS = 176;
+/** Of outlines. */
+const THICKNESS = 1.25;
 
 /** A patch to be seen. */
 export interface Patch {
@@ -23,16 +18,11 @@ export interface Patch {
   shape: Triple;
 }
 
-/** Of a label's outline. There are fewer colours than labels may be: they take turns. */
-export function colourOf(label: number): Colour {
-  return LABEL_COLOURS[(label - 1) % LABEL_COLOURS.length];
-}
-
 /** A slice, enlarged, ready to be drawn. */
 export interface View {
   width: number;
   height: number;
-  draw(canvas: Canvas, left: number, top: number): void;
+  draw(drawing: Drawing, left: number, top: number): void;
 }
 
 /** Black and white of a picture. */
@@ -41,24 +31,23 @@ export type GreyWindow = readonly [dark: number, bright: number];
 /** A slice across an axis at a position, with outlined labels. */
 export function sliceView({ image, target, shape }: Patch, axis: number, position: number, [dark, bright]: GreyWindow): View {
   const scale = Math.max(1, Math.floor(VIEW_PIXELS / Math.max(...shape)));
-  const [down, across] = [0, 1, 2].filter((other) => other !== axis);
-  const strides = [shape[1] * shape[2], shape[2], 1];
-  const base = position * strides[axis];
-  const [rows, columns] = [shape[down], shape[across]];
-  // Rows from the bottom up: in the usual orientation, front and top of the head come out on top.
-  const at = (row: number, column: number): number => base + (rows - 1 - row) * strides[down] + column * strides[across];
+  const { data, shape: size } = cutPlane(image, shape, axis, position);
+  const { data: labels } = cutPlane(target, shape, axis, position);
+  const [rows, columns] = size;
+  const pixels = new Uint8Array(rows * columns);
+  // Rows from the bottom up, as outlines have them.
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) {
+      const value = data[(rows - 1 - row) * columns + column];
+      pixels[row * columns + column] = Math.round(255 * Math.min(1, Math.max(0, (value - dark) / (bright - dark))));
+    }
+  const outlines = outlineLabels(labels, { rows, columns, width: scale, height: scale, inset: THICKNESS / 2 });
   return {
     width: columns * scale,
     height: rows * scale,
-    draw: (canvas, left, top) => {
-      for (let y = 0; y < rows * scale; y++) {
-        for (let x = 0; x < columns * scale; x++) {
-          const value = interpolate(image, at, rows, columns, (y + 0.5) / scale - 0.5, (x + 0.5) / scale - 0.5);
-          const grey = Math.round(255 * Math.min(1, Math.max(0, (value - dark) / (bright - dark))));
-          const edge = outline(target, at, rows, columns, y, x, scale);
-          canvas.pixel(left + x, top + y, edge > 0 ? colourOf(edge) : [grey, grey, grey]);
-        }
-      }
+    draw: (drawing, left, top) => {
+      drawing.grey(left, top, columns * scale, rows * scale, pixels, columns);
+      for (const [label, lines] of outlines) drawing.lines(left, top, lines, THICKNESS, colourOf(label));
     },
   };
 }
@@ -78,48 +67,4 @@ export function slicePosition({ target, shape }: Patch, axis: number): number {
   for (let i = 0; i < target.length; i++) if (target[i] > 0) counts[Math.floor(i / strides[axis]) % shape[axis]]++;
   const most = Math.max(...counts);
   return most === 0 ? Math.floor(shape[axis] / 2) : counts.indexOf(most);
-}
-
-function interpolate(
-  image: Float32Array,
-  at: (row: number, column: number) => number,
-  rows: number,
-  columns: number,
-  y: number,
-  x: number,
-): number {
-  const row = Math.min(Math.max(y, 0), rows - 1);
-  const column = Math.min(Math.max(x, 0), columns - 1);
-  const top = Math.floor(row);
-  const left = Math.floor(column);
-  const bottom = Math.min(top + 1, rows - 1);
-  const right = Math.min(left + 1, columns - 1);
-  const upper = image[at(top, left)] + (image[at(top, right)] - image[at(top, left)]) * (column - left);
-  const lower = image[at(bottom, left)] + (image[at(bottom, right)] - image[at(bottom, left)]) * (column - left);
-  return upper + (lower - upper) * (row - top);
-}
-
-/** The label whose outline passes through an enlarged pixel, or 0: pixels at the rim of a voxel beside another label. */
-function outline(
-  target: TargetArray,
-  at: (row: number, column: number) => number,
-  rows: number,
-  columns: number,
-  y: number,
-  x: number,
-  scale: number,
-): number {
-  const row = Math.floor(y / scale);
-  const column = Math.floor(x / scale);
-  const label = target[at(row, column)];
-  if (label <= 0) return 0;
-  const differs = (r: number, c: number): boolean => r < 0 || c < 0 || r >= rows || c >= columns || target[at(r, c)] !== label;
-  const inRow = y % scale;
-  const inColumn = x % scale;
-  const atRim =
-    (inRow === 0 && differs(row - 1, column)) ||
-    (inRow === scale - 1 && differs(row + 1, column)) ||
-    (inColumn === 0 && differs(row, column - 1)) ||
-    (inColumn === scale - 1 && differs(row, column + 1));
-  return atRim ? label : 0;
 }

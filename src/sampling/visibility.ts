@@ -51,6 +51,12 @@ export function measureVisibility(data: Locatable, options: Sampling, parts: rea
   return { random: measure([]), forced: parts.map((entry) => measure([{ ...entry, part: 1 }])) };
 }
 
+/** Of each class, whether a patch holds any of its stored locations, rotated and scaled as planned. */
+export function patchHolds(data: Locatable, sampling: Sampling, plan: SlotPlan, classes: readonly number[]): boolean[] {
+  const view = viewOf(plan, sampling);
+  return classes.map((classNumber) => holds(data, plan.caseNumber, classNumber, view));
+}
+
 /** Where a patch looks: a voxel at v of the volume is at matrix · (v - origin) of the patch, if it is in the crop at all. */
 interface View {
   matrix: Matrix;

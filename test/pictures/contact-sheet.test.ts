@@ -27,25 +27,29 @@ function count(png: Uint8Array, colour: number[]): number {
 }
 
 describe('a contact sheet', () => {
-  it('is a PNG that grows with the number of samples', () => {
-    const one = decode(drawContactSheet('title', [sample(false, false)], CLASSES));
-    const nine = decode(drawContactSheet('title', Array(9).fill(sample(false, false)), CLASSES));
-    expect(one).toMatchObject({ channels: 3, depth: 8 });
+  it('is a PNG that grows with the number of samples', async () => {
+    const one = decode(await drawContactSheet('title', [sample(false, false)], CLASSES));
+    const nine = decode(await drawContactSheet('title', Array(9).fill(sample(false, false)), CLASSES));
+    expect(one).toMatchObject({ channels: 4, depth: 8 });
     expect(nine.width * nine.height).toBeGreaterThan(5 * one.width * one.height);
   });
 
-  it('frames forced samples in orange', () => {
-    const [plain, forced] = [false, true].map((value) => count(drawContactSheet('t', [sample(value, true)], CLASSES), ORANGE));
+  it('frames forced samples in orange', async () => {
+    const [plain, forced] = await Promise.all(
+      [false, true].map(async (value) => count(await drawContactSheet('t', [sample(value, true)], CLASSES), ORANGE)),
+    );
     // The legend has some, too.
     expect(forced).toBeGreaterThan(plain + 1000);
   });
 
-  it('outlines labels in the colour of their class', () => {
-    const [empty, labelled] = [false, true].map((value) => count(drawContactSheet('t', [sample(false, value)], CLASSES), BLUE));
+  it('outlines labels in the colour of their class', async () => {
+    const [empty, labelled] = await Promise.all(
+      [false, true].map(async (value) => count(await drawContactSheet('t', [sample(false, value)], CLASSES), BLUE)),
+    );
     expect(labelled).toBeGreaterThan(empty + 50);
   });
 
-  it('is wide enough for its legend where patches are narrow', () => {
+  it('is wide enough for its legend where patches are narrow', async () => {
     const narrow: SheetSample = {
       ...sample(false, true),
       image: new Float32Array(24),
@@ -54,22 +58,37 @@ describe('a contact sheet', () => {
       caption: '',
     };
     const classes = [1, 2, 3].map((label) => ({ name: `a class with the long name number ${label}`, labels: [label] }));
-    const { data, channels, width } = decode(drawContactSheet('', [narrow], classes));
-    // The last entry has its orange patch, and its words to the last letter: ink in the column of its D, and a margin behind.
-    const inkAt = (x: number): boolean => Array.from({ length: 40 }, (_, y) => data[channels * (y * width + x)]).some((red) => red === 214);
-    expect(count(drawContactSheet('', [narrow], classes), ORANGE)).toBe(49);
-    expect([width - 20, width - 14].map(inkAt)).toEqual([true, false]);
+    const { data, channels, width, height } = decode(await drawContactSheet('', [narrow], classes));
+    // The last entry has its orange mark, and its words to the last letter: nothing is in the margin behind.
+    const paper = [24, 26, 30];
+    const isInk = (x: number): boolean =>
+      Array.from({ length: height }, (_, y) => channels * (y * width + x)).some((at) => paper.some((value, c) => data[at + c] !== value));
+    const last = Array.from({ length: width }, (_, x) => x).findLast(isInk) as number;
+    expect(last).toBeLessThan(width - 20);
+    expect(last).toBeGreaterThan(width / 2);
   });
 
-  it('draws 2D patches, constant patches and characters it has no letter for', () => {
+  it('is the same picture on every machine, in letters that are really drawn', async () => {
+    const [empty, written] = [
+      decode(await drawContactSheet('', [sample(false, false)], CLASSES)),
+      decode(await drawContactSheet('Wide', [sample(false, false)], CLASSES)),
+    ];
+    expect([written.width, written.height]).toEqual([empty.width, empty.height]);
+    const differing = [...written.data].filter((value, i) => value !== empty.data[i]);
+    // Four letters of some 20 by 20 pixels, their edges in shades.
+    expect(differing.length).toBeGreaterThan(500);
+    expect(new Set(differing).size).toBeGreaterThan(20);
+  });
+
+  it('draws 2D patches, constant patches and characters it has no letter for', async () => {
     const flat: SheetSample = {
       image: new Float32Array(64).fill(3),
       target: new Int16Array(64).fill(-1),
       shape: [1, 8, 8],
-      caption: 'Fuß ☂',
+      caption: 'Fuß ☂ <&> \u0000\u001b\uD800',
       forced: true,
     };
-    expect(decode(drawContactSheet('é', [flat], CLASSES)).width).toBeGreaterThan(100);
+    expect(decode(await drawContactSheet('é', [flat], CLASSES)).width).toBeGreaterThan(100);
   });
 
   it('outlines the regions of each sample, whatever type their masks have', async () => {

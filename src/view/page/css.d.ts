@@ -1,0 +1,2 @@
+/** Styles are for esbuild. */
+declare module '*.css';

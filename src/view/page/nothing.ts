@@ -1,0 +1,2 @@
+/** In the place of modules that the bundle leaves out. */
+export default null;
