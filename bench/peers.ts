@@ -1,12 +1,15 @@
 /**
- * voxfeed beside the loaders of nnU-Net, MONAI and TorchIO: `npm run bench:peers -- [--only NAMES] [--config NAMES] [--runs N]
- * [--python PYTHON] [--quick] [--json FILE]`.
+ * voxfeed beside the loaders of nnU-Net, MONAI and TorchIO: `npm run bench:peers -- [--only NAMES] [--config NAMES] [--folder FOLDER …]
+ * [--runs N] [--python PYTHON] [--quick] [--json FILE]`.
  *
  * Makes a virtual environment in the user's cache, installs them from PyPI, and lets each one's own recommended loader make the same
  * patches of the same volumes, in turns with voxfeed. Half an hour and more on two cores. Prints tables, and writes them with every run
- * to `bench/results/DATE-peers.json`, or to FILE. `--python` takes a Python that has them already.
+ * to `bench/results/DATE-peers.json`, or to FILE. `--python` takes a Python that has them already, `--folder`
+ * ones that nnU-Net preprocessed, whose files it and voxfeed read as they lie. `--only` takes peers, files, consumers.
  */
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { openStore } from '../src/index.ts';
 import { peerPython } from './peers/python.ts';
 import { type Printed, runPeer, runWatched } from './peers/run-peer.ts';
 import { keepResult, measured, type Part, type Row } from './report/result.ts';
@@ -16,7 +19,7 @@ import { CONFIGURATIONS, type Configuration, optionsOf, storeOf } from './suite/
 import { CONSUMPTION_ABOUT, type Consume, consumerRows } from './suite/consumption.ts';
 import type { Job, Options } from './suite/job.ts';
 import { chosen, countOf } from './suite/names.ts';
-import { nnunetFolder } from './suite/nnunet-folder.ts';
+import { folderConfiguration, nnunetFolder } from './suite/nnunet-folder.ts';
 import { batchesOf, type Plan } from './suite/plan.ts';
 import { type Entry, rounds, rowsOf } from './suite/rounds.ts';
 import { JOB_ENVIRONMENT, JOB_SCRIPT } from './suite/run-job.ts';
@@ -28,6 +31,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string' },
     config: { type: 'string', default: 'b,c,d,e,crop128,crop40,hippocampus3d' },
+    folder: { type: 'string', multiple: true },
     runs: { type: 'string' },
     python: { type: 'string' },
     quick: { type: 'boolean', default: false },
@@ -115,17 +119,13 @@ async function comparisonOf(config: string): Promise<Comparison> {
 }
 
 /** Of files that nnU-Net wrote, which it reads by python-blosc2; the others do not know them. */
-async function filesComparison(): Promise<Comparison> {
+async function filesComparison(given: string): Promise<Comparison> {
+  const folder = resolve(given);
+  const configuration = folderConfiguration(await openStore(folder));
   const contenders = CONTENDERS.filter(({ cores, script }) => cores === 1 && (script === null || script === 'nnunet_loader'));
-  return {
-    title: 'b2nd: hippocampus, 3D 40x56x40, batch 9, from files',
-    about:
-      "The `.b2nd` files that nnU-Net's preprocessing leaves, in the page cache, read by each loader as they lie; nothing is kept in memory.",
-    configuration: CONFIGURATIONS.hippocampus3d,
-    folder: await nnunetFolder(),
-    contenders,
-    options: { cacheBytes: 0 },
-  };
+  const about =
+    'The `.b2nd` files of a preprocessed data set, in the page cache, read by each loader as they lie; nothing is kept in memory.';
+  return { title: `files: ${configuration.about}`, about, configuration, folder, contenders, options: { cacheBytes: 0 } };
 }
 
 async function peersPart(python: string, { title, about, configuration, folder, contenders, options: more }: Comparison): Promise<Part> {
@@ -175,7 +175,11 @@ const result = await measured('peers', plan.quick, async () => {
     parts[config] = await peersPart(python, await comparisonOf(config));
     if (Object.keys(parts).length === 1) parts[config].about = DIFFERENCES;
   }
-  if (names.includes('files')) parts.files = await peersPart(python, await filesComparison());
+  for (const folder of names.includes('files') ? (values.folder ?? [await nnunetFolder()]) : []) {
+    process.stderr.write(`${folder}\n`);
+    const comparison = await filesComparison(folder);
+    parts[comparison.title] = await peersPart(python, comparison);
+  }
   if (names.includes('consumers')) parts.consumers = await consumersPart(python);
   return { parts, versions };
 });

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
-import { preprocessForNnunet } from '../../src/index.ts';
-import { CACHE, EXAMPLE_PLANS, EXAMPLES } from './configurations.ts';
+import { basename, dirname, join } from 'node:path';
+import { preprocessForNnunet, type Store } from '../../src/index.ts';
+import { storeConfiguration } from '../../src/store/store-configuration.ts';
+import { CACHE, CONFIGURATIONS, type Configuration, EXAMPLE_PLANS, EXAMPLES } from './configurations.ts';
 
 const NAME = 'Dataset004_Hippocampus';
 
@@ -16,4 +17,19 @@ export async function nnunetFolder(): Promise<string> {
     plans: EXAMPLE_PLANS,
   });
   return configurations[0].dir;
+}
+
+/** What its plans stream, with the default augmentation: as many voxels as of configuration b, but four times its batches at most. */
+export function folderConfiguration(store: Store): Configuration {
+  const { patchSize, batchSize } = storeConfiguration(store);
+  const voxels = patchSize.reduce((product, size) => product * size, batchSize);
+  const { b } = CONFIGURATIONS;
+  return {
+    ...b,
+    about: `${basename(dirname(store.dir))}, ${patchSize.join('x')}, batch ${batchSize}`,
+    patch: [...patchSize],
+    batch: batchSize,
+    batches: Math.ceil(b.batches * Math.min(4, (2 * 128 ** 3) / voxels)),
+    targets: Math.max(...patchSize) > 64 ? 5 : 3,
+  };
 }

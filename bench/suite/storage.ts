@@ -4,11 +4,10 @@ import { basename, dirname, join } from 'node:path';
 import { xxh64 } from '../../src/common/hash.ts';
 import { type ArrayFormat, caseFiles } from '../../src/store/file-names.ts';
 import type { Store } from '../../src/store/store.ts';
-import { storeConfiguration } from '../../src/store/store-configuration.ts';
 import type { Part } from '../report/result.ts';
 import { CACHE, CONFIGURATIONS, optionsOf, storeOf } from './configurations.ts';
 import type { Options } from './job.ts';
-import { nnunetFolder } from './nnunet-folder.ts';
+import { folderConfiguration, nnunetFolder } from './nnunet-folder.ts';
 import { batchesOf, fewerRuns, type Plan } from './plan.ts';
 import { type Entry, rounds, rowsOf } from './rounds.ts';
 import { runJob } from './run-job.ts';
@@ -67,11 +66,9 @@ async function sources(plan: Plan): Promise<Source[]> {
 /** Of a folder that nnU-Net preprocessed: as it lies, and the same voxels as .npy. Patch and batch as planned. */
 async function folderSources(folder: string): Promise<Source[]> {
   const stores = await twinStores(folder, join(CACHE, `twin-${await xxh64(Buffer.from(folder))}`));
-  const { patchSize, batchSize } = await storeConfiguration(stores.b2nd);
   const name = basename(dirname(folder));
-  const targets = patchSize.reduce((most, size) => Math.max(most, size), 0) > 64 ? 5 : 3;
-  const configuration = { ...CONFIGURATIONS.b, patch: [...patchSize], batch: batchSize, targets };
-  const batches = Math.ceil(CONFIGURATIONS.b.batches * Math.min(4, (128 ** 3 * 2) / (patchSize.reduce((a, b) => a * b) * batchSize)));
+  const configuration = folderConfiguration(stores.b2nd);
+  const { batches } = configuration;
   return (['b2nd', 'npy'] as const).map((format) => ({
     name: `${name}, .${format}`,
     store: stores[format],
