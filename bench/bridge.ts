@@ -13,7 +13,7 @@ import type { Triple } from '../src/common/geometry.ts';
 import { PatchLoader } from '../src/loader/loader.ts';
 import { environment } from '../src/measuring/environment.ts';
 import { measureThroughput } from '../src/measuring/throughput.ts';
-import { syntheticStore } from './synthetic-store.ts';
+import { syntheticStore } from './suite/synthetic-store.ts';
 
 interface Configuration {
   patch: number[];
@@ -80,7 +80,7 @@ for (let run = 0; run < Number(values.runs); run++) {
     note('Python, mapped', inPython('bridge_consumer.py', taken));
     note('Python, copied', inPython('bridge_consumer.py', taken, { VOXFEED_NO_MAP: '1' }));
     if (values.peer) {
-      const words = [store.dir, patch.join(), String(batch), String(peerBatches), 'default', String(targets), '2'];
+      const words = [store.dir, patch.join(), String(batch), String(peerBatches), 'default', String(targets), '--processes', '2'];
       const { patches_per_second, cpu_ms_per_patch = 0 } = inPython('nnunet_loader.py', words);
       note('nnU-Net, 2 processes', { patches_per_second, cpu_ms_per_batch: cpu_ms_per_patch * batch });
     }

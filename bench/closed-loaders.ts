@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import type { LoaderOptions } from '../src/index.ts';
 import { PatchLoader } from '../src/index.ts';
 import { temporaryFolder } from '../test/fixtures/temporary-folder.ts';
-import { syntheticStore } from './synthetic-store.ts';
+import { syntheticStore } from './suite/synthetic-store.ts';
 
 const { values } = parseArgs({
   options: {

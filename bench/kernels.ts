@@ -13,7 +13,7 @@ import { type Triple, voxels } from '../src/common/geometry.ts';
 import { bindKernels, KERNEL_BYTES } from '../src/kernels/kernels.ts';
 import { warpTile } from '../src/kernels/spatial.ts';
 import { environment } from '../src/measuring/environment.ts';
-import { ballLabels, noiseImage } from './synthetic-store.ts';
+import { ballLabels, noiseImage } from './suite/synthetic-store.ts';
 
 const { values } = parseArgs({ options: { runs: { type: 'string', default: '15' }, json: { type: 'boolean', default: false } } });
 

@@ -45,6 +45,7 @@ export {
   WorkerError,
 } from './common/errors.ts';
 export type { Axis, Box, Triple } from './common/geometry.ts';
+export type { Machine } from './common/machine.ts';
 export type { Draws } from './common/random.ts';
 export type { LargestBlock } from './formats/b2nd/head.ts';
 export { Batch, type BatchStream, type BatchTicket } from './loader/batch.ts';
@@ -86,6 +87,7 @@ export type { Weight } from './sampling/mix.ts';
 export type { Schedule } from './sampling/oversampling.ts';
 export type { SlotPlan } from './sampling/slot-plan.ts';
 export type { Exposure } from './sampling/table.ts';
+export type { Tuning } from './scheduling/worker-tuner.ts';
 export type { MemoryReport } from './shared-memory/layout.ts';
 export type { TargetArray, TargetType } from './shared-memory/target-array.ts';
 export type { ClassLocations } from './store/class-locations.ts';

@@ -33,7 +33,9 @@ cases = index['cases'][: int(sys.argv[3]) if len(sys.argv) > 3 else None]
 deviation, voxels, labels_off, locations_off, resampled = 0.0, 0, 0, 0, 0
 for case in cases:
     name = case['id']
-    images = [str(raw / 'imagesTr' / f'{name}_{c:04d}{dataset["file_ending"]}') for c in range(len(index['channels']))]
+    files = [raw / 'imagesTr' / f'{name}_{c:04d}{dataset["file_ending"]}' for c in range(len(index['channels']))]
+    # Fewer files than channels hold several each, as colours.
+    images = [str(path) for path in files if path.exists()]
     data, seg, properties = preprocessor.run_case(images, str(raw / 'labelsTr' / f'{name}{dataset["file_ending"]}'), plans, configuration, dataset)
     sidecar = msgpack.unpackb((store / f'{name}.msgpack').read_bytes())
     ours, ours_seg = np.load(store / f'{name}.npy'), np.load(store / f'{name}_seg.npy')

@@ -72,6 +72,8 @@ def read(reader, path):
         return None
     found = {'shape': list(data.shape), 'spacing': [float(size) for size in properties['spacing']],
              'data': base64.b64encode(data.astype('<f4').tobytes()).decode()}
+    if not properties.keys() & {'sitk_stuff', 'nibabel_stuff'}:
+        return found
     if 'sitk_stuff' not in properties:
         return {**found, **{name: matrix.tolist() for name, matrix in properties['nibabel_stuff'].items()}}
     place = properties['sitk_stuff']

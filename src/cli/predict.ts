@@ -6,10 +6,10 @@ import { mapFiles } from '../common/files.ts';
 import { makeFolders } from '../common/folders.ts';
 import type { OptionTable } from '../common/options.ts';
 import { text } from '../common/schemas.ts';
-import { readNifti } from '../formats/nifti.ts';
-import { writeLabels } from '../formats/nifti-writer.ts';
 import { drawContactSheet, type SheetSample } from '../pictures/contact-sheet.ts';
+import { type Library, readFileVolumes, writeFileLabels } from '../raw/file-formats.ts';
 import { foregroundOf, type LabelClass } from '../raw/labels.ts';
+import { READERS } from '../raw/readers.ts';
 import { PREDICT_OPTIONS, Predictor } from '../training/prediction/predictor.ts';
 import { TableCommand, UsageError } from './command.ts';
 import { JSON_FLAG, outFlag } from './common-flags.ts';
@@ -33,7 +33,7 @@ export const predict = (): TableCommand =>
     .withFiles()
     .summary('label images with a trained network')
     .description(
-      "Labels images with a network that `voxfeed train` trained: a sliding window with Gaussian weights. Labels are written as CASE.nii.gz in the image's own geometry.",
+      "Labels images with a network that `voxfeed train` trained: a sliding window with Gaussian weights. Labels are written as files of the images' format, where the images lie.",
     )
     .argument(
       '<IMAGE...>',
@@ -45,6 +45,7 @@ export const predict = (): TableCommand =>
       if (model === undefined) throw new UsageError('--model DIR must be given');
       using predictor = await Predictor.open(model);
       const { channels, ending, labels } = predictor.description;
+      const { library } = READERS[predictor.reader];
       const classes = foregroundOf(labels.classes);
       const cases = (await mapFiles(given, (path) => findCases(path, ending, channels.length))).flat();
       await makeFolders(out);
@@ -58,12 +59,12 @@ export const predict = (): TableCommand =>
           onNote: (note) => process.stderr.write(`note: ${note}\n`),
         });
         const path = join(out, `${id}${ending}`);
-        await writeLabels(path, found, images[0]);
+        await writeFileLabels(path, found, { image: images[0], library });
         let dice: Record<string, number | null> | null = null;
         if (truthDir !== undefined) {
-          const truth = await readTruth(join(truthDir, `${id}${ending}`), found.length);
+          const truth = await readTruth(join(truthDir, `${id}${ending}`), found.length, library);
           dice = diceOf(found, truth, classes);
-          const { data: image, shape } = await readNifti(images[0]);
+          const [{ data: image, shape }] = await readFileVolumes(images[0], library, false);
           const scores = Object.values(dice).map((value) => value?.toFixed(2) ?? '-');
           pictures.push({ image, shape, target: truth, forced: false, caption: `${id}: truth` });
           pictures.push({ image, shape, target: found, forced: false, caption: `${id}: prediction, Dice ${scores.join(' ')}` });
@@ -116,8 +117,8 @@ async function findCases(path: string, ending: string, channels: number): Promis
   return found.map((name) => caseOf(join(path, name)));
 }
 
-async function readTruth(path: string, length: number): Promise<Int16Array> {
-  const { data } = await readNifti(path);
+async function readTruth(path: string, length: number, library: Library): Promise<Int16Array> {
+  const [{ data }] = await readFileVolumes(path, library, true);
   if (data.length !== length)
     throw new CaseError(path, `it has ${data.length} voxels, its image ${length}`, 'Give the labels of the same images');
   return Int16Array.from(data);

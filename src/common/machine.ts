@@ -1,4 +1,6 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { machineMemory } from './bytes.ts';
 import { availableCores } from './granted.ts';
 
@@ -11,14 +13,43 @@ export interface Machine {
   totalBytes: number;
   /** A clock, in milliseconds: it runs as fast as so many cores are idle, whoever uses the others. */
   idleMs(): number;
+  /** Milliseconds in which worker threads of this process stood in line for a core, so far; null where the system does not tell. */
+  queuedMs(): number | null;
 }
 
+const THREADS = '/proc/self/task';
+/** What Node calls them. */
+const WORKER_THREAD = 'WorkerThread';
+
 export function thisMachine(): Machine {
-  return { cores: availableCores(), memoryBytes: machineMemory(), totalBytes: totalmem(), idleMs };
+  return { cores: availableCores(), memoryBytes: machineMemory(), totalBytes: totalmem(), idleMs, queuedMs };
 }
 
 function idleMs(): number {
   return cpus().reduce((sum, { times }) => sum + times.idle, 0);
+}
+
+/** Of Linux: the second number of a thread's `schedstat`, in nanoseconds. */
+function queuedMs(): number | null {
+  try {
+    const queued = readdirSync(THREADS).map((thread) => {
+      const file = (name: string): string => read(join(THREADS, thread, name));
+      return file('comm').startsWith(WORKER_THREAD) ? Number(file('schedstat').split(' ')[1]) : 0;
+    });
+    const sum = queued.reduce((total, ns) => total + ns, 0) / 1e6;
+    return Number.isFinite(sum) ? sum : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Nothing, of a thread that has just ended. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** What cores did between two looks. */

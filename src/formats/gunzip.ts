@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { createGunzip, createInflateRaw, gunzipSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
+import { createInflateRaw, createUnzip, gunzipSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
 import { CaseError } from '../common/errors.ts';
 
 /** Bits of a gzip header's flags (RFC 1952). */
@@ -23,7 +23,7 @@ type Inflated = { buffer: Buffer; engine: { bytesWritten: number } };
  * @throws CaseError with the cause
  */
 export function gunzip(path: string, bytes: Buffer, options: ZlibOptions): { buffer: Buffer; read: number } {
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) {
+  if (!isGzip(bytes)) {
     throw new CaseError(
       path,
       'the name ends in .gz but the contents are not gzip',
@@ -33,10 +33,12 @@ export function gunzip(path: string, bytes: Buffer, options: ZlibOptions): { buf
   try {
     return inflate(bytes, { ...options, info: true });
   } catch (error) {
-    throw new CaseError(path, `the gzip data are damaged or cut off (${(error as Error).message})`, 'Copy the file again from its source', {
-      cause: error,
-    });
+    throw damaged(path, error as Error);
   }
+}
+
+export function isGzip(bytes: Buffer): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
 /** Types of Node leave out what `info` does. */
@@ -53,14 +55,23 @@ function inflate(bytes: Buffer, options: ZlibOptions): { buffer: Buffer; read: n
   }
 }
 
-/** The first `length` bytes of gzip data that hold more. */
-export async function gunzipStart(bytes: Buffer, length: number): Promise<Buffer> {
+/** The first `length` bytes of gzip or zlib data that hold more. @throws CaseError with the cause */
+export async function gunzipStart(path: string, bytes: Buffer, length: number): Promise<Buffer> {
   const options = { chunkSize: 1024 ** 2 };
   try {
-    return await take(Readable.from([bytes]).pipe(createGunzip(options)), length);
+    return await take(Readable.from([bytes]).pipe(createUnzip(options)), length);
   } catch {
-    return take(Readable.from([bytes.subarray(headerBytes(bytes))]).pipe(createInflateRaw(options)), length);
+    try {
+      return await take(Readable.from([bytes.subarray(headerBytes(bytes))]).pipe(createInflateRaw(options)), length);
+    } catch (error) {
+      throw damaged(path, error as Error);
+    }
   }
+}
+
+/** Of packed data that cannot be inflated. */
+export function damaged(path: string, cause: Error): CaseError {
+  return new CaseError(path, `the packed data are damaged or cut off (${cause.message})`, 'Copy the file again from its source', { cause });
 }
 
 async function take(stream: AsyncIterable<Buffer>, length: number): Promise<Buffer> {

@@ -5,9 +5,7 @@ import { CaseError, fileError } from '../common/errors.ts';
 import { show, type Triple, voxels } from '../common/geometry.ts';
 import { gunzip } from './gunzip.ts';
 import { affineOf, type Dialect, millimetres } from './nifti-affine.ts';
-import type { Numbers } from './nifti-values.ts';
-
-type NumbersConstructor = { new (buffer: ArrayBuffer, offset?: number, length?: number): Numbers; readonly BYTES_PER_ELEMENT: number };
+import { checkSize, checkSpacing, FLAT_SPACING, type NumbersConstructor, readBytes, type VolumeHead } from './volume.ts';
 
 const DATATYPES: Record<number, NumbersConstructor> = {
   [NIFTI1.TYPE_UINT8]: Uint8Array,
@@ -22,34 +20,14 @@ const DATATYPES: Record<number, NumbersConstructor> = {
   [NIFTI1.TYPE_FLOAT64]: Float64Array,
 };
 
-/** Node counts the bytes of one read in 31 bits. */
-export const MOST_AT_ONCE = 1024 ** 3;
 /** Enough for the header of either version, and for the beginning of a compressed file to hold that much. */
 const HEAD_BYTES = 1024;
 const COMPRESSED_HEAD_BYTES = 16 * 1024;
 /** Where headers of version 1 and 2 say that extensions follow. */
 const EXTENSION_FLAG = { first: 348, second: 540 };
 
-/** ITK readers give a 2D image this many times its in-plane spacing along the missing axis, so that it is never resampled. */
-const FLAT_SPACING = 999;
-
-/** What the header of a file says, without its voxels. */
-export interface NiftiHead {
-  shape: Triple;
-  spacing: Triple;
-  /** 4×4, voxel index (x, y, z, 1) to millimetres, rows first. */
-  affine: number[][];
-  /** Volumes of `shape`, one after the other along the fourth axis. */
-  channels: number;
-  /** Of all voxels, and of what lies before them. Both are what the file holds, inflated if it is compressed. */
-  voxelBytes: number;
-  offset: number;
-  /** Of the file as it is. */
-  fileBytes: number;
-}
-
 /** Reads the first kilobytes of a file. @throws CaseError, FileError as `readNifti` does */
-export async function readNiftiHead(path: string, dialect: Dialect = 'itk'): Promise<NiftiHead> {
+export async function readNiftiHead(path: string, dialect: Dialect = 'itk'): Promise<VolumeHead> {
   try {
     await using file = await open(path, 'r');
     const { header: _, ...head } = await readHead(path, file, dialect);
@@ -70,7 +48,7 @@ export async function readNiftiStart(path: string): Promise<Buffer> {
 }
 
 /** What `readNiftiHead` returns, and the header itself. */
-export async function readHead(path: string, file: FileHandle, dialect: Dialect): Promise<NiftiHead & { header: NIFTI1 | NIFTI2 }> {
+export async function readHead(path: string, file: FileHandle, dialect: Dialect): Promise<VolumeHead & { header: NIFTI1 | NIFTI2 }> {
   const header = parseHeader(path, await readStart(path, file));
   const { shape, spacing, channels } = geometry(path, header, dialect);
   const affine = affineOf(header, dialect);
@@ -85,29 +63,8 @@ export async function readHead(path: string, file: FileHandle, dialect: Dialect)
     throw new CaseError(path, `its header says that voxels begin at byte ${offset}`, 'Write the file again with a valid header');
   const voxelBytes = channels * voxels(shape) * datatypeOf(path, header).BYTES_PER_ELEMENT;
   const head = { shape, spacing, affine, channels, voxelBytes, offset, fileBytes: (await file.stat()).size };
-  checkSize(path, head);
+  checkSize(path, head, isCompressed(path));
   return { header, ...head };
-}
-
-/** The most that deflate makes of a byte (zlib.net/zlib_tech.html). */
-const MOST_INFLATED = 1032;
-
-/** Refuses a header that the file cannot be as long as, before there is room for what it announces. What follows the image is no fault. */
-function checkSize(path: string, head: NiftiHead): void {
-  const { fileBytes, offset, voxelBytes } = head;
-  const found = fileBytes - offset;
-  if (!isCompressed(path) && found < voxelBytes) throw cutOff(path, head, `${found}`);
-  if (isCompressed(path) && offset + voxelBytes > MOST_INFLATED * fileBytes) throw cutOff(path, head, 'fewer');
-}
-
-/** Of a file whose header says that it is longer. */
-export function cutOff(path: string, { shape, channels, voxelBytes }: NiftiHead, found: string): CaseError {
-  const sizes = channels > 1 ? [channels, ...shape] : shape;
-  return new CaseError(
-    path,
-    `the header announces ${voxelBytes} bytes of voxels ${show(sizes)}, the file holds ${found}`,
-    'Check the file: the file is cut off or the header is wrong',
-  );
 }
 
 async function readStart(path: string, file: FileHandle): Promise<Buffer> {
@@ -117,20 +74,8 @@ async function readStart(path: string, file: FileHandle): Promise<Buffer> {
   return gunzip(path, start, start.length < COMPRESSED_HEAD_BYTES ? {} : { finishFlush: constants.Z_SYNC_FLUSH }).buffer;
 }
 
-/** At most `length` bytes from the beginning. `readFile` ends at 2 GiB. */
-export async function readBytes(file: FileHandle, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(length);
-  let done = 0;
-  while (done < bytes.length) {
-    const { bytesRead } = await file.read(bytes, done, Math.min(bytes.length - done, MOST_AT_ONCE), done);
-    if (bytesRead === 0) break;
-    done += bytesRead;
-  }
-  return bytes.subarray(0, done);
-}
-
 export function isCompressed(path: string): boolean {
-  return path.endsWith('.gz');
+  return path.toLowerCase().endsWith('.gz');
 }
 
 function parseHeader(path: string, bytes: Buffer): NIFTI1 | NIFTI2 {
@@ -155,7 +100,7 @@ function parseHeader(path: string, bytes: Buffer): NIFTI1 | NIFTI2 {
   }
 }
 
-function geometry(path: string, header: NIFTI1 | NIFTI2, dialect: Dialect): Pick<NiftiHead, 'shape' | 'spacing' | 'channels'> {
+function geometry(path: string, header: NIFTI1 | NIFTI2, dialect: Dialect): Pick<VolumeHead, 'shape' | 'spacing' | 'channels'> {
   const axes = header.dims[0];
   const sizes = header.dims.slice(1, 1 + axes);
   if (axes < 2 || axes > 7 || sizes.some((size) => size < 1)) {
@@ -175,9 +120,7 @@ function geometry(path: string, header: NIFTI1 | NIFTI2, dialect: Dialect): Pick
   const shape: Triple = [flat ? 1 : sizes[2], sizes[1], sizes[0]];
   const [, width, height, depth] = header.pixDims.map((size) => Math.abs(size) * unit);
   const spacing: Triple = [flat ? FLAT_SPACING * Math.max(height, width) : depth, height, width];
-  if (spacing.some((size) => !Number.isFinite(size) || size <= 0)) {
-    throw new CaseError(path, `the voxel spacing ${show(spacing)} is not positive`, 'Set the pixdim fields of its header');
-  }
+  checkSpacing(path, spacing, 'Set the pixdim fields of its header');
   return { shape, spacing, channels };
 }
 

@@ -50,6 +50,8 @@ export interface Measurements {
   transforms: Record<string, number>;
   /** The part of the busy time in which workers did not compute: they waited for a disk, or for a core. */
   blocked: number;
+  /** The part in which they waited for a core, where the system tells. */
+  queued: number | null;
   /** The part of its time that the thread of the loader was busy, and what planning and handing out were of all its time. */
   mainThread: { busy: number; scheduling: number };
   /** Cores that this process may use, and how many of them nobody used. */
@@ -160,17 +162,21 @@ export function findBound(measured: Measurements): { bound: Bound; transform: st
   return { bound: 'augmentation', transform: slowestTransform(transforms) };
 }
 
-/** The part of the busy time that workers waited for a core: what they did not compute in stages that read nothing. */
-export function contention({ blocked, stages }: Measurements): number {
+/**
+ * The part of the busy time that workers waited for a core. Where the system does not tell: at least what they did not compute in stages
+ * that read nothing.
+ */
+export function contention({ blocked, queued, stages }: Measurements): number {
+  if (queued !== null) return Math.min(blocked, queued);
   const computing = 1 - stages.read - stages.decode;
   return computing <= 0 ? 0 : Math.max(0, Math.min(1, (blocked - stages.read - stages.decode) / computing));
 }
 
 /** The part of the busy time that workers waited for a disk: what they did not compute while they read, and did not wait for a core. */
 export function diskPart(measured: Measurements): number {
-  const { blocked, stages } = measured;
-  const reading = stages.read + stages.decode;
-  return Math.max(0, Math.min(stages.read, blocked) - contention(measured) * reading);
+  const { blocked, queued, stages } = measured;
+  const waitedForCores = queued ?? contention(measured) * (stages.read + stages.decode);
+  return Math.max(0, Math.min(stages.read, blocked, blocked - waitedForCores));
 }
 
 /** The one that took most; null if none took any. */

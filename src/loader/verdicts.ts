@@ -104,7 +104,7 @@ const WORDS: Record<Bound, Words> = {
     return {
       why:
         ring.batches < ring.wanted
-          ? `The ring is too small: of its ${ring.batches === 1 ? 'one batch' : `${ring.batches} batches`}, too few can be filled at once to keep the workers busy, who are so ${percent(busy)} of their time. ${waits(measured)}.`
+          ? `The ring is too small: with ${ring.batches === 1 ? 'one batch' : `${ring.batches} batches`}, workers often have nowhere to write to, and are busy ${percent(busy)} of their time. ${waits(measured)}.`
           : `The workers are busy ${percent(busy)} of their time, and yet ${waits(measured).replace('The', 'the')}: it asks in bursts, longer than the ring of ${ring.batches} batches.`,
       remedies: [
         {

@@ -63,6 +63,7 @@ export async function watch(
   if (consuming !== null) await until(() => loader.metrics().batches >= ring.batches, 1000 * seconds, consuming);
 
   const [before, loop, cores] = [loader.metrics(), performance.eventLoopUtilization(), new CoreWatch(machine)];
+  const queuedBefore = machine.queuedMs();
   using looks = new RingWatch(() => loader.metrics());
   const start = performance.now();
   /** Of one who asks at all. */
@@ -76,7 +77,10 @@ export async function watch(
     await until(enough, 1000 * seconds * (MOST_PATIENCE - 1), consuming);
     const elapsedMs = performance.now() - start;
     const after = loader.metrics();
-    const measured = { elapsedMs, freeCores: cores.look(), loop: performance.eventLoopUtilization(loop), ring: looks.means() };
+    const queued = machine.queuedMs();
+    // Threads that have ended meanwhile took theirs with them.
+    const queuedMs = queued === null || queuedBefore === null ? null : Math.max(0, queued - queuedBefore);
+    const measured = { elapsedMs, queuedMs, freeCores: cores.look(), loop: performance.eventLoopUtilization(loop), ring: looks.means() };
     return compare(before, after, measured, consumerMs, machine, settings());
   } finally {
     abort();
@@ -88,12 +92,18 @@ export async function watch(
 function compare(
   before: LoaderMetrics,
   after: LoaderMetrics,
-  measured: { elapsedMs: number; freeCores: number; loop: EventLoopUtilization; ring: { held: number; free: number } },
+  measured: {
+    elapsedMs: number;
+    queuedMs: number | null;
+    freeCores: number;
+    loop: EventLoopUtilization;
+    ring: { held: number; free: number };
+  },
   consumerMs: number | null,
   machine: Machine,
   settings: Settings,
 ): Measurements {
-  const { elapsedMs, freeCores, loop, ring } = measured;
+  const { elapsedMs, queuedMs, freeCores, loop, ring } = measured;
   const batches = after.batches - before.batches;
   const waitFraction = Math.min(1, (after.waitMs - before.waitMs) / elapsedMs);
   const busyMs = after.workerBusyMs - before.workerBusyMs;
@@ -113,6 +123,7 @@ function compare(
     stages: Object.fromEntries(stages),
     transforms: Object.fromEntries(transforms),
     blocked: part(busyMs - (after.workerCpuMs - before.workerCpuMs)),
+    queued: queuedMs === null ? null : part(queuedMs),
     mainThread: { busy: loop.utilization, scheduling: (plan + dispatch - before.stages.plan - before.stages.dispatch) / elapsedMs },
     cores: { granted: machine.cores, free: freeCores },
     ring: { ...settings.ring, batches: after.ring.batches, ...ring },

@@ -6,7 +6,8 @@ import { parseJson } from '../common/json-file.ts';
 import { checkPath } from '../common/names.ts';
 import { shown } from '../common/options.ts';
 import { byName, object, that } from '../common/schemas.ts';
-import { isReader, READER_NAMES, type Reader } from '../raw/readers.ts';
+import type { DatasetDescription } from '../raw/dataset-json.ts';
+import { isReader, READER_NAMES, type Reader, reads } from '../raw/readers.ts';
 import type { Network } from './network.ts';
 import { type Normalisation, normalisationOf, SCHEME_CLASS, type Scheme } from './normalisation.ts';
 import { type Architecture, architectureOf, networkFrom, type Plans, RESAMPLING, type ResamplingArguments } from './plans.ts';
@@ -145,18 +146,22 @@ export function plannedConfiguration(path: string, plans: Plans, name: string): 
   };
 }
 
+type Dataset = Pick<DatasetDescription, 'reader' | 'ending'>;
+
 /**
  * Which of nnU-Net's readers the plans have images read by.
- * @param otherwise where they do not say
- * @throws PlansError for one that is not known here
+ * @param dataset whose images those are, and by what they are read where plans do not say
+ * @throws PlansError for one that is not known here, or does not read such images
  */
-export function plannedReader(path: string, { image_reader_writer: name }: Plans, otherwise: Reader): Reader {
-  if (name === undefined) return otherwise;
-  if (isReader(name)) return name;
+export function plannedReader(path: string, { image_reader_writer: name }: Plans, { reader, ending }: Dataset): Reader {
+  if (name === undefined) return reader;
+  if (isReader(name) && reads(name, ending)) return name;
   throw new PlansError(
     path,
-    `they have images read by ${shown(name)}`,
-    `Only ${READER_NAMES.join(', ')} are known here: plan again with one of them in dataset.json, or preprocess with nnU-Net`,
+    `they have ${ending} images read by ${shown(name)}`,
+    isReader(name)
+      ? `It reads no ${ending} here: plan again, or convert the images`
+      : `Only ${READER_NAMES.join(', ')} are known here: plan again with one of them in dataset.json, or preprocess with nnU-Net`,
   );
 }
 

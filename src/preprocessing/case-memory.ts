@@ -22,7 +22,8 @@ const CHANNELS = { check: 1, fingerprint: 1, coverage: 0, write: 1, 'write-nnune
 export async function caseBytes(task: CaseTask): Promise<number> {
   const { images, label } = task.raw;
   const paths = task.kind === 'coverage' ? [label] : [...images, label];
-  const heads = await mapFiles(paths, (path) => readVolumeHead(path, task.reading.reader).catch(nullIfDamaged));
+  const { reader } = task.reading;
+  const heads = await mapFiles(paths, (path) => readVolumeHead(path, reader, path === label).catch(nullIfDamaged));
   if (heads.includes(null)) return 0;
   const known = heads as NonNullable<(typeof heads)[number]>[];
   const [{ shape, spacing }] = known;

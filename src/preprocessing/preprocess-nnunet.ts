@@ -101,7 +101,7 @@ export async function preprocessForNnunet(
   const chosen = await choosePlans(pool, dataset, dir, options);
   checkName(dataset, chosen);
   const { strictGeometry, strictVoxels } = options;
-  const reader = plannedReader(chosen.path, chosen.plans, dataset.reader);
+  const reader = plannedReader(chosen.path, chosen.plans, dataset);
   const reading = readingOf(dataset, { reader, strictGeometry, strictVoxels });
   const wanted = withFolder(chosen, options.configs).map((name) => configurationFor(dataset, chosen, name));
   const folders: ConfigurationFolder[] = [];

@@ -85,7 +85,7 @@ export async function preprocess(rawDir: string, outDir: string, options: Prepro
   const configuration = configurationFor(dataset, chosen, options.config ?? defaultConfiguration(plans));
   const patches = patchesOn(configuration, path, plans);
   const { strictGeometry, strictVoxels } = options;
-  const reading = readingOf(dataset, { reader: plannedReader(path, plans, dataset.reader), strictGeometry, strictVoxels });
+  const reading = readingOf(dataset, { reader: plannedReader(path, plans, dataset), strictGeometry, strictVoxels });
   const {
     notes: more,
     entries,

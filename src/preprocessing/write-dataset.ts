@@ -7,7 +7,7 @@ import { hasher, xxh64 } from '../common/hash.ts';
 import type { Plans } from '../plans/plans.ts';
 import type { Configuration } from '../plans/plans-file.ts';
 import type { RawCase, RawDataset } from '../raw/raw-dataset.ts';
-import { ENDINGS, type Reading } from '../raw/readers.ts';
+import { type Reading, readersFor } from '../raw/readers.ts';
 import { DATASET_FILE, FINGERPRINT_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
 import type { StoredFile } from '../store/sidecar.ts';
 import { encodeIndex, labelDtype, parseIndex, type StoredCase } from '../store/store-index.ts';
@@ -44,7 +44,7 @@ export async function writeDataset(
   const { dataset, outDir, configuration, reading } = request;
   const { labels, channels } = dataset;
   const { normalisation, transpose, spacing, resampling } = configuration;
-  const other = reading.reader !== ENDINGS[dataset.ending][0];
+  const other = reading.reader !== readersFor(dataset.ending)[0];
   const options: StoreOptions = {
     ...{ labels, channels, normalisation, transpose, spacing, resampling },
     ...(other && { reader: reading.reader }),

@@ -5,8 +5,9 @@ import { DatasetError, fileError } from '../common/errors.ts';
 import { checkContents, parseJson } from '../common/json-file.ts';
 import { checkPath, fileName } from '../common/names.ts';
 import { byName, list, object, text, that, wholeNumber } from '../common/schemas.ts';
+import { endingsOf } from './file-formats.ts';
 import { type Labels, readLabels } from './labels.ts';
-import { ENDINGS, isMissing, isReader, READER_NAMES, type Reader } from './readers.ts';
+import { isMissing, isReader, KNOWN_ENDINGS, READER_NAMES, READERS, type Reader, readersFor, reads } from './readers.ts';
 
 /** What dataset.json says of the numbers in a data set's files, whatever files those are. */
 export interface DataMeaning {
@@ -42,7 +43,10 @@ const MEANING = object({ channel_names: channels(), modality: channels(), labels
 
 const DATASET = object({
   numTraining: wholeNumber(1, Number.MAX_SAFE_INTEGER),
-  file_ending: that('.nii.gz or .nii: convert the images', (ending) => typeof ending === 'string' && Object.hasOwn(ENDINGS, ending)),
+  file_ending: that(
+    `${KNOWN_ENDINGS.join(' or ')}: convert the images`,
+    (ending) => typeof ending === 'string' && readersFor(ending).length > 0,
+  ),
   dataset: v.nullish(v.pipe(byName(object({ images: list(path()), label: path() }), fileName()), v.minEntries(1, 'it is empty'))),
 });
 
@@ -73,12 +77,18 @@ export async function readDatasetJson(path: string): Promise<DatasetDescription>
       `"overwrite_image_reader_writer" is ${named}, which is not known here`,
       `Known are ${READER_NAMES.join(', ')}: name one of them, or preprocess with nnU-Net`,
     );
+  if (isReader(named) && !reads(named, ending))
+    throw new DatasetError(
+      path,
+      `"overwrite_image_reader_writer" is ${named}, which reads no ${ending} here`,
+      `It reads ${endingsOf(READERS[named].library).join(', ')}: convert the images, or name another reader`,
+    );
   return {
     ...meaningOf(path, json),
     folder: folderOf(path),
     labelEntries: Object.keys(json.labels).length,
     numTraining,
-    reader: isReader(named) ? named : ENDINGS[ending][0],
+    reader: isReader(named) ? named : readersFor(ending)[0],
     // nnU-Net's own word for nothing is "None".
     namedReader: typeof named === 'string' && named !== 'None' ? named : null,
     ending,

@@ -4,9 +4,8 @@ import { CaseError, CasesError, DatasetError, fileError, type VoxfeedError } fro
 import { ifThere } from '../common/files.ts';
 import { checkPath, foldedName, nameFault } from '../common/names.ts';
 import { given, shown } from '../common/options.ts';
-import { readNiftiHead } from '../formats/nifti-head.ts';
 import { type DatasetDescription, readDatasetJson } from './dataset-json.ts';
-import { findReader, isReader, type Reading } from './readers.ts';
+import { channelsOf, findReader, isReader, type Reader, type Reading, readersFor } from './readers.ts';
 
 /** The files of one case of a raw data set. */
 export interface RawCase {
@@ -33,12 +32,13 @@ export async function openRawDataset(dir: string): Promise<RawDataset> {
   checkPath('rawDir', dir);
   const path = join(dir, 'dataset.json');
   const description = await readDatasetJson(path);
-  const { channels, ending, listed } = description;
-  const cases = listed === null ? await findCases(dir, channels.length, ending) : await checkListed(path, listed, channels.length);
+  const { channels, ending, listed, namedReader } = description;
+  const readers = isReader(namedReader) ? [namedReader] : readersFor(ending);
+  const cases =
+    listed === null ? await findCases(dir, channels.length, ending, readers) : await checkListed(path, listed, channels.length, readers);
   const notes: string[] = [];
   if (description.numTraining !== cases.length)
     notes.push(`${path} says numTraining ${description.numTraining}, ${cases.length} cases are there`);
-  const { namedReader } = description;
   const reader = isReader(namedReader) ? namedReader : await findReader(ending, cases[0].images[0]);
   if (namedReader !== null && namedReader !== reader)
     notes.push(`${path} names a reader that nnU-Net does not have, ${namedReader}: ${reader} reads the images`);
@@ -51,12 +51,17 @@ export function readingOf({ channels, reader }: RawDataset, how: Partial<Reading
   return { reader, channels: channels.length, ...given(how) };
 }
 
-async function checkListed(path: string, listed: NonNullable<DatasetDescription['listed']>, channels: number): Promise<RawCase[]> {
+async function checkListed(
+  path: string,
+  listed: NonNullable<DatasetDescription['listed']>,
+  channels: number,
+  readers: readonly Reader[],
+): Promise<RawCase[]> {
   const errors: VoxfeedError[] = [];
   const ids = Object.keys(listed).sort((a, b) => (a < b ? -1 : 1));
   const cases = ids.map((id) => ({ id, ...listed[id] }));
   for (const { id, images, label } of cases) {
-    if (images.length !== channels && (await holdSeveral(images, channels)) === null)
+    if (images.length !== channels && (await holdSeveral(images, channels, readers)) === null)
       errors.push(
         new CaseError(path, `case ${id} lists ${images.length} images, there are ${channels} channels`, 'List one image a channel'),
       );
@@ -85,11 +90,18 @@ function twins(where: string, id: string, twin: string): CaseError {
   );
 }
 
-/** How many of the files that a case has, without gaps, hold all channels along their fourth axis; null if there is one file a channel. */
-async function holdSeveral(present: readonly string[], channels: number): Promise<number | null> {
+/**
+ * How many of the files that a case has, without gaps, hold all channels, along their fourth axis or as colours; null if there is one file
+ * a channel.
+ */
+async function holdSeveral(present: readonly string[], channels: number, readers: readonly Reader[]): Promise<number | null> {
   if (present.length >= channels) return null;
-  const heads = await Promise.all(present.map((path) => readNiftiHead(path).catch(() => null)));
-  const held = heads.reduce((sum, head) => sum + (head?.channels ?? 1), 0);
+  let held = 0;
+  for (const path of present) {
+    let found: number | null = null;
+    for (const reader of readers) found ??= await channelsOf(path, reader);
+    held += found ?? 1;
+  }
   return held > present.length ? present.length : null;
 }
 
@@ -103,7 +115,7 @@ async function list(dir: string): Promise<string[]> {
   }
 }
 
-async function findCases(dir: string, channels: number, ending: string): Promise<RawCase[]> {
+async function findCases(dir: string, channels: number, ending: string, readers: readonly Reader[]): Promise<RawCase[]> {
   const imagesDir = join(dir, 'imagesTr');
   const labelsDir = join(dir, 'labelsTr');
   const [imageFiles, labelFiles] = await Promise.all([list(imagesDir), list(labelsDir)]);
@@ -149,6 +161,7 @@ async function findCases(dir: string, channels: number, ending: string): Promise
     const several = await holdSeveral(
       images.filter((_, channel) => present.has(channel)),
       channels,
+      readers,
     );
     if (several !== null) images.splice(several);
     const missing = images.find((_, channel) => !present.has(channel));

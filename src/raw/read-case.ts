@@ -4,7 +4,7 @@ import { cropVolume, markLabelsOutside, nonzeroRegion } from './crop.ts';
 import { foregroundOf, isWide, type Labels } from './labels.ts';
 import type { RawCase } from './raw-dataset.ts';
 import { type FilePlace, type ReadVolume, readVolumes } from './read-volumes.ts';
-import type { NotedReading } from './readers.ts';
+import { type NotedReading, READERS } from './readers.ts';
 import { SamePlace } from './same-place.ts';
 
 /** One case, checked and cropped to its nonzero region. Everything in array order [z, y, x]. */
@@ -96,9 +96,15 @@ export async function readSegmentation(
 }
 
 async function readLabel(path: string, reading: NotedReading): Promise<ReadVolume> {
-  const [label, ...more] = await readVolumes(path, reading);
+  const [label, ...more] = await readVolumes(path, reading, true);
   if (more.length === 0) return label;
-  throw new CaseError(path, `it has four axes: ${1 + more.length} volumes along the last`, 'Write the label as one volume');
+  throw new CaseError(
+    path,
+    READERS[reading.reader].library === 'scikit-image'
+      ? `it has ${1 + more.length} numbers a pixel`
+      : `it has four axes: ${1 + more.length} volumes along the last`,
+    'Write the label as one volume, a number for each label',
+  );
 }
 
 function toLabels(label: ReadVolume, labels: Labels): Int8Array | Int16Array {

@@ -1,7 +1,7 @@
 import { CaseError } from '../common/errors.ts';
 import { showVoxel, type Triple, transpose, triple } from '../common/geometry.ts';
-import { type NiftiVolume, readNiftiVolumes } from '../formats/nifti.ts';
-import { type NiftiHead, readNiftiHead } from '../formats/nifti-head.ts';
+import type { Volume, VolumeHead } from '../formats/volume.ts';
+import { isNifti, readFileHead, readFileVolumes } from './file-formats.ts';
 import { type NotedReading, READERS, type Reader } from './readers.ts';
 import { isUnturned, letters, orientationOf, type Turn, toRas, turnAffine, turnVolume, UNTURNED } from './reorient.ts';
 
@@ -24,15 +24,18 @@ export interface ReadVolume {
   spacing: Triple;
   affine: number[][];
   file: FilePlace;
+  /** Nothing in the file says the spacing. */
+  unplaced?: true;
 }
 
 /**
  * All volumes of a file, by the rules of the reader in force; what is odd about it goes to the notes.
+ * @param isLabel whether it is the label of a case
  * @throws CaseError, FileError, MemoryError
  */
-export async function readVolumes(path: string, reading: NotedReading): Promise<ReadVolume[]> {
-  const { dialect, reorients } = READERS[reading.reader];
-  const volumes = await readNiftiVolumes(path, dialect);
+export async function readVolumes(path: string, reading: NotedReading, isLabel = false): Promise<ReadVolume[]> {
+  const { library, reorients } = READERS[reading.reader];
+  const volumes = await readFileVolumes(path, library, isLabel);
   if (reorients && volumes.length > 1)
     throw new CaseError(
       path,
@@ -47,7 +50,7 @@ export async function readVolumes(path: string, reading: NotedReading): Promise<
 }
 
 /** Numbers that are none: 0 to SimpleITK, which is worth a note, and the end of every mean to nibabel. */
-function checkNumbers({ path, shape, notFinite, tooLarge }: NiftiVolume, { reader, strictVoxels, notes }: NotedReading): void {
+function checkNumbers({ path, shape, notFinite, tooLarge }: Volume, { reader, strictVoxels, notes }: NotedReading): void {
   if (tooLarge.count > 0)
     throw new CaseError(
       path,
@@ -56,7 +59,8 @@ function checkNumbers({ path, shape, notFinite, tooLarge }: NiftiVolume, { reade
     );
   if (notFinite.count === 0) return;
   const what = `${notFinite.count} voxels are NaN or infinite, the first at ${showVoxel(notFinite.first, shape)}`;
-  const zero = READERS[reader].dialect === 'itk';
+  // In other formats ITK leaves them as they are.
+  const zero = READERS[reader].library === 'itk' && isNifti(path);
   if (zero && !strictVoxels) notes.push(`${path}: ${what}: read as 0, as ${reader} does`);
   else
     throw new CaseError(
@@ -64,18 +68,18 @@ function checkNumbers({ path, shape, notFinite, tooLarge }: NiftiVolume, { reade
       what,
       zero
         ? 'Replace them, or leave out --strict-voxels: SimpleITK reads them as 0'
-        : 'Replace them, for example by 0 or the background value, or name a reader that takes them for 0: "overwrite_image_reader_writer": "SimpleITKIO"',
+        : `Replace them, for example by 0 or the background value${isNifti(path) ? ', or name a reader that takes them for 0: "overwrite_image_reader_writer": "SimpleITKIO"' : ''}`,
     );
 }
 
-function turned({ path, data, shape, ...rest }: NiftiVolume, reader: Reader): ReadVolume {
+function turned({ path, data, shape, ...rest }: Volume, reader: Reader): ReadVolume {
   const place = placed({ path, shape, ...rest }, reader);
-  return { path, data: turnVolume(data, shape, place.file.turn), ...place };
+  return { path, data: turnVolume(data, shape, place.file.turn), ...place, ...(rest.unplaced && { unplaced: true }) };
 }
 
 /** What the header of a file says, as its reader hands it out. @throws CaseError, FileError */
-export async function readVolumeHead(path: string, reader: Reader): Promise<NiftiHead & Placed> {
-  const head = await readNiftiHead(path, READERS[reader].dialect);
+export async function readVolumeHead(path: string, reader: Reader, isLabel = false): Promise<VolumeHead & Placed> {
+  const head = await readFileHead(path, READERS[reader].library, isLabel);
   return { ...head, ...placed({ path, ...head }, reader) };
 }
 
@@ -84,14 +88,14 @@ type Placed = Pick<ReadVolume, 'shape' | 'spacing' | 'affine' | 'file'>;
 function placed({ path, shape, spacing, affine }: Omit<Placed, 'file'> & { path: string }, reader: Reader): Placed {
   const orientation = orientationOf(affine, reader);
   const file: FilePlace = { shape, affine, orientation: orientation === null ? '' : letters(orientation), turn: UNTURNED };
-  const { dialect, reorients } = READERS[reader];
+  const { library, reorients } = READERS[reader];
   if (!reorients) return { shape, spacing, affine, file };
   if (orientation === null)
     throw new CaseError(path, `its header does not say how it lies, which ${reader} must know`, 'Correct its sform or qform');
   const turn = toRas(orientation);
   const moved = turnAffine(affine, shape, turn);
   // nibabel makes the header of what it turns anew, from the matrix.
-  const anew = dialect === 'nibabel' && !isUnturned(turn);
+  const anew = library === 'nibabel' && !isUnturned(turn);
   return {
     shape: transpose(shape, turn.from),
     spacing: anew

@@ -1,24 +1,36 @@
-import type { Dialect } from '../formats/nifti-affine.ts';
-import { readNiftiHead } from '../formats/nifti-head.ts';
+import { endingsOf, type Library, readFileHead } from './file-formats.ts';
 
-/** nnU-Net's classes whose images are read here as they read them. */
+/** nnU-Net's classes whose images are read here as they read them, and the library by whose rules they do. */
 export const READERS = {
-  SimpleITKIO: { dialect: 'itk', reorients: false },
-  SimpleITKIOWithReorient: { dialect: 'itk', reorients: true },
-  NibabelIO: { dialect: 'nibabel', reorients: false },
-  NibabelIOWithReorient: { dialect: 'nibabel', reorients: true },
-} as const satisfies Record<string, { dialect: Dialect; reorients: boolean }>;
+  SimpleITKIO: { library: 'itk', reorients: false },
+  SimpleITKIOWithReorient: { library: 'itk', reorients: true },
+  NibabelIO: { library: 'nibabel', reorients: false },
+  NibabelIOWithReorient: { library: 'nibabel', reorients: true },
+  NaturalImage2DIO: { library: 'scikit-image', reorients: false },
+  Tiff3DIO: { library: 'tifffile', reorients: false },
+} as const satisfies Record<string, { library: Library; reorients: boolean }>;
 
 export type Reader = keyof typeof READERS;
 
-/** Others that nnU-Net has: nothing else may stand in for them. */
-const NOT_HERE = ['NaturalImage2DIO', 'Tiff3DIO', 'BaseReaderWriter'];
-
 /** The endings that are read here, and nnU-Net's classes for them in the order in which it tries them. */
-export const ENDINGS: Record<string, readonly Reader[]> = {
+const ENDINGS: Record<string, readonly Reader[]> = {
   '.nii.gz': ['SimpleITKIO', 'NibabelIO', 'NibabelIOWithReorient'],
   '.nii': ['NibabelIO', 'NibabelIOWithReorient'],
+  '.nrrd': ['SimpleITKIO'],
+  '.mha': ['SimpleITKIO'],
+  '.gipl': ['SimpleITKIO'],
+  '.png': ['NaturalImage2DIO'],
+  '.bmp': ['NaturalImage2DIO'],
+  '.tif': ['NaturalImage2DIO', 'Tiff3DIO'],
+  '.tiff': ['Tiff3DIO'],
 };
+
+export const KNOWN_ENDINGS = Object.keys(ENDINGS);
+
+/** nnU-Net's classes for an ending, however it is spelt; none for another one. */
+export function readersFor(ending: string): readonly Reader[] {
+  return ENDINGS[ending.toLowerCase()] ?? [];
+}
 
 /** How the files of a data set are read. Plain data. */
 export interface Reading {
@@ -43,16 +55,28 @@ export function isReader(name: unknown): name is Reader {
   return READER_NAMES.includes(name as Reader);
 }
 
-/** Of a reader that nnU-Net has and voxfeed has not. */
+/** Of nnU-Net's base class, which reads nothing: nothing else may stand in for it. */
 export function isMissing(name: unknown): boolean {
-  return NOT_HERE.includes(name as string);
+  return name === 'BaseReaderWriter';
+}
+
+/** Whether files of an ending are read here by the rules of a reader. */
+export function reads(reader: Reader, ending: string): boolean {
+  return endingsOf(READERS[reader].library).includes(ending.toLowerCase());
 }
 
 /** The first class for the ending that reads a file, as nnU-Net finds one where none is named; its first one where none can. */
 export async function findReader(ending: string, example: string): Promise<Reader> {
-  for (const reader of ENDINGS[ending]) {
-    const head = await readNiftiHead(example, READERS[reader].dialect).catch(() => null);
-    if (head !== null) return reader;
+  const readers = readersFor(ending);
+  for (const reader of readers) if ((await channelsOf(example, reader)) !== null) return reader;
+  return readers[0];
+}
+
+/** How many channels a file holds to a reader; null where it cannot read it. */
+export async function channelsOf(path: string, reader: Reader): Promise<number | null> {
+  try {
+    return (await readFileHead(path, READERS[reader].library, false)).channels;
+  } catch {
+    return null;
   }
-  return ENDINGS[ending][0];
 }

@@ -28,6 +28,8 @@ export class SamePlace {
         action,
       );
     }
+    // Of a label whose spacing nobody says: its image's counts, as in nnU-Net.
+    if (other.unplaced) return;
     if (image.spacing.some((size, axis) => Math.abs(size - other.spacing[axis]) > 1e-3 * size)) {
       throw new CaseError(
         other.path,

@@ -15,7 +15,7 @@ import { SilentDeath } from './worker-thread.ts';
  */
 const TASK_BYTES = 32 * 1024 * 1024;
 /** Samples that take long go in smaller tasks: a batch is not to wait for all that is in a task with it. */
-const TASK_MS = 50;
+const TASK_MS = 100;
 /** What opening, planning and seeking cost for any sample, however small, in bytes that could have been moved instead. */
 const SAMPLE_OVERHEAD_BYTES = 64 * 1024;
 

@@ -44,6 +44,7 @@ class Dismissal extends Error {}
  */
 export class WorkerPool {
   #size: number;
+  readonly #comeAndGo: boolean;
   readonly #start: () => WorkerThread<PatchTask | null>;
   readonly #threads = new Set<WorkerThread<PatchTask | null>>();
   /** Those of them that get no more tasks, and end with the last one that they have. */
@@ -64,6 +65,7 @@ export class WorkerPool {
   /** @param most as many workers as `resize` will ever ask for */
   constructor(filename: string, size: number, workerData: PatchWorkerData, { stallSeconds, beats }: PoolOptions, most = size) {
     this.#size = size;
+    this.#comeAndGo = most > size;
     keepReplacedCode();
     this.#toll = new DeathToll(most);
     this.#watchdog = new Watchdog<PatchTask | null>(
@@ -191,10 +193,16 @@ export class WorkerPool {
     );
   }
 
-  /** While others live, the loader goes on with them, and this is tried again. */
+  /** While others live, the loader goes on with them, and this is tried again: where workers come and go, when more are asked for. */
   #refuse(error: WorkerError): void {
     const alone = ![...this.#threads].some(({ ready }) => ready);
     this.#refused++;
+    const left = this.#staying().length;
+    if (this.#up && this.#comeAndGo && left > 0) {
+      this.#size = left;
+      if (this.#refused === 1) process.emitWarning(`There are no more than ${this.#size} workers: ${error.what}.`, 'VoxfeedWarning');
+      return;
+    }
     if (!this.#up || (alone && this.#refused >= TRIES)) {
       this.#giveUp(error, error);
       return;

@@ -106,6 +106,40 @@ describe.each([false, true])('warps, planar %s', (planar) => {
     }
   });
 
+  it('interpolate images that are one value in large parts as the plain implementation does', () => {
+    const kinds = [0, -0, 1.5, -3, Number.NaN, Number.POSITIVE_INFINITY];
+    let constant = 0;
+    for (let number = 0; number < 120; number++) {
+      const task = draw(number, planar);
+      const draws = new Draws(9, number, 0);
+      // A whole volume of one value, or a few slabs of some.
+      const slab = draws.between(1, 3 * voxels(task.crop));
+      const first = draws.below(kinds.length);
+      const image = clear(
+        Float32Array.from({ length: voxels(task.crop) }, (_, i) => kinds[(first + Math.floor(i / slab)) % kinds.length]),
+        task,
+        0,
+      );
+      const placement = describeTask(task);
+      const expected = new Float32Array(voxels(task.patch));
+      warpImage(image, placement, { padding: 'zeros' }, expected);
+      run(image, task.patch, 4, () => {
+        kernels.warpImage(WARP, strided(task.crop, 4), TARGET, SCRATCH);
+        return 0;
+      });
+      const actual = new Float32Array(buffer, TARGET, expected.length);
+      for (let i = 0; i < expected.length; i++) {
+        // How far infinity and NaN reach is a matter of neighbours of weight 0.
+        if (Number.isFinite(expected[i]) && Number.isFinite(actual[i])) {
+          if (Math.abs(actual[i] - expected[i]) > 3e-5) expect.fail(`${number}: voxel ${i} is ${actual[i]} instead of ${expected[i]}`);
+          if (Object.is(actual[i], 1.5)) constant++;
+        }
+      }
+      if (image.every(Number.isFinite)) expect(actual.every(Number.isFinite)).toBe(true);
+    }
+    expect(constant).toBeGreaterThan(100);
+  });
+
   for (const bytes of [1, 2])
     for (const nearest of [false, true])
       it(`decide labels of ${bytes} bytes as the plain implementation does, nearest ${nearest}`, () => {

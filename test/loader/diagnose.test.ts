@@ -2,21 +2,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Triple } from '../../src/common/geometry.ts';
-import type { Machine } from '../../src/common/machine.ts';
+import { grantedMemory } from '../../src/common/granted.ts';
+import { type Machine, thisMachine } from '../../src/common/machine.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
 import { commandLine } from '../fixtures/command-line.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
 
-/** What the files of a machine grant: those of this one, or of one that is made up. */
-const container = vi.hoisted(() => ({ root: '/' }));
-vi.mock(import('../../src/common/granted.ts'), async (original) => {
-  const granted = await original();
-  return { ...granted, grantedMemory: () => granted.grantedMemory(container.root) };
-});
-
-afterEach(() => {
-  container.root = '/';
-});
+afterEach(() => vi.restoreAllMocks());
 
 const SLOW_DISK = join(import.meta.dirname, '../fixtures/slow-disk-worker.ts');
 const GIB = 1024 ** 3;
@@ -32,6 +24,8 @@ const machine = (free: number, cores = 16, memoryBytes = 64 * GIB): Machine => (
   memoryBytes,
   totalBytes: 64 * GIB,
   idleMs: () => free * performance.now(),
+  // That is as it is: tests that run beside this one take cores.
+  queuedMs: thisMachine().queuedMs,
 });
 
 /** A custom transform that takes its time: it computes, or it sleeps. */
@@ -111,10 +105,11 @@ describe('the doctor finds', () => {
     const { totalBytes } = plenty.memory();
     await plenty.close();
     // A loader takes half of what is granted.
-    container.root = containerOf(2 * totalBytes);
+    const granted = grantedMemory(container(2 * totalBytes));
+    vi.spyOn(process, 'constrainedMemory').mockReturnValue(granted);
     await using loader = await PatchLoader.create(given);
     expect(loader.memory().limitBytes).toBe(totalBytes);
-    const { bound, why, remedies, measured } = await loader.diagnose({ seconds, consumerMs: 5 }, machine(3, 16, 2 * totalBytes));
+    const { bound, why, remedies, measured } = await loader.diagnose({ seconds, consumerMs: 5 }, machine(3, 16, granted));
     expect(bound, why).toBe('memory');
     expect(measured.ring.batches).toBeLessThan(measured.ring.wanted);
     expect(why).toMatch(/because of what the container or job grants\. So the ring has \d batches, and would have \d+/);
@@ -164,7 +159,7 @@ describe('voxfeed doctor', () => {
 });
 
 /** A made-up machine whose container grants so much memory. */
-function containerOf(bytes: number): string {
+function container(bytes: number): string {
   const files = {
     'proc/self/mountinfo': '30 24 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n',
     'proc/self/cgroup': '0::/job\n',

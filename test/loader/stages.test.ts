@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { PatchLoader } from '../../src/loader/loader.ts';
+import { asB2nd, type B2ndStore } from '../fixtures/b2nd-store.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
 
 const IN_WORKERS = ['read', 'decode', 'warpImage', 'warpLabels', 'transforms', 'mirror', 'deepSupervision', 'other'] as const;
@@ -40,6 +42,19 @@ describe('time by stage', () => {
     expect(transforms.spatial.ms).toBeCloseTo(stages.warpImage + stages.warpLabels, 6);
     const intensity = Object.entries(transforms).filter(([name]) => name !== 'spatial' && name !== 'mirror');
     expect(intensity.reduce((sum, [, { ms }]) => sum + ms, 0)).toBeCloseTo(stages.transforms, 6);
+  });
+
+  it('tells decompressing from reading, and finds it where it bounds a stream', async () => {
+    const { dir, store, options } = await loaderFixture({ shapes: [[24, 40, 40]], patchSize: [16, 24, 24], batchSize: 2, cacheBytes: 0 });
+    const layout: B2ndStore['image'] = { chunk: [1, 24, 40, 40], block: [1, 12, 20, 20] };
+    const packed = await asB2nd(store, join(dir, 'b2nd'), { codec: 'zstd', image: layout, labels: layout });
+    await using loader = await PatchLoader.create({ ...options, store: packed });
+    const { bound, measured } = await loader.diagnose({ seconds: 0.5, consumerMs: 0 });
+    expect(bound).toBe('decoding');
+    expect(measured.format).toBe('b2nd');
+    const { stages } = loader.metrics();
+    expect(stages.decode).toBeGreaterThan(0.3 * stages.read);
+    expect(stages.read).toBeGreaterThan(0);
   });
 
   it('has all configurations of a mixed stream, and validation', async () => {

@@ -18,6 +18,7 @@ const BASE: Measurements = {
   stages: { read: 0.1, decode: 0, warpImage: 0.35, warpLabels: 0.15, transforms: 0.3, mirror: 0, deepSupervision: 0.05, other: 0.05 },
   transforms: { spatial: 0.5, gamma: 0.2, noise: 0.1 },
   blocked: 0.02,
+  queued: null,
   mainThread: { busy: 0.1, scheduling: 0.02 },
   cores: { granted: 8, free: 5 },
   ring: { batches: 6, wanted: 6, given: false, held: 0.2, free: 0, bytesPerBatch: 20 * MIB },
@@ -31,7 +32,7 @@ type Change = { [K in keyof Measurements]?: Measurements[K] extends object ? Par
 function measured(change: Change): Measurements {
   const merged = Object.entries(BASE).map(([name, value]) => {
     const other = change[name as keyof Measurements];
-    const whole = name === 'transforms' || typeof value !== 'object';
+    const whole = name === 'transforms' || typeof value !== 'object' || value === null;
     return [name, other === undefined ? value : whole ? other : { ...(value as object), ...(other as object) }];
   });
   return Object.fromEntries(merged) as Measurements;
@@ -52,7 +53,13 @@ const CASES: [Bound, string, Change, RegExp, (RegExp | string)[]][] = [
     /holds 5\.2 of the 6 batches/,
     [/^dispose each batch/, '`ring`: 11, in place of 6'],
   ],
-  ['ring', 'of one batch', { busy: 0.4, ring: { batches: 1, given: true } }, /of its one batch, too few/, ['`ring`: 6, in place of 1']],
+  [
+    'ring',
+    'of one batch',
+    { busy: 0.4, ring: { batches: 1, given: true } },
+    /with one batch, workers often have nowhere to write to/,
+    ['`ring`: 6, in place of 1'],
+  ],
   [
     'ring',
     'that is as it should be, for a consumer that asks in bursts',
@@ -106,6 +113,20 @@ const CASES: [Bound, string, Change, RegExp, (RegExp | string)[]][] = [
     { stages: { ...STAGES, read: 0.9, warpImage: 0.1 }, blocked: 0.95, ...NO_CORES },
     /A disk/,
     [/local SSD/],
+  ],
+  [
+    'disk',
+    'that workers wait for, whatever else there is',
+    { stages: { ...STAGES, read: 0.6, warpImage: 0.4 }, blocked: 0.8, queued: 0.3 },
+    /wait for it in 50 %/,
+    [/local SSD/],
+  ],
+  [
+    'cores',
+    'that others use, and no disk',
+    { stages: { ...STAGES, read: 0.9, other: 0.1 }, blocked: 0.6, queued: 0.6, ...NO_CORES },
+    /waited for one in 60 %/,
+    [/^end what else runs/],
   ],
   [
     'decoding',
@@ -206,6 +227,7 @@ describe('the verdict', () => {
         waitFraction: part,
         busy: part,
         blocked: part,
+        queued: fc.option(part),
         batches: fc.integer({ min: 0, max: 1000 }),
         consumerMs: fc.oneof(fc.constant(0), fc.double({ min: 0.1, max: 1000, noNaN: true })),
         workers: whole,

@@ -295,7 +295,7 @@ describe('refused', () => {
     const other = prepare({}, { dataset_name: 'Dataset008_Other' });
     await refusal(preprocessForNnunet(other.raw, other.out, other.options)).toThrow(/for Dataset008_Other, not for Dataset007_Test/);
     const turning = prepare({}, { image_reader_writer: 'Tiff3DIO' });
-    await refusal(preprocessForNnunet(turning.raw, turning.out, turning.options)).toThrow(/read by "Tiff3DIO"/);
+    await refusal(preprocessForNnunet(turning.raw, turning.out, turning.options)).toThrow(/have .nii.gz images read by "Tiff3DIO"/);
   });
 
   it('a case that another preprocessor wrote: it stays as it is', async () => {

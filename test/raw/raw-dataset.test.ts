@@ -105,8 +105,11 @@ describe('dataset.json', () => {
     await refused(valid({ datasetJson: { [key]: undefined } }), `${key}: it is missing`);
   });
 
-  it.each(['.nrrd', '.png', 'nii.gz', '.NII.GZ', '', 3, null, ['.nii']])('may not have the file ending %j', async (ending) => {
-    await refused(valid({ datasetJson: { file_ending: ending } }), `file_ending: ${JSON.stringify(ending)} is not .nii.gz or .nii`);
+  it.each(['.hdr', '.jpg', 'nii.gz', '', 3, null, ['.nii']])('may not have the file ending %j', async (ending) => {
+    await refused(
+      valid({ datasetJson: { file_ending: ending } }),
+      `file_ending: ${JSON.stringify(ending)} is not .nii.gz or .nii or .nrrd`,
+    );
   });
 
   it.each([0, -3, 1.5, '20', null])('may not have the number of training cases %j', async (numTraining) => {
@@ -184,13 +187,26 @@ describe('the reader of the images', () => {
     expect(notes).toEqual([expect.stringContaining('names a reader that nnU-Net does not have, MyReader: SimpleITKIO reads the images')]);
   });
 
-  it.each(['NaturalImage2DIO', 'Tiff3DIO'])('is refused where it is one of nnU-Net that is not here: %s', async (name) => {
+  it('is refused where it is the base of those of nnU-Net', async () => {
+    const raw = dataset('BaseReaderWriter');
+    await expect(openRawDataset(raw)).rejects.toMatchObject({
+      name: 'DatasetError',
+      where: join(raw, 'dataset.json'),
+      what: '"overwrite_image_reader_writer" is BaseReaderWriter, which is not known here',
+      action: expect.stringContaining('NibabelIOWithReorient'),
+    });
+  });
+
+  it.each([
+    ['NaturalImage2DIO', '.png, .bmp, .tif, .tiff'],
+    ['Tiff3DIO', '.tif, .tiff'],
+  ])('is refused where it reads no such files: %s', async (name, endings) => {
     const raw = dataset(name);
     await expect(openRawDataset(raw)).rejects.toMatchObject({
       name: 'DatasetError',
       where: join(raw, 'dataset.json'),
-      what: `"overwrite_image_reader_writer" is ${name}, which is not known here`,
-      action: expect.stringContaining('NibabelIOWithReorient'),
+      what: `"overwrite_image_reader_writer" is ${name}, which reads no .nii.gz here`,
+      action: `It reads ${endings}: convert the images, or name another reader`,
     });
   });
 });

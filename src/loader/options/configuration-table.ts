@@ -77,6 +77,7 @@ export const CONFIGURATION_OPTIONS = {
     otherwise: 'one per core, at most 4',
     flag: '--workers N',
     read: readNumber,
+    typed: `a whole number from 1 to ${MOST_WORKERS}, or auto`,
     help: 'worker threads, or auto: as many as waiting and idle cores ask for; they change the speed, never the stream',
   },
   ...SAMPLING_OPTIONS,

@@ -27,7 +27,7 @@ export function encodeProperties(properties: CaseProperties): Uint8Array[] {
   const spacing = rawSpacing.map((_, axis) => new PythonFloat(rawSpacing[transpose.indexOf(axis)]));
   return encodePickle(
     new Map<string, unknown>([
-      placeOf(properties),
+      ...placeOf(properties),
       ['spacing', spacing],
       ['shape_before_cropping', tuple(shapeBeforeCrop)],
       ['bbox_used_for_cropping', cropBox.lower.map((low, axis) => [low, cropBox.upper[axis]])],
@@ -55,13 +55,14 @@ function locationsOf({ locations }: ClassLocations, [, height, width]: Triple): 
   return new NumpyArray('i8', [locations.length, 4], rows);
 }
 
-/** What nnU-Net's reader of that name needs to write labels where the image lies. */
-function placeOf({ reader, affine, file }: CaseProperties): [string, Map<string, unknown>] {
-  const { dialect, reorients } = READERS[reader];
-  if (dialect === 'itk')
-    return ['sitk_stuff', new Map([...sitkPlace(affine), ...(reorients ? [['original_orientation', file.orientation] as const] : [])])];
+/** What nnU-Net's reader of that name needs to write labels where the image lies: an entry, or none. */
+function placeOf({ reader, affine, file }: CaseProperties): [string, Map<string, unknown>][] {
+  const { library, reorients } = READERS[reader];
+  if (library === 'itk')
+    return [['sitk_stuff', new Map([...sitkPlace(affine), ...(reorients ? [['original_orientation', file.orientation] as const] : [])])]];
+  if (library !== 'nibabel') return [];
   const matrices = [['original_affine', file.affine] as const, ...(reorients ? [['reoriented_affine', affine] as const] : [])];
-  return ['nibabel_stuff', new Map(matrices.map(([name, of]) => [name, new NumpyArray('f8', [4, 4], Float64Array.from(of.flat()))]))];
+  return [['nibabel_stuff', new Map(matrices.map(([name, of]) => [name, new NumpyArray('f8', [4, 4], Float64Array.from(of.flat()))]))]];
 }
 
 /** ITK's words: steps along the axes x, y, z, where the first voxel is, and the axes' directions by rows. It looks left and to the back. */

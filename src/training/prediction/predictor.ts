@@ -35,8 +35,9 @@ export interface PredictOptions extends Given<typeof PREDICT_OPTIONS> {}
 export class Predictor implements Disposable {
   /** The data set that it was trained on. */
   readonly description: DatasetDescription;
+  /** By whose rules images are read. */
+  readonly reader: Reader;
   readonly #configuration: Configuration;
-  readonly #reader: Reader;
   readonly #checkpoint: Checkpoint;
   readonly #gpu: Gpu;
   readonly #unet: Unet;
@@ -52,7 +53,7 @@ export class Predictor implements Disposable {
     const { options } = checkpoint;
     const plans = await readPlans(plansPath);
     const configuration = resolveConfiguration(plansPath, plans, options.configuration);
-    const reader = plannedReader(plansPath, plans, description.reader);
+    const reader = plannedReader(plansPath, plans, description);
     const gpu = await Gpu.open();
     try {
       const unet = new Unet({ ...options, batch: 1, heads: 1, tiling: gpu.software ? SOFTWARE_TILING : GPU_TILING });
@@ -76,7 +77,7 @@ export class Predictor implements Disposable {
   ) {
     this.description = description;
     this.#configuration = configuration;
-    this.#reader = reader;
+    this.reader = reader;
     this.#checkpoint = checkpoint;
     this.#gpu = gpu;
     this.#unet = unet;
@@ -116,7 +117,7 @@ export class Predictor implements Disposable {
         'Give one file a channel',
       );
     const notes: string[] = [];
-    const images = await readImages(paths, { reader: this.#reader, channels: names.length, notes });
+    const images = await readImages(paths, { reader: this.reader, channels: names.length, notes });
     for (const note of notes) onNote?.(note);
     const { transpose: order, normalisation, resampling } = this.#configuration;
     const cropped = cropImages(paths[0], images, new Int8Array(voxels(images[0].shape)));

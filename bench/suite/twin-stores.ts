@@ -1,9 +1,9 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { openStore, type Store, writeStore } from '../src/index.ts';
-import type { StoreCase } from '../src/preprocessing/check-case.ts';
-import { caseFiles, DATASET_FILE, INDEX_FILE } from '../src/store/file-names.ts';
-import { readArray, readSegmentation } from '../src/store/whole-array.ts';
+import { openStore, type Store, writeStore } from '../../src/index.ts';
+import type { StoreCase } from '../../src/preprocessing/check-case.ts';
+import { caseFiles, DATASET_FILE, INDEX_FILE } from '../../src/store/file-names.ts';
+import { readArray, readSegmentation } from '../../src/store/whole-array.ts';
 
 /** The same voxels as .npy, which we write, and as .b2nd, which nnU-Net wrote. */
 export interface TwinStores {

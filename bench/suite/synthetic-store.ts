@@ -1,10 +1,10 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Triple, voxels } from '../src/common/geometry.ts';
-import { Draws, PURPOSE } from '../src/common/random.ts';
-import { type StoreCase, writeStore } from '../src/index.ts';
-import { INDEX_FILE } from '../src/store/file-names.ts';
-import { openStore, type Store } from '../src/store/store.ts';
+import { type Triple, voxels } from '../../src/common/geometry.ts';
+import { Draws, PURPOSE } from '../../src/common/random.ts';
+import { type StoreCase, writeStore } from '../../src/index.ts';
+import { INDEX_FILE } from '../../src/store/file-names.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
 
 /** What made-up volumes may be besides noise in one channel. */
 export interface SyntheticOptions {

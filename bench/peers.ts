@@ -1,0 +1,189 @@
+/**
+ * voxfeed beside the loaders of nnU-Net, MONAI and TorchIO: `npm run bench:peers -- [--only NAMES] [--config NAMES] [--folder FOLDER …]
+ * [--runs N] [--python PYTHON] [--quick] [--json FILE]`.
+ *
+ * Makes a virtual environment in the user's cache, installs them from PyPI, and lets each one's own recommended loader make the same
+ * patches of the same volumes, in turns with voxfeed. Half an hour and more on two cores. Prints tables, and writes them with every run
+ * to `bench/results/DATE-peers.json`, or to FILE. `--python` takes a Python that has them already, `--folder`
+ * ones that nnU-Net preprocessed, whose files it and voxfeed read as they lie. `--only` takes peers, files, consumers.
+ */
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { openStore } from '../src/index.ts';
+import { peerPython } from './peers/python.ts';
+import { type Printed, runPeer, runWatched } from './peers/run-peer.ts';
+import { keepResult, measured, type Part, type Row } from './report/result.ts';
+import { ratio } from './report/statistics.ts';
+import { resultTables } from './report/table.ts';
+import { CONFIGURATIONS, type Configuration, optionsOf, storeOf } from './suite/configurations.ts';
+import { CONSUMPTION_ABOUT, type Consume, consumerRows } from './suite/consumption.ts';
+import type { Job, Options } from './suite/job.ts';
+import { chosen, countOf } from './suite/names.ts';
+import { folderConfiguration, nnunetFolder } from './suite/nnunet-folder.ts';
+import { batchesOf, type Plan } from './suite/plan.ts';
+import { type Entry, rounds, rowsOf } from './suite/rounds.ts';
+import { JOB_ENVIRONMENT, JOB_SCRIPT } from './suite/run-job.ts';
+
+/** What `--only` names. */
+const PARTS = ['peers', 'files', 'consumers'];
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    config: { type: 'string', default: 'b,c,d,e,crop128,crop40,hippocampus3d' },
+    folder: { type: 'string', multiple: true },
+    runs: { type: 'string' },
+    python: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    json: { type: 'string' },
+  },
+});
+const plan: Plan = {
+  quick: values.quick,
+  runs: countOf('--runs', values.runs ?? (values.quick ? '1' : '3')),
+  configs: chosen('--config', values.config, Object.keys(CONFIGURATIONS)),
+  folders: [],
+};
+const names = chosen('--only', values.only, PARTS);
+
+/** What a loader is here, and with how many processes (threads, of voxfeed) and cores it runs. */
+interface Contender {
+  name: string;
+  /** In `bench/peers`; null: voxfeed. */
+  script: string | null;
+  processes: number;
+  cores: number;
+  /** How many times fewer batches tell as much: a run is to take seconds. */
+  slower: number;
+}
+
+const CONTENDERS: Contender[] = [
+  { name: 'voxfeed, 1 worker', script: null, processes: 1, cores: 1, slower: 1 },
+  { name: 'nnU-Net, single process', script: 'nnunet_loader', processes: 0, cores: 1, slower: 4 },
+  { name: 'nnU-Net, 1 worker process', script: 'nnunet_loader', processes: 1, cores: 1, slower: 4 },
+  { name: 'MONAI, single process', script: 'monai_loader', processes: 0, cores: 1, slower: 4 },
+  { name: 'TorchIO, single process', script: 'torchio_loader', processes: 0, cores: 1, slower: 4 },
+  { name: 'voxfeed, 2 workers', script: null, processes: 2, cores: 2, slower: 1 },
+  { name: 'nnU-Net, 2 worker processes', script: 'nnunet_loader', processes: 2, cores: 2, slower: 3 },
+  { name: 'MONAI, 2 worker processes', script: 'monai_loader', processes: 2, cores: 2, slower: 3 },
+  { name: 'TorchIO, 2 worker processes', script: 'torchio_loader', processes: 2, cores: 2, slower: 3 },
+];
+/** Where two of everything are measured, too: with a large and with a small patch. */
+const WITH_TWO = ['b', 'd'];
+/** Whom the others of as many cores are set beside. */
+const OURS: Record<number, string> = { 1: 'voxfeed, 1 worker', 2: 'voxfeed, 2 workers' };
+
+const DIFFERENCES =
+  'Each with its own recommended loader, one thread a process, volumes in memory, the same patches, batches and number of cores, in turns. ' +
+  "nnU-Net: `nnUNetDataLoader` with nnUNetTrainer's transforms and deep supervision, which voxfeed makes too; alone, or under its own " +
+  'multi-process augmenter. MONAI: `CacheDataset`, `RandCropByPosNegLabeld` and dictionary transforms of the same probabilities and ranges; ' +
+  'rotation and scaling turn the cropped patch, whose corners are filled with 0; no deep supervision. TorchIO: `Queue` with `LabelSampler`; ' +
+  'transforms take whole volumes before about ten patches are cut out of each, which share them; it has none of brightness and contrast, and no ' +
+  'deep supervision. CPU time is that of all processes and threads; memory is the most that they hold together, what they share counted once. ' +
+  "The last column: how many times voxfeed's CPU time a patch, on as many cores, round by round.";
+
+const versions: Record<string, string> = {};
+function note({ versions: found = {}, ...numbers }: Printed): Record<string, number> {
+  Object.assign(versions, found);
+  return numbers;
+}
+
+function ours(job: Job, cores: number): Promise<Record<string, number>> {
+  return runWatched(cores, process.execPath, [JOB_SCRIPT, JSON.stringify(job)], JOB_ENVIRONMENT()).then(note);
+}
+
+const wordsOf = ({ patch, batch, augmentation, targets }: Configuration, store: string, batches: number): string[] => [
+  store,
+  patch.join(),
+  ...[batch, batches].map(String),
+  augmentation,
+  String(targets),
+];
+
+/** What is streamed, out of which folder, and by whom. */
+interface Comparison {
+  title: string;
+  about: string;
+  configuration: Configuration;
+  folder: string;
+  contenders: readonly Contender[];
+  /** For voxfeed. */
+  options?: Options;
+}
+
+async function comparisonOf(config: string): Promise<Comparison> {
+  const configuration = CONFIGURATIONS[config];
+  const { dir: folder } = await storeOf(configuration, plan);
+  const contenders = CONTENDERS.filter(({ cores }) => cores === 1 || WITH_TWO.includes(config));
+  return { title: `${config}: ${configuration.about}`, about: '', configuration, folder, contenders };
+}
+
+/** Of files that nnU-Net wrote, which it reads by python-blosc2; the others do not know them. */
+async function filesComparison(given: string): Promise<Comparison> {
+  const folder = resolve(given);
+  const configuration = folderConfiguration(await openStore(folder));
+  const contenders = CONTENDERS.filter(({ cores, script }) => cores === 1 && (script === null || script === 'nnunet_loader'));
+  const about =
+    'The `.b2nd` files of a preprocessed data set, in the page cache, read by each loader as they lie; nothing is kept in memory.';
+  return { title: `files: ${configuration.about}`, about, configuration, folder, contenders, options: { cacheBytes: 0 } };
+}
+
+async function peersPart(python: string, { title, about, configuration, folder, contenders, options: more }: Comparison): Promise<Part> {
+  const run = ({ script, processes, cores, slower }: Contender): Promise<Record<string, number>> => {
+    const batches = Math.max(4, Math.ceil(batchesOf(plan, configuration.batches) / slower));
+    if (script !== null)
+      return runPeer(python, script, [...wordsOf(configuration, folder, batches), '--processes', String(processes)], cores).then(note);
+    const options = { ...optionsOf(configuration, 1, processes), ...more };
+    return ours({ kind: 'stream', store: folder, options, batches, warmUp: Math.ceil(batches / 2) }, cores);
+  };
+  const entries: Entry[] = contenders.map((contender) => ({ name: contender.name, run: () => run(contender) }));
+  const runs = await rounds(entries, plan.runs);
+  const cpu = (name: string): number[] => (runs.get(name) ?? []).map((one) => one.cpu_ms_per_patch);
+  const rows: Row[] = rowsOf(entries, runs).map(({ name, figures: { patches_per_second, cpu_ms_per_patch, peak_mib } }, i) => {
+    const beside = OURS[contenders[i].cores];
+    const figures = { patches_per_second, cpu_ms_per_patch, peak_mib };
+    return { name, figures: name === beside ? figures : { ...figures, times: ratio(cpu(name), cpu(beside)) } };
+  });
+  return { title, about, rows };
+}
+
+/** How many cores a simulated trainer wants, of voxfeed and of nnU-Net. */
+async function consumersPart(python: string): Promise<Part> {
+  const configuration = CONFIGURATIONS.b;
+  const { dir: store } = await storeOf(configuration, plan);
+  const voxfeed: Consume = (consumerMs, cores, batches) =>
+    ours({ kind: 'consumer', store, options: optionsOf(configuration, 1, cores), batches, consumerMs }, cores);
+  const nnunet: Consume = (consumerMs, cores, batches) => {
+    const words = [
+      ...wordsOf(configuration, store, Math.max(8, batches)),
+      '--processes',
+      String(cores),
+      '--consumer-ms',
+      String(consumerMs),
+    ];
+    return runPeer(python, 'nnunet_loader', words, cores).then(note);
+  };
+  const rows = [...(await consumerRows('voxfeed', voxfeed, plan)), ...(await consumerRows('nnU-Net', nnunet, plan))];
+  return { title: 'Consumers', about: CONSUMPTION_ABOUT, rows };
+}
+
+const python = values.python ?? peerPython();
+const result = await measured('peers', plan.quick, async () => {
+  const parts: Record<string, Part> = {};
+  for (const config of names.includes('peers') ? plan.configs : []) {
+    process.stderr.write(`${config}\n`);
+    parts[config] = await peersPart(python, await comparisonOf(config));
+    if (Object.keys(parts).length === 1) parts[config].about = DIFFERENCES;
+  }
+  for (const folder of names.includes('files') ? (values.folder ?? [await nnunetFolder()]) : []) {
+    process.stderr.write(`${folder}\n`);
+    const comparison = await filesComparison(folder);
+    parts[comparison.title] = await peersPart(python, comparison);
+  }
+  if (names.includes('consumers')) parts.consumers = await consumersPart(python);
+  return { parts, versions };
+});
+console.log(resultTables(result));
+const path = values.json ?? (names.length === PARTS.length ? undefined : null);
+const kept = path === null ? null : keepResult(result, path);
+process.stderr.write(`${result.seconds} s${kept === null ? '' : `; ${kept}`}\n`);

@@ -1,0 +1,73 @@
+import { CaseError } from '../common/errors.ts';
+import { ITK_ENDINGS, readItkHead, readItkVolumes, writeItkLabels } from '../formats/itk/image.ts';
+import { readNiftiVolumes } from '../formats/nifti.ts';
+import { readNiftiHead } from '../formats/nifti-head.ts';
+import { writeLabels } from '../formats/nifti-writer.ts';
+import { NATURAL_ENDINGS, readNaturalHead, readNaturalVolumes, writeNaturalLabels } from '../formats/raster/natural-image.ts';
+import { readStackHead, readStackVolumes, STACK_ENDINGS, writeStackLabels } from '../formats/raster/tiff-stack.ts';
+import type { Volume, VolumeHead } from '../formats/volume.ts';
+
+/** By whose rules files are read. */
+export type Library = 'itk' | 'nibabel' | 'scikit-image' | 'tifffile';
+
+interface Format {
+  endings: readonly string[];
+  head(path: string, isLabel: boolean): Promise<VolumeHead>;
+  volumes(path: string, isLabel: boolean): Promise<Volume[]>;
+  write(path: string, labels: Int16Array, image: string): Promise<void>;
+}
+
+const NIFTI_ENDINGS = ['.nii.gz', '.nii'];
+
+const nifti = (dialect: 'itk' | 'nibabel'): Format => ({
+  endings: NIFTI_ENDINGS,
+  head: (path) => readNiftiHead(path, dialect),
+  volumes: (path) => readNiftiVolumes(path, dialect),
+  write: writeLabels,
+});
+
+/** What each library reads here; it may read more by itself. */
+const FORMATS: Record<Library, Format[]> = {
+  itk: [nifti('itk'), { endings: ITK_ENDINGS, head: readItkHead, volumes: readItkVolumes, write: writeItkLabels }],
+  nibabel: [nifti('nibabel')],
+  'scikit-image': [{ endings: NATURAL_ENDINGS, head: readNaturalHead, volumes: readNaturalVolumes, write: writeNaturalLabels }],
+  tifffile: [{ endings: STACK_ENDINGS, head: readStackHead, volumes: readStackVolumes, write: writeStackLabels }],
+};
+
+/** The endings of the files that a library reads here. */
+export function endingsOf(library: Library): string[] {
+  return FORMATS[library].flatMap(({ endings }) => endings);
+}
+
+export function isNifti(path: string): boolean {
+  return NIFTI_ENDINGS.some((ending) => path.toLowerCase().endsWith(ending));
+}
+
+/** What the header of a file says. @throws CaseError, FileError */
+export function readFileHead(path: string, library: Library, isLabel: boolean): Promise<VolumeHead> {
+  return formatOf(path, library).head(path, isLabel);
+}
+
+/** All volumes of a file as they lie there. @throws as `readFileHead` does, MemoryError */
+export function readFileVolumes(path: string, library: Library, isLabel: boolean): Promise<Volume[]> {
+  return formatOf(path, library).volumes(path, isLabel);
+}
+
+/**
+ * Writes labels as a file of the kind of their image, lying where it lies.
+ * @param labels [z, y, x] of the image as it is in its file
+ * @throws CaseError for what its format cannot hold, FileError
+ */
+export function writeFileLabels(path: string, labels: Int16Array, { image, library }: { image: string; library: Library }): Promise<void> {
+  return formatOf(path, library).write(path, labels, image);
+}
+
+function formatOf(path: string, library: Library): Format {
+  const found = FORMATS[library].find(({ endings }) => endings.some((ending) => path.toLowerCase().endsWith(ending)));
+  if (found) return found;
+  throw new CaseError(
+    path,
+    `its name does not end in ${endingsOf(library).join(', ')}, which are read by the rules of ${library}`,
+    'Convert it, or name another reader in dataset.json: "overwrite_image_reader_writer"',
+  );
+}
