@@ -3,34 +3,23 @@ import { shortOfAddresses, warnOfAddressLimit } from '../common/addresses.ts';
 import { fileError, VoxfeedError } from '../common/errors.ts';
 import { describeSystemError } from '../common/system-errors.ts';
 import { version } from '../measuring/environment.ts';
-import { bench } from './bench.ts';
 import { type TableCommand, UsageError } from './command.ts';
-import { demo } from './demo.ts';
-import { doctor } from './doctor.ts';
-import { inspect } from './inspect.ts';
-import { plan } from './plan.ts';
-import { predict } from './predict.ts';
-import { preprocess } from './preprocess.ts';
-import { replay } from './replay.ts';
-import { serve } from './serve.ts';
-import { train } from './train.ts';
-import { verify } from './verify.ts';
-import { view } from './view.ts';
 
-const COMMANDS: readonly (() => TableCommand)[] = [
-  plan,
-  preprocess,
-  verify,
-  bench,
-  doctor,
-  view,
-  inspect,
-  replay,
-  train,
-  predict,
-  demo,
-  serve,
-];
+/** In the order of the help. Each is loaded when it is asked for: with all of them, the first batch of a loader would come later. */
+const COMMANDS: Record<string, () => Promise<TableCommand>> = {
+  plan: async () => (await import('./plan.ts')).plan(),
+  preprocess: async () => (await import('./preprocess.ts')).preprocess(),
+  verify: async () => (await import('./verify.ts')).verify(),
+  bench: async () => (await import('./bench.ts')).bench(),
+  doctor: async () => (await import('./doctor.ts')).doctor(),
+  view: async () => (await import('./view.ts')).view(),
+  inspect: async () => (await import('./inspect.ts')).inspect(),
+  replay: async () => (await import('./replay.ts')).replay(),
+  train: async () => (await import('./train.ts')).train(),
+  predict: async () => (await import('./predict.ts')).predict(),
+  demo: async () => (await import('./demo.ts')).demo(),
+  serve: async () => (await import('./serve.ts')).serve(),
+};
 
 /**
  * Runs one command line. Returns the exit status: 0 done, 1 it failed, 2 it was asked wrongly.
@@ -48,7 +37,9 @@ export async function run(words: readonly string[], onCommand: (command: TableCo
       warnOfAddressLimit();
       onCommand(running);
     });
-  for (const make of COMMANDS) program.addCommand(make());
+  const [first] = words;
+  const load = Object.hasOwn(COMMANDS, first) ? [COMMANDS[first]] : Object.values(COMMANDS);
+  for (const make of load) program.addCommand(await make());
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ outputError: () => {} });
     command.configureHelp({
