@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { preprocessForNnunet, type Store } from '../../src/index.ts';
 import { storeConfiguration } from '../../src/store/store-configuration.ts';
@@ -11,7 +11,9 @@ export async function nnunetFolder(): Promise<string> {
   // A folder of another name is none of nnU-Net's.
   const raw = join(CACHE, 'nnUNet_raw', NAME);
   mkdirSync(join(CACHE, 'nnUNet_raw'), { recursive: true });
-  if (!existsSync(raw)) symlinkSync(EXAMPLES, raw);
+  // The cache outlives checkouts.
+  rmSync(raw, { force: true });
+  symlinkSync(EXAMPLES, raw);
   const { configurations } = await preprocessForNnunet(raw, join(CACHE, 'nnUNet_preprocessed', NAME), {
     configs: ['3d_fullres'],
     plans: EXAMPLE_PLANS,
