@@ -1,11 +1,12 @@
 /**
- * voxfeed beside the loaders of nnU-Net, MONAI and TorchIO: `npm run bench:peers -- [--only NAMES] [--config NAMES] [--folder FOLDER …]
- * [--runs N] [--python PYTHON] [--quick] [--json FILE]`.
+ * voxfeed beside the loaders of nnU-Net, MONAI and TorchIO: `npm run bench:peers -- [--only NAMES] [--peers NAMES] [--config NAMES]
+ * [--folder FOLDER …] [--runs N] [--python PYTHON] [--quick] [--json FILE]`.
  *
  * Makes a virtual environment in the user's cache, installs them from PyPI, and lets each one's own recommended loader make the same
  * patches of the same volumes, in turns with voxfeed. Half an hour and more on two cores. Prints tables, and writes them with every run
  * to `bench/results/DATE-peers.json`, or to FILE. `--python` takes a Python that has them already, `--folder`
- * ones that nnU-Net preprocessed, whose files it and voxfeed read as they lie. `--only` takes peers, files, consumers.
+ * ones that nnU-Net preprocessed, whose files it and voxfeed read as they lie. `--only` takes peers, files, consumers; `--peers`
+ * nnunet, monai, torchio.
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -30,6 +31,7 @@ const PARTS = ['peers', 'files', 'consumers'];
 const { values } = parseArgs({
   options: {
     only: { type: 'string' },
+    peers: { type: 'string' },
     config: { type: 'string', default: 'b,c,d,e,crop128,crop40,hippocampus3d' },
     folder: { type: 'string', multiple: true },
     runs: { type: 'string' },
@@ -45,6 +47,7 @@ const plan: Plan = {
   folders: [],
 };
 const names = chosen('--only', values.only, PARTS);
+const peers = chosen('--peers', values.peers, ['nnunet', 'monai', 'torchio']).map((peer) => `${peer}_loader`);
 
 /** What a loader is here, and with how many processes (threads, of voxfeed) and cores it runs. */
 interface Contender {
@@ -114,7 +117,8 @@ interface Comparison {
 async function comparisonOf(config: string): Promise<Comparison> {
   const configuration = CONFIGURATIONS[config];
   const { dir: folder } = await storeOf(configuration, plan);
-  const contenders = CONTENDERS.filter(({ cores }) => cores === 1 || WITH_TWO.includes(config));
+  const wanted = CONTENDERS.filter(({ script }) => script === null || peers.includes(script));
+  const contenders = wanted.filter(({ cores }) => cores === 1 || WITH_TWO.includes(config));
   return { title: `${config}: ${configuration.about}`, about: '', configuration, folder, contenders };
 }
 
@@ -184,6 +188,6 @@ const result = await measured('peers', plan.quick, async () => {
   return { parts, versions };
 });
 console.log(resultTables(result));
-const path = values.json ?? (names.length === PARTS.length ? undefined : null);
+const path = values.json ?? (names.length === PARTS.length && values.peers === undefined ? undefined : null);
 const kept = path === null ? null : keepResult(result, path);
 process.stderr.write(`${result.seconds} s${kept === null ? '' : `; ${kept}`}\n`);
