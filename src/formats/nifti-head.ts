@@ -5,7 +5,7 @@ import { CaseError, fileError } from '../common/errors.ts';
 import { show, type Triple, voxels } from '../common/geometry.ts';
 import { gunzip } from './gunzip.ts';
 import { affineOf, type Dialect, millimetres } from './nifti-affine.ts';
-import { checkSize, checkSpacing, FLAT_SPACING, type NumbersConstructor, readBytes, type VolumeHead } from './volume.ts';
+import { checkAffine, checkSize, checkSpacing, FLAT_SPACING, type NumbersConstructor, readBytes, type VolumeHead } from './volume.ts';
 
 const DATATYPES: Record<number, NumbersConstructor> = {
   [NIFTI1.TYPE_UINT8]: Uint8Array,
@@ -58,6 +58,7 @@ export async function readHead(path: string, file: FileHandle, dialect: Dialect)
       'the axes of its header are not at right angles, which ITK refuses',
       'Resample it, correct its sform, or name another reader in dataset.json: "overwrite_image_reader_writer": "NibabelIO"',
     );
+  checkAffine(path, affine);
   const { vox_offset: offset } = header;
   if (!Number.isSafeInteger(offset) || offset < EXTENSION_FLAG.first)
     throw new CaseError(path, `its header says that voxels begin at byte ${offset}`, 'Write the file again with a valid header');

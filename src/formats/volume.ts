@@ -65,6 +65,13 @@ export function cutOff(path: string, { shape, channels, voxelBytes }: VolumeHead
   );
 }
 
+/** Refuses an origin or directions that are no numbers. @throws CaseError */
+export function checkAffine(path: string, affine: readonly (readonly number[])[]): void {
+  if (affine.flat().every((number) => Number.isFinite(number))) return;
+  const what = 'the origin or a direction in its header is NaN or infinite';
+  throw new CaseError(path, what, 'Correct its header, or copy that of an image which lies in the same place');
+}
+
 /** Refuses what no memory could hold: the file, inflated if it is compressed, and its voxels as float32. */
 export function checkMemory(path: string, { shape, channels, fileBytes, offset, voxelBytes }: VolumeHead, compressed: boolean): void {
   const bytes = fileBytes + (compressed ? offset + voxelBytes : 0) + 4 * channels * voxels(shape);

@@ -1,6 +1,6 @@
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { deflateSync, gunzipSync, gzipSync } from 'node:zlib';
+import { crc32, deflateSync, gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { readVolumeHead, readVolumes } from '../../src/raw/read-volumes.ts';
 import { type Reader, readersFor } from '../../src/raw/readers.ts';
@@ -126,6 +126,34 @@ describe('what SimpleITK overlooks', () => {
     const [{ data }] = await readVolumes(path, { reader: 'SimpleITKIO', channels: 1, notes });
     expect([...data.slice(0, 8)]).toEqual([...(ending === 'gipl' ? DATA : long).slice(0, 8)]);
     expect(notes).toEqual(note === null ? [] : [`${path}: ${note}`]);
+  });
+});
+
+describe('what a store could not hold, or memory', () => {
+  it('an origin that is no number is refused', async () => {
+    await refused(
+      make('gipl', (bytes) => {
+        bytes.writeDoubleBE(Number.NaN, 204);
+        return bytes;
+      }),
+      'the origin or a direction in its header is NaN or infinite',
+    );
+  });
+
+  it('a PNG that inflates to more than its header announces is refused before it has', async () => {
+    const path = make('png', (bytes) => {
+      const chunk = (type: string, data: Buffer): Buffer => {
+        const [head, tail] = [Buffer.alloc(8), Buffer.alloc(4)];
+        head.writeUInt32BE(data.length);
+        head.write(type, 4, 'latin1');
+        tail.writeUInt32BE(crc32(Buffer.concat([head.subarray(4), data])));
+        return Buffer.concat([head, data, tail]);
+      };
+      const bomb = deflateSync(Buffer.alloc(64 * 1024 * 1024));
+      // The signature and IHDR are the first 33 bytes.
+      return Buffer.concat([bytes.subarray(0, 33), chunk('IDAT', bomb), chunk('IEND', Buffer.alloc(0))]);
+    });
+    await refused(path, /Cannot create a Buffer larger than/);
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import zlib, { gzipSync } from 'node:zlib';
@@ -27,6 +27,16 @@ async function readBack(content: NiftiContent, name = 'image.nii.gz') {
   writeNifti(path, content);
   return readNifti(path);
 }
+
+it('an origin that is no number is refused: no store could hold it', async () => {
+  const path = join(temporaryFolder(), 'image.nii');
+  writeNifti(path, COUNTING);
+  const bytes = readFileSync(path);
+  // qoffset_x and srow_x[3] (nifti1.h); whichever of them says where the image lies.
+  for (const at of [268, 292]) bytes.writeFloatLE(Number.NaN, at);
+  writeFileSync(path, bytes);
+  await expect(readNifti(path, 'nibabel')).rejects.toMatchObject({ where: path, what: expect.stringMatching(/NaN or infinite/) });
+});
 
 describe('reading voxels', () => {
   for (const datatype of NIFTI_DATATYPES) {

@@ -1,6 +1,6 @@
 import { CaseError } from '../../common/errors.ts';
 import { show, type Triple, voxels } from '../../common/geometry.ts';
-import { checkSpacing, FLAT_SPACING, type NumbersConstructor, type VolumeHead } from '../volume.ts';
+import { checkAffine, checkSpacing, FLAT_SPACING, type NumbersConstructor, type VolumeHead } from '../volume.ts';
 
 /** What the header of a file says that ITK reads, in ITK's order: x first; to the left, back and up is positive. */
 export interface ItkHeader {
@@ -40,6 +40,7 @@ export function headOf(path: string, { sizes, spacing, origin, directions, Type,
     ...steps.map((step, axis) => 0 + sign * column(axis, row) * step),
     0 + sign * (origin[row] ?? 0),
   ]);
+  checkAffine(path, affine);
   return {
     shape,
     spacing: [z, y, x],

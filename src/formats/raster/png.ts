@@ -1,3 +1,4 @@
+import { inflateSync } from 'node:zlib';
 import { type DecodedPng, decode } from 'fast-png';
 import { CaseError } from '../../common/errors.ts';
 import { voxels } from '../../common/geometry.ts';
@@ -35,9 +36,10 @@ export function parsePng(path: string, start: Buffer, fileBytes: number): Raster
  * @throws CaseError
  */
 export function decodePng(path: string, bytes: Buffer): Raster {
-  const { shape } = parsePng(path, bytes, bytes.length);
+  const { shape, voxelBytes } = parsePng(path, bytes, bytes.length);
   let png: DecodedPng;
   try {
+    checkInflated(bytes, voxelBytes, bytes.readUInt32BE(AT.height));
     png = decode(bytes, { checkCrc: true });
   } catch (error) {
     throw new CaseError(path, `it is damaged or cut off (${(error as Error).message})`, 'Copy the file again from its source', {
@@ -45,6 +47,8 @@ export function decodePng(path: string, bytes: Buffer): Raster {
     });
   }
   const { data, depth, palette, channels } = png;
+  if (shape[2] === 3 && channels === 1 && (palette === undefined || palette.length === 0))
+    throw new CaseError(path, 'its colours are numbers of a palette, and it has none', 'Copy the file again from its source');
   if (palette !== undefined && palette.length > 0 && shape[2] === 3 && channels === 1) {
     const colours = new Uint8Array(voxels(shape));
     for (const [i, index] of unpacked(png).entries()) colours.set((palette[index] ?? [0, 0, 0]).slice(0, 3), 3 * i);
@@ -54,6 +58,16 @@ export function decodePng(path: string, bytes: Buffer): Raster {
   if (depth === 8) return { shape, data };
   const spread = depth === 1 ? 1 : 255 / (2 ** depth - 1);
   return { shape, data: unpacked(png).map((value) => value * spread) };
+}
+
+/** fast-png would inflate whatever there is. @throws Error for more than the header announces */
+function checkInflated(bytes: Buffer, voxelBytes: number, height: number): void {
+  const parts: Buffer[] = [];
+  for (let at = SIGNATURE.length; at + 8 <= bytes.length; at += 12 + bytes.readUInt32BE(at)) {
+    if (bytes.toString('latin1', at + 4, at + 8) === 'IDAT') parts.push(bytes.subarray(at + 8, at + 8 + bytes.readUInt32BE(at)));
+  }
+  // A byte more a row, and of an interlaced image seven passes whose rows are rounded up.
+  inflateSync(Buffer.concat(parts), { maxOutputLength: 2 * voxelBytes + 16 * height + 1024 });
 }
 
 /** One number a byte, where a byte holds several; rows begin with a new one. */
