@@ -50,13 +50,14 @@ export interface PlanDatasetOptions extends Given<typeof PLAN_DATASET_OPTIONS> {
 export interface PlanReport extends ExperimentPlan {
   dataset: RawDataset;
   fingerprint: DatasetFingerprint;
-  /** By configuration, in the order of `decisions`: the advice, and what it was measured from. */
+  /** By configuration, in the order of `decisions`: the advice, and what it was measured from. Empty after `finish`. */
   oversampling: { configuration: string; advice: OversamplingAdvice; cases: ({ id: string } & Coverage)[] }[];
   notes: string[];
 }
 
 /**
- * Fingerprint, plans and oversampling advice of a raw data set.
+ * Fingerprint, plans and oversampling advice of a raw data set. With `finish`, those that follow from what parts (`planPart`) left: no case
+ * is read, and the advice is left to `preprocess`, which measures each case as it writes it.
  * @param rawDir in nnU-Net's raw layout
  * @throws OptionError, DatasetError, CaseError, CasesError, MemoryError, FileError, StoreError (`finish`, and cases are missing)
  * @example
@@ -76,6 +77,7 @@ export async function planDataset(rawDir: string, options: PlanDatasetOptions = 
   await using _folder = options.outDir === undefined ? null : await openFolder(options.outDir);
   await using pool = new CasePool(workersFor(options, dataset.cases), options.maxMemoryBytes);
   const { cases, fingerprint, experiment, notes } = await makePlans(pool, dataset, options);
+  if (options.finish) return { ...experiment, dataset, fingerprint, oversampling: [], notes: [...notes, ...pool.notes] };
   const oversampling = await measureOversampling(pool, dataset, cases, experiment, options);
   // Intensities of the ignore label are sampled as foreground's, as in nnU-Net: it is here that all of them turn out to be its own.
   if (notes.length === dataset.notes.length && oversampling.every(({ cases }) => cases.every(({ any }) => any === 0)))

@@ -13,7 +13,7 @@ export const PLAN_PART_OPTIONS = {
   /** Which share of the cases: `[3, 16]` is the third of sixteen. */
   part: { ...PART_OPTION.part, required: true },
   /** The folder that all parts write into, and that `planDataset` with `finish` finds them in. */
-  outDir: { ...PLAN_DATASET_OPTIONS.outDir, required: true },
+  outDir: { ...PLAN_DATASET_OPTIONS.outDir, help: 'the folder that all parts write into', required: true },
   ...VERIFY_OPTION,
   ...RUN_OPTIONS,
 } as const satisfies OptionTable;

@@ -11,7 +11,7 @@ import { commandLine } from '../fixtures/command-line.ts';
 import { killInWrite } from '../fixtures/kill.ts';
 import { makeRawDataset, numbers, randomCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
-import { contents, fileNames, identities } from './store-files.ts';
+import { contents, fileNames, identities, planFiles } from './store-files.ts';
 
 const WORKERS = { workers: 1 };
 const IDS = Array.from({ length: 11 }, (_, i) => `case_${String(i).padStart(2, '0')}`);
@@ -19,7 +19,7 @@ const IDS = Array.from({ length: 11 }, (_, i) => `case_${String(i).padStart(2, '
 const parts = (of: number): Part[] => Array.from({ length: of }, (_, i) => [i + 1, of]);
 const newFolder = (): string => join(temporaryFolder(), 'store');
 
-/** One data set, and what runs without parts make of it: the plans alone, and the store. */
+/** One data set, and what a run without parts makes of it: the plans, and the store that they are in. */
 let raw: string;
 let planned: string;
 let whole: string;
@@ -28,11 +28,10 @@ beforeAll(async () => {
   const dir = temporaryFolder();
   const cases = IDS.map((id, i) => randomCase(id, [6, 7, 8 + (i % 3)], { seed: i + 1, sparse: true }));
   raw = makeRawDataset(join(dir, 'Dataset001_Test'), { cases });
-  planned = join(dir, 'planned');
-  await planDataset(raw, { ...WORKERS, outDir: planned });
   whole = join(dir, 'whole');
-  cpSync(planned, whole, { recursive: true });
   await preprocess(raw, whole, WORKERS);
+  planned = join(dir, 'planned');
+  for (const name of planFiles(IDS)) cpSync(join(whole, name), join(planned, name));
 });
 
 /** A folder with the plans, which the test may change. */
@@ -48,7 +47,8 @@ describe('parts, side by side', () => {
     const reports = await Promise.all(parts(3).map((part) => planPart(raw, { ...WORKERS, outDir: out, part })));
     expect(reports.map(({ cases }) => cases)).toEqual([4, 4, 3]);
     expect(fileNames(out)).toEqual(IDS.map((id) => join('fingerprint_cache', `${id}.msgpack`)));
-    await planDataset(raw, { ...WORKERS, outDir: out, finish: true });
+    const { oversampling, fingerprint } = await planDataset(raw, { ...WORKERS, outDir: out, finish: true });
+    expect([oversampling, fingerprint.spacings.length]).toEqual([[], 11]);
     expect(contents(out)).toEqual(contents(planned));
   });
 
@@ -74,8 +74,9 @@ describe('parts, side by side', () => {
   it('write what nnU-Net trains on, as one run does', async () => {
     const [out, alone] = [temporaryFolder(), temporaryFolder()];
     const dir = join(out, 'Dataset001_Test');
-    for (const to of [dir, join(alone, 'Dataset001_Test')]) await planDataset(raw, { ...WORKERS, outDir: to });
     await preprocessForNnunet(raw, alone, WORKERS);
+    for (const part of parts(2)) await planPart(raw, { ...WORKERS, outDir: dir, part });
+    await planDataset(raw, { ...WORKERS, outDir: dir, finish: true });
     await preprocessForNnunet(raw, out, { ...WORKERS, part: [1, 2] });
     await expect(preprocessForNnunet(raw, out, { ...WORKERS, finish: true })).rejects.toMatchObject({
       what: expect.stringMatching(/^5 of 11 cases are missing, or have changed since: case_01, case_03, /),
@@ -196,7 +197,9 @@ it('the command says what a part did', async () => {
     const { stdout } = await run('plan', raw, '--out', 'store', '--workers', '1', '--planner', 'resenc-m', '--part', `${k}/2`);
     expect(stdout).toBe(`part ${k}/2: ${7 - k} cases read, kept in store\n`);
   }
-  await run('plan', raw, '--out', 'store', '--workers', '1', '--finish');
+  const planned = await run('plan', raw, '--out', 'store', '--workers', '1', '--finish');
+  expect(planned.stdout).toMatch(/^patch +\d/m);
+  expect(planned.stdout).not.toMatch(/oversampl/);
   const { stdout } = await run('preprocess', raw, 'store', '--workers', '1', '--part', '2/2');
   expect(stdout).toBe('part 2/2: 5 cases in store, 5 written now\n');
 });
