@@ -13,6 +13,7 @@ import { CONFIG_OPTIONS, EPOCH_OPTIONS, LOADER_OPTIONS, VALIDATION_OPTIONS } fro
 import { REPLAYED_STREAM } from '../src/loader/replay.ts';
 import { FINGERPRINT_OPTIONS } from '../src/preprocessing/fingerprint-dataset.ts';
 import { PLAN_DATASET_OPTIONS } from '../src/preprocessing/plan-dataset.ts';
+import { PLAN_PART_OPTIONS } from '../src/preprocessing/plan-part.ts';
 import { PREPROCESS_OPTIONS } from '../src/preprocessing/preprocess.ts';
 import { NNUNET_OPTIONS } from '../src/preprocessing/preprocess-nnunet.ts';
 import type { StreamOption } from '../src/sampling/table.ts';
@@ -86,6 +87,12 @@ ${table(NNUNET_OPTIONS, { flags: true })}
 \`planDataset(rawDir, options)\` and \`voxfeed plan\`; \`planExperiment(fingerprint, dataset, options)\` takes the first two after \`outDir\`.
 
 ${table(PLAN_DATASET_OPTIONS, { flags: true })}
+
+## Of planPart
+
+\`planPart(rawDir, options)\` and \`voxfeed plan --part\`.
+
+${table(PLAN_PART_OPTIONS, { flags: true })}
 
 ## Of fingerprint
 

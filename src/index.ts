@@ -46,6 +46,7 @@ export {
 } from './common/errors.ts';
 export type { Axis, Box, Triple } from './common/geometry.ts';
 export type { Machine } from './common/machine.ts';
+export type { Part } from './common/part.ts';
 export type { Draws } from './common/random.ts';
 export type { LargestBlock } from './formats/b2nd/head.ts';
 export { Batch, type BatchStream, type BatchTicket } from './loader/batch.ts';
@@ -75,6 +76,7 @@ export type { StoreCase } from './preprocessing/check-case.ts';
 export { type FingerprintOptions, fingerprint } from './preprocessing/fingerprint-dataset.ts';
 export type { StoreOptions } from './preprocessing/grid.ts';
 export { type PlanDatasetOptions, type PlanReport, planDataset } from './preprocessing/plan-dataset.ts';
+export { type PlanPartOptions, planPart } from './preprocessing/plan-part.ts';
 export { type PreprocessOptions, type PreprocessReport, preprocess } from './preprocessing/preprocess.ts';
 export { type NnunetPreprocessOptions, type NnunetReport, preprocessForNnunet } from './preprocessing/preprocess-nnunet.ts';
 export type { Progress, RunOptions } from './preprocessing/run-options.ts';

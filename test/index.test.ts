@@ -34,6 +34,7 @@ describe('the public surface', () => {
       'openStore',
       'planDataset',
       'planExperiment',
+      'planPart',
       'preprocess',
       'preprocessForNnunet',
       'presetSteps',

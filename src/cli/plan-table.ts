@@ -3,6 +3,9 @@ import type { Decision } from '../planning/experiment.ts';
 import type { PlanReport } from '../preprocessing/plan-dataset.ts';
 import { foregroundOf } from '../raw/labels.ts';
 
+/** What a line of the table is called, and its cell for a configuration. */
+type Row = [title: string, cell: (decision: Decision) => string];
+
 /** Plans as a person reads them: one column a configuration, then why. */
 export function showPlan({ dataset, plans, gpuMemoryGb, decisions, oversampling, fingerprint }: PlanReport): string {
   const { transpose_forward: forward } = plans;
@@ -14,7 +17,15 @@ export function showPlan({ dataset, plans, gpuMemoryGb, decisions, oversampling,
     `${plans.experiment_planner_used} for ${gpuMemoryGb} GB${gpuMemoryGb === 8 ? ', a card of 10' : ''}; ${order}`,
     `median volume ${by(plans.original_median_shape_after_transp)}, spacing ${by(plans.original_median_spacing_after_transp.map(short))} mm, ${short(100 * fingerprint.median_relative_size_after_cropping)} % of it inside the nonzero region`,
   ];
-  const rows: [string, (decision: Decision) => string][] = [
+  const adviceFor = (name: string) =>
+    (oversampling.find(({ configuration }) => configuration === name) as PlanReport['oversampling'][number]).advice;
+  const measured: Row[] = [
+    ['random patches see', ({ name }) => percent(adviceFor(name).any)],
+    ['advice: --oversample', ({ name }) => String(adviceFor(name).recommended)],
+  ];
+  // Where parts were put together, nobody has measured it yet.
+  const advised = oversampling.length > 0;
+  const rows: Row[] = [
     ['', ({ name }) => name],
     ['patch', ({ patch }) => by(patch)],
     ['batch', ({ batch }) => String(batch)],
@@ -26,11 +37,8 @@ export function showPlan({ dataset, plans, gpuMemoryGb, decisions, oversampling,
     ['GPU memory, mixed', ({ memory }) => showBytes(memory.mixed.total)],
     ['of that, weights', ({ memory: { mixed } }) => showBytes(mixed.weights + mixed.gradients + mixed.momentum)],
     ['of that, activations', ({ memory: { mixed } }) => showBytes(mixed.activations + mixed.transient)],
-    ['random patches see', ({ name }) => percent(adviceFor(name).any)],
-    ['advice: --oversample', ({ name }) => String(adviceFor(name).recommended)],
+    ...(advised ? measured : []),
   ];
-  const adviceFor = (name: string) =>
-    (oversampling.find(({ configuration }) => configuration === name) as PlanReport['oversampling'][number]).advice;
   const cells = rows.map(([title, cell]) => [title, ...decisions.map(cell)]);
   const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)));
   const table = cells.map((row) =>
@@ -44,7 +52,7 @@ export function showPlan({ dataset, plans, gpuMemoryGb, decisions, oversampling,
     '',
     `${decision.name}:`,
     ...reasons(decision).map((line) => `  ${line}`),
-    `  oversampling: ${adviceFor(decision.name).reason}`,
+    ...(advised ? [`  oversampling: ${adviceFor(decision.name).reason}`] : []),
   ]);
   return `${[...head, '', ...table, ...cascade, ...why].join('\n')}\n`;
 }

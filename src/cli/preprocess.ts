@@ -1,4 +1,6 @@
+import { showPart } from '../common/part.ts';
 import { oneOf } from '../common/schemas.ts';
+import { PART_OPTION } from '../preprocessing/parts.ts';
 import { PREPROCESS_OPTIONS, preprocess as preprocessDataset } from '../preprocessing/preprocess.ts';
 import { NNUNET_OPTIONS, preprocessForNnunet } from '../preprocessing/preprocess-nnunet.ts';
 import { TableCommand, UsageError } from './command.ts';
@@ -23,7 +25,7 @@ export const preprocess = (): TableCommand =>
     .withFiles()
     .summary('turn a raw data set into a store, or into what nnU-Net trains on')
     .description(
-      'Turns an nnU-Net raw data set (dataset.json, imagesTr, labelsTr) into a store, as nnU-Net preprocesses it: crop to nonzero, transpose, normalise, resample, class locations, splits_final.json. Or into the files of nnUNet_preprocessed, for nnU-Net itself. Run it again after an interruption and it continues.',
+      'Turns an nnU-Net raw data set (dataset.json, imagesTr, labelsTr) into a store, as nnU-Net preprocesses it: crop to nonzero, transpose, normalise, resample, class locations, splits_final.json. Or into the files of nnUNet_preprocessed, for nnU-Net itself. Run it again after an interruption and it continues. Several machines share the work with --part, see docs/clusters.md.',
     )
     .argument('<RAW_DIR>', "a data set in nnU-Net's raw layout")
     .argument('<OUT_DIR>', 'the folder of the store, or nnUNet_preprocessed')
@@ -52,8 +54,11 @@ async function writeStore(command: TableCommand, rawDir: string, outDir: string,
     ...(onProgress && { onProgress }),
   });
   const { configuration, patchSize, batchSize, oversampling } = report;
+  const done = `${report.cases} cases in ${report.dir}, ${report.written} written now`;
+  const { part } = await command.given(PART_OPTION);
+  if (part !== undefined) return { report, lines: [`part ${showPart(part)}: ${done}`] };
   const lines = [
-    `${report.cases} cases in ${report.dir}, ${report.written} written now`,
+    done,
     `${configuration}: patch ${patchSize.join('x')}, batch ${batchSize}`,
     `advice: --oversample ${oversampling.recommended} (${oversampling.reason})`,
   ];

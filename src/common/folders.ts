@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { PARTIAL } from './atomic-file.ts';
 import { fileError } from './errors.ts';
 import { lockFolder } from './folder-lock.ts';
+import type { Part } from './part.ts';
 
 /**
  * Makes a folder and those that it lies in. Node's own `recursive` says ENOENT where a file system is read-only or a quota used up,
@@ -37,11 +38,12 @@ async function makeOne(path: string): Promise<'made' | 'there' | 'orphan'> {
 
 /**
  * Makes the folder, keeps other runs from writing into it, and clears away what a killed one was writing. Given back, folders that were
- * made and that nothing was finished in leave with it.
+ * made and that nothing was finished in leave with it. A part clears and removes nothing: others may be writing it.
  * @throws FileError, also where another run has it
  */
-export async function openFolder(dir: string): Promise<AsyncDisposable> {
+export async function openFolder(dir: string, part?: Part): Promise<AsyncDisposable> {
   const made = await makeFolders(dir);
+  if (part !== undefined) return lockFolder(dir, part);
   await using stack = new AsyncDisposableStack();
   stack.defer(() => removeEmpty(made));
   stack.use(await lockFolder(dir));
@@ -50,8 +52,9 @@ export async function openFolder(dir: string): Promise<AsyncDisposable> {
 }
 
 /** Makes a folder within one that is open. Returns the folders it had to make, innermost first. */
-export async function makeFolder(dir: string): Promise<string[]> {
+export async function makeFolder(dir: string, part?: Part): Promise<string[]> {
   const made = await makeFolders(dir);
+  if (part !== undefined) return [];
   await clearPartial(dir);
   return made;
 }

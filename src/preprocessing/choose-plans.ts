@@ -9,11 +9,12 @@ import { readDatasetJson } from '../raw/dataset-json.ts';
 import type { RawDataset } from '../raw/raw-dataset.ts';
 import { DATASET_FILE, plansFile } from '../store/file-names.ts';
 import type { CasePool } from './case-pool.ts';
+import type { Share } from './parts.ts';
 import { findPlans, makePlans } from './plan-dataset.ts';
 import type { RunOptions } from './run-options.ts';
 
 /** Which plans to follow. */
-interface PlansWish extends Pick<RunOptions, 'onProgress' | 'strictGeometry' | 'strictVoxels'>, PlanOptions {
+interface PlansWish extends Pick<RunOptions, 'onProgress' | 'strictGeometry' | 'strictVoxels'>, PlanOptions, Share {
   /** The path of a file. */
   plans?: string | undefined;
 }
@@ -26,8 +27,8 @@ export interface ChosenPlans {
 }
 
 /**
- * The plans that are named; else those in the folder; else, and where a planner is named, they are made there.
- * @throws OptionError where there are several, PlansError, StoreError, and what planning throws
+ * The plans that are named; else those in the folder; else, and where a planner is named, they are made there, but by no part.
+ * @throws OptionError where there are several, PlansError, StoreError (also for a part without plans), and what planning throws
  */
 export async function choosePlans(pool: CasePool, dataset: RawDataset, outDir: string, options: PlansWish): Promise<ChosenPlans> {
   if (options.plans !== undefined) return { path: options.plans, plans: await readPlans(options.plans), notes: dataset.notes };
@@ -39,6 +40,12 @@ export async function choosePlans(pool: CasePool, dataset: RawDataset, outDir: s
     const path = join(outDir, found[0]);
     return { path, plans: await readPlans(path), notes: dataset.notes };
   }
+  if (options.part !== undefined || options.finish)
+    throw new StoreError(
+      outDir,
+      'parts go by plans, and there are none that they could',
+      'Plan into this folder first, in parts too if you like, or name `plans`',
+    );
   const { experiment, notes } = await makePlans(pool, dataset, {
     outDir,
     ...given({ planner, gpuMemoryGb, onProgress, strictGeometry, strictVoxels }),

@@ -10,12 +10,14 @@ import {
   unpack,
   type VoxfeedError,
 } from '../common/errors.ts';
+import { partOf } from '../common/part.ts';
 import { readDatasetJson } from '../raw/dataset-json.ts';
 import { foregroundOf, type Labels } from '../raw/labels.ts';
 import { openRawDataset, type RawDataset, readingOf } from '../raw/raw-dataset.ts';
 import { DATASET_FILE } from '../store/file-names.ts';
 import { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
+import type { Share } from './parts.ts';
 import { type RunOptions, workersFor } from './run-options.ts';
 
 /** Something in dataset.json that nnU-Net's `verify_dataset_integrity` refuses, and that can be read here. */
@@ -83,10 +85,10 @@ export async function openChecked(dir: string, refuse: (finding: Finding) => boo
 
 /**
  * Does what nnU-Net's `verify_dataset_integrity` does: dataset.json, every file, and every voxel of every case. All that is wrong is said
- * in one list.
+ * in one list. A part reads the cases that it has.
  * @throws DatasetError, CaseError, CasesError (more than one finding), MemoryError
  */
-export async function verifyDataset(dir: string, options: RunOptions): Promise<void> {
+export async function verifyDataset(dir: string, options: RunOptions & Share): Promise<void> {
   const path = join(dir, DATASET_FILE);
   const description = await readDatasetJson(path);
   const errors: VoxfeedError[] = (await datasetFindings({ dir, labels: description.labels })).map(({ error }) => error);
@@ -107,8 +109,9 @@ export async function verifyDataset(dir: string, options: RunOptions): Promise<v
   refuseAll(dir, errors);
 }
 
-async function readAll(dataset: RawDataset, options: RunOptions): Promise<VoxfeedError[]> {
-  const { dir, cases, labels } = dataset;
+async function readAll(dataset: RawDataset, options: RunOptions & Share): Promise<VoxfeedError[]> {
+  const { dir, labels } = dataset;
+  const cases = partOf(dataset.cases, options.part);
   const { strictGeometry, strictVoxels } = options;
   const reading = readingOf(dataset, { strictGeometry, strictVoxels });
   await using pool = new CasePool(workersFor(options, cases), options.maxMemoryBytes);

@@ -5,6 +5,7 @@ import { PlansError, StoreError } from '../common/errors.ts';
 import { ifThere, mapFiles } from '../common/files.ts';
 import { makeFolder } from '../common/folders.ts';
 import { xxh64 } from '../common/hash.ts';
+import { type Part, partOf } from '../common/part.ts';
 import type { Configuration } from '../plans/plans-file.ts';
 import type { RawDataset } from '../raw/raw-dataset.ts';
 import type { Reader, Reading } from '../raw/readers.ts';
@@ -13,6 +14,7 @@ import { propertiesPath } from '../store/nnunet/write-case.ts';
 import type { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
 import type { ChosenPlans } from './choose-plans.ts';
+import type { Share } from './parts.ts';
 import { findWritten, type NnunetOptions } from './preprocess-nnunet-case.ts';
 import type { RunOptions } from './run-options.ts';
 
@@ -27,12 +29,15 @@ export interface ConfigurationFolder {
 
 /** @throws StoreError where a file lies in it that this run would not write */
 export async function findFolder(
-  { cases, labels, channels }: RawDataset,
+  dataset: RawDataset,
   datasetDir: string,
   configuration: Configuration,
   reader: Reader,
   { path }: ChosenPlans,
+  part?: Part,
 ): Promise<ConfigurationFolder> {
+  const { labels, channels } = dataset;
+  const cases = partOf(dataset.cases, part);
   const { normalisation, transpose, spacing, resampling, patchSize, dataIdentifier } = configuration;
   if (dataIdentifier === null || !/^[\w.-]+$/.test(dataIdentifier))
     throw new PlansError(path, `configuration ${configuration.name}: "data_identifier" names no folder`, 'Write the plans again');
@@ -48,7 +53,7 @@ export async function findFolder(
     if (found[i] === 'other options')
       throw new StoreError(dir, `its case ${id} was written with other options (plans, channels, labels or reader)`, action);
   }
-  const own = new Set(cases.flatMap(({ id }) => Object.values({ ...caseFiles('', id, 'b2nd'), sidecar: propertiesPath('', id) })));
+  const own = new Set(dataset.cases.flatMap(({ id }) => Object.values({ ...caseFiles('', id, 'b2nd'), sidecar: propertiesPath('', id) })));
   // nnU-Net would take every case that lies there.
   const other = (await namesIn(dir)).find((name) => !own.has(name) && !name.endsWith(PARTIAL));
   if (other !== undefined) throw new StoreError(join(dir, other), 'it belongs to no case of the raw data set', 'Remove it');
@@ -59,19 +64,19 @@ async function namesIn(dir: string): Promise<string[]> {
   return (await ifThere(dir, readdir(dir))) ?? [];
 }
 
-/** Writes all cases that are not there yet. */
+/** Writes all cases that are not there yet, or those of the part. */
 export async function writeFolders(
   pool: CasePool,
   { cases, dir: rawDir }: RawDataset,
   folders: readonly ConfigurationFolder[],
   reading: Reading,
-  onProgress: RunOptions['onProgress'],
+  { part, onProgress }: Share & Pick<RunOptions, 'onProgress'>,
 ): Promise<void> {
-  for (const { dir } of folders) await makeFolder(dir);
+  for (const { dir } of folders) await makeFolder(dir, part);
   const tasks = folders.flatMap(({ pending, options, optionsHash, dir }) =>
     pending.map((raw): CaseTask => ({ kind: 'write-nnunet', raw, reading, options, optionsHash, dir })),
   );
-  const total = folders.length * cases.length;
+  const total = folders.length * partOf(cases, part).length;
   const kept = total - tasks.length;
   await pool.run<void>(rawDir, tasks, (done) => onProgress?.({ phase: 'preprocess', done: kept + done, total, kept }));
 }

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileError } from '../common/errors.ts';
+import { fileError, OptionError } from '../common/errors.ts';
 import { ifThere, mapFiles, nullIfDamaged } from '../common/files.ts';
 import { openFolder } from '../common/folders.ts';
 import { patchOf } from '../common/geometry.ts';
@@ -21,6 +21,7 @@ import type { CaseTask } from './case-task.ts';
 import { fingerprintCases } from './fingerprint-dataset.ts';
 import { openChecked, verifyDataset } from './integrity.ts';
 import { checkFolder, writeJson, writeText } from './output-folder.ts';
+import { FINISH_OPTION } from './parts.ts';
 import { RUN_OPTIONS, type RunOptions, VERIFY_OPTION, workersFor } from './run-options.ts';
 
 /** JSON files of a folder that are no plans. */
@@ -37,6 +38,7 @@ export const PLAN_DATASET_OPTIONS = {
     help: 'write dataset_fingerprint.json, nnUNetPlans.json, dataset.json and oversampling.json; an interrupted run goes on there, and `voxfeed preprocess RAW_DIR DIR` follows the plans',
   },
   ...PLAN_OPTIONS,
+  ...FINISH_OPTION,
   ...VERIFY_OPTION,
   ...RUN_OPTIONS,
 } as const satisfies OptionTable;
@@ -48,15 +50,16 @@ export interface PlanDatasetOptions extends Given<typeof PLAN_DATASET_OPTIONS> {
 export interface PlanReport extends ExperimentPlan {
   dataset: RawDataset;
   fingerprint: DatasetFingerprint;
-  /** By configuration, in the order of `decisions`: the advice, and what it was measured from. */
+  /** By configuration, in the order of `decisions`: the advice, and what it was measured from. Empty after `finish`. */
   oversampling: { configuration: string; advice: OversamplingAdvice; cases: ({ id: string } & Coverage)[] }[];
   notes: string[];
 }
 
 /**
- * Fingerprint, plans and oversampling advice of a raw data set.
+ * Fingerprint, plans and oversampling advice of a raw data set. With `finish`, those that follow from what parts (`planPart`) left: no case
+ * is read, and the advice is left to `preprocess`, which measures each case as it writes it.
  * @param rawDir in nnU-Net's raw layout
- * @throws OptionError, DatasetError, CaseError, CasesError, MemoryError, FileError
+ * @throws OptionError, DatasetError, CaseError, CasesError, MemoryError, FileError, StoreError (`finish`, and cases are missing)
  * @example
  * ```ts
  * const { decisions, oversampling } = await planDataset('Dataset004_Hippocampus', { planner: 'resenc-l', outDir: 'plans' });
@@ -66,12 +69,15 @@ export interface PlanReport extends ExperimentPlan {
  */
 export async function planDataset(rawDir: string, options: PlanDatasetOptions = {}): Promise<PlanReport> {
   checkOptions(PLAN_DATASET_OPTIONS, options);
+  if (options.finish && options.outDir === undefined)
+    throw new OptionError('finish', 'it puts together what lies in a folder', 'Name that with `outDir`');
   if (options.verify) await verifyDataset(rawDir, options);
   const dataset = await openChecked(rawDir, () => false);
   if (options.outDir !== undefined) await checkFolder(options.outDir, dataset);
   await using _folder = options.outDir === undefined ? null : await openFolder(options.outDir);
   await using pool = new CasePool(workersFor(options, dataset.cases), options.maxMemoryBytes);
   const { cases, fingerprint, experiment, notes } = await makePlans(pool, dataset, options);
+  if (options.finish) return { ...experiment, dataset, fingerprint, oversampling: [], notes: [...notes, ...pool.notes] };
   const oversampling = await measureOversampling(pool, dataset, cases, experiment, options);
   // Intensities of the ignore label are sampled as foreground's, as in nnU-Net: it is here that all of them turn out to be its own.
   if (notes.length === dataset.notes.length && oversampling.every(({ cases }) => cases.every(({ any }) => any === 0)))
@@ -87,8 +93,8 @@ export async function makePlans(
   options: PlanDatasetOptions,
 ): Promise<{ cases: CaseFingerprint[]; fingerprint: DatasetFingerprint; experiment: ExperimentPlan; notes: string[] }> {
   const { outDir } = options;
-  const { planner, gpuMemoryGb, onProgress, strictGeometry, strictVoxels } = options;
-  const cases = await fingerprintCases(pool, dataset, given({ outDir, onProgress, strictGeometry, strictVoxels }));
+  const { planner, gpuMemoryGb, onProgress, strictGeometry, strictVoxels, finish } = options;
+  const cases = await fingerprintCases(pool, dataset, given({ outDir, onProgress, strictGeometry, strictVoxels, finish }));
   const fingerprint = summariseFingerprints(cases);
   const experiment = planExperiment(fingerprint, dataset, given({ planner, gpuMemoryGb }));
   const notes = [...dataset.notes];

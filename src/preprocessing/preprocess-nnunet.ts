@@ -5,6 +5,7 @@ import { DatasetError, FileError, fileError, PlansError } from '../common/errors
 import { ifThere } from '../common/files.ts';
 import { makeFolder, openFolder } from '../common/folders.ts';
 import { checkOptions, type Given, given, type OptionTable } from '../common/options.ts';
+import { partOf } from '../common/part.ts';
 import { that } from '../common/schemas.ts';
 import { PLAN_OPTIONS } from '../planning/experiment.ts';
 import { summariseFingerprints } from '../planning/fingerprint.ts';
@@ -20,6 +21,7 @@ import { fingerprintCases } from './fingerprint-dataset.ts';
 import { openChecked, verifyDataset } from './integrity.ts';
 import { type ConfigurationFolder, findFolder, writeFolders } from './nnunet-folders.ts';
 import { checkFolder, writeJson } from './output-folder.ts';
+import { checkShare, refuseMissing } from './parts.ts';
 import { copyDescription } from './plan-dataset.ts';
 import { PREPROCESS_OPTIONS } from './preprocess.ts';
 import { type RunOptions, workersFor } from './run-options.ts';
@@ -51,6 +53,7 @@ export interface NnunetPreprocessOptions extends Given<typeof NNUNET_OPTIONS> {}
 export interface NnunetReport {
   /** The data set's folder, with dataset.json, plans, folds and gt_segmentations. */
   dir: string;
+  /** Of a part, those that it has. */
   cases: number;
   configurations: {
     name: string;
@@ -70,10 +73,10 @@ const DATASET_NAME = /^Dataset\d{3}_/;
 
 /**
  * Preprocesses a raw nnU-Net data set for nnU-Net itself: what \`nnUNetv2_plan_and_preprocess\` leaves in nnUNet_preprocessed, for 2.8.1
- * and newer. Interrupted at any moment, it continues where it stopped.
+ * and newer. Interrupted at any moment, it continues where it stopped. Parts write their cases, `finish` everything else.
  * @param preprocessedDir the folder nnUNet_preprocessed, or the data set's folder in it
  * @throws OptionError, DatasetError, PlansError, CaseError, CasesError (all bad cases at once), MemoryError, StoreError (a configuration's
- * folder holds something else), FileError
+ * folder holds something else; `finish`, and cases are missing), FileError
  * @example
  * \`\`\`ts
  * const { dir, configurations } = await preprocessForNnunet('nnUNet_raw/Dataset004_Hippocampus', 'nnUNet_preprocessed', {
@@ -87,16 +90,19 @@ export async function preprocessForNnunet(
   options: NnunetPreprocessOptions = {},
 ): Promise<NnunetReport> {
   checkOptions(NNUNET_OPTIONS, options);
+  checkShare(options);
+  const { part } = options;
   if (options.verify) await verifyDataset(rawDir, options);
   // nnU-Net says some of it after everything is preprocessed.
   const dataset = await openChecked(rawDir, ({ always }) => always);
-  const { folder, cases } = dataset;
+  const { folder } = dataset;
+  const cases = partOf(dataset.cases, part);
   if (!DATASET_NAME.test(folder))
     throw new DatasetError(rawDir, 'nnU-Net finds no data set of this name', 'Call its folder like Dataset004_NAME, with three digits');
   await refuseNnunetFolder(preprocessedDir);
   const dir = folderOf(preprocessedDir, folder);
   await checkFolder(dir, dataset);
-  await using _folder = await openFolder(dir);
+  await using _folder = await openFolder(dir, part);
   await using pool = new CasePool(workersFor(options, cases), options.maxMemoryBytes);
   const chosen = await choosePlans(pool, dataset, dir, options);
   checkName(dataset, chosen);
@@ -105,12 +111,15 @@ export async function preprocessForNnunet(
   const reading = readingOf(dataset, { reader, strictGeometry, strictVoxels });
   const wanted = withFolder(chosen, options.configs).map((name) => configurationFor(dataset, chosen, name));
   const folders: ConfigurationFolder[] = [];
-  for (const configuration of wanted) folders.push(await findFolder(dataset, dir, configuration, reader, chosen));
+  for (const configuration of wanted) folders.push(await findFolder(dataset, dir, configuration, reader, chosen, part));
   const { splits, notes } = await chooseSplits(dataset, dir);
-  await writeAbout(pool, dataset, dir, chosen, options);
-  if (splits.length > 0) await writeJson(join(dir, SPLITS_FILE), splits);
-  await copyLabels(dataset, dir);
-  await writeFolders(pool, dataset, folders, reading, options.onProgress);
+  if (options.finish) for (const { dir, pending } of folders) refuseMissing(dir, pending, cases.length);
+  if (part === undefined) {
+    await writeAbout(pool, dataset, dir, chosen, options);
+    if (splits.length > 0) await writeJson(join(dir, SPLITS_FILE), splits);
+    await copyLabels(dataset, dir);
+  }
+  await writeFolders(pool, dataset, folders, reading, options);
   return {
     dir,
     cases: cases.length,

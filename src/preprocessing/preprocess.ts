@@ -2,6 +2,7 @@ import { openFolder } from '../common/folders.ts';
 import { patchOf } from '../common/geometry.ts';
 import { checkPath } from '../common/names.ts';
 import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
+import { partOf } from '../common/part.ts';
 import { text } from '../common/schemas.ts';
 import { adviseOversampling, type OversamplingAdvice } from '../planning/oversampling-advice.ts';
 
@@ -13,6 +14,7 @@ import { choosePlans, configurationFor } from './choose-plans.ts';
 import { patchesOn, type StoreOptions } from './grid.ts';
 import { openChecked, verifyDataset } from './integrity.ts';
 import { checkFolder } from './output-folder.ts';
+import { checkShare, FINISH_OPTION, PART_OPTION } from './parts.ts';
 import { RUN_OPTIONS, VERIFY_OPTION, workersFor } from './run-options.ts';
 import { writeDataset } from './write-dataset.ts';
 
@@ -31,6 +33,8 @@ export const PREPROCESS_OPTIONS = {
     flag: '--plans FILE',
     help: 'nnUNetPlans.json of voxfeed or nnU-Net',
   },
+  ...PART_OPTION,
+  ...FINISH_OPTION,
   ...VERIFY_OPTION,
   ...RUN_OPTIONS,
 } as const satisfies OptionTable;
@@ -42,7 +46,7 @@ export interface PreprocessOptions extends Given<typeof PREPROCESS_OPTIONS> {}
 export interface PreprocessReport {
   /** The store. */
   dir: string;
-  /** In the store. */
+  /** In the store; of a part, those that it has. */
   cases: number;
   /** Written now; the others were there already. */
   written: number;
@@ -50,7 +54,7 @@ export interface PreprocessReport {
   configuration: string;
   patchSize: number[];
   batchSize: number;
-  /** How much foreground oversampling these cases need, for patches of the planned size. */
+  /** How much foreground oversampling these cases need, for patches of the planned size. Of a part, for its cases alone. */
   oversampling: OversamplingAdvice;
   /** What is odd but usable, for the user to read. */
   notes: string[];
@@ -61,8 +65,11 @@ export interface PreprocessReport {
 /**
  * Turns a raw nnU-Net data set into a store, one case a task. Interrupted at any moment, it continues where it stopped: finished
  * cases stay, the index comes last.
+ *
+ * Parts (`part`) may run side by side, on several machines that share both folders: each writes its cases and nothing else. They follow
+ * plans that are there. When all have ended, `finish` writes the index: the store is byte for byte that of one run.
  * @throws OptionError, DatasetError, PlansError, CaseError, CasesError (all bad cases at once), MemoryError, StoreError (the
- * folder holds a store written for other options), FileError (a full disk stops the run at once).
+ * folder holds a store written for other options; `finish`, and cases are missing), FileError (a full disk stops the run at once).
  * @example
  * ```ts
  * const { cases, written, notes } = await preprocess('Dataset004_Hippocampus', 'store', {
@@ -74,23 +81,20 @@ export interface PreprocessReport {
  */
 export async function preprocess(rawDir: string, outDir: string, options: PreprocessOptions = {}): Promise<PreprocessReport> {
   checkOptions(PREPROCESS_OPTIONS, options);
+  checkShare(options);
   checkPath('outDir', outDir);
   if (options.verify) await verifyDataset(rawDir, options);
   const dataset = await openChecked(rawDir, () => false);
   await checkFolder(outDir, dataset);
-  await using _folder = await openFolder(outDir);
-  await using pool = new CasePool(workersFor(options, dataset.cases), options.maxMemoryBytes);
+  await using _folder = await openFolder(outDir, options.part);
+  await using pool = new CasePool(workersFor(options, partOf(dataset.cases, options.part)), options.maxMemoryBytes);
   const chosen = await choosePlans(pool, dataset, outDir, options);
   const { path, plans, notes } = chosen;
   const configuration = configurationFor(dataset, chosen, options.config ?? defaultConfiguration(plans));
   const patches = patchesOn(configuration, path, plans);
   const { strictGeometry, strictVoxels } = options;
   const reading = readingOf(dataset, { reader: plannedReader(path, plans, dataset), strictGeometry, strictVoxels });
-  const {
-    notes: more,
-    entries,
-    ...rest
-  } = await writeDataset(pool, { dataset, outDir, plans, configuration, patches, reading }, options.onProgress);
+  const { notes: more, entries, ...rest } = await writeDataset(pool, { dataset, outDir, plans, configuration, patches, reading }, options);
   const planned = patchOf(configuration.patchSize).join();
   const oversampling = adviseOversampling(
     entries.flatMap(({ coverage }) => coverage.filter(({ patch }) => patch.join() === planned)),

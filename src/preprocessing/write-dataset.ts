@@ -4,6 +4,7 @@ import { fileError, StoreError } from '../common/errors.ts';
 import { ifThere, mapFiles } from '../common/files.ts';
 import type { Triple } from '../common/geometry.ts';
 import { hasher, xxh64 } from '../common/hash.ts';
+import { partOf } from '../common/part.ts';
 import type { Plans } from '../plans/plans.ts';
 import type { Configuration } from '../plans/plans-file.ts';
 import type { RawCase, RawDataset } from '../raw/raw-dataset.ts';
@@ -15,6 +16,7 @@ import type { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
 import type { StoreOptions } from './grid.ts';
 import { writeJson, writeText } from './output-folder.ts';
+import { refuseMissing, type Share } from './parts.ts';
 import { copyDescription } from './plan-dataset.ts';
 import { findFinished } from './preprocess-case.ts';
 import type { RunOptions } from './run-options.ts';
@@ -32,14 +34,18 @@ export interface StoreRequest {
   reading: Reading;
 }
 
+type WriteOptions = Share & Pick<RunOptions, 'onProgress'>;
+
 /**
- * Writes the cases that are not finished yet, then the files about all of them, the index last.
- * @returns all cases in the order of their ids, and how many of them were written now
+ * Writes the cases that are not finished yet, then the files about all of them, the index last. A part writes its cases and nothing
+ * else, `finish` everything but cases.
+ * @returns all cases or those of the part, in the order of their ids, and how many of them were written now
+ * @throws StoreError for `finish` where cases are missing
  */
 export async function writeDataset(
   pool: CasePool,
   request: StoreRequest,
-  onProgress: RunOptions['onProgress'],
+  share: WriteOptions,
 ): Promise<{ entries: StoredCase[]; written: number; notes: string[]; options: StoreOptions }> {
   const { dataset, outDir, configuration, reading } = request;
   const { labels, channels } = dataset;
@@ -51,7 +57,8 @@ export async function writeDataset(
   };
   const optionsHash = await xxh64(JSON.stringify(options));
   const { splits, notes } = await chooseSplits(dataset, outDir);
-  const { entries, written } = await writeCases(pool, request, options, optionsHash, onProgress);
+  const { entries, written } = await writeCases(pool, request, options, optionsHash, share);
+  if (share.part !== undefined) return { entries, written, notes, options };
   const files: Record<string, StoredFile> = {
     ...(await writeAbout(request)),
     ...(splits.length > 0 && { [SPLITS_FILE]: await writeJson(join(outDir, SPLITS_FILE), splits) }),
@@ -76,11 +83,13 @@ export async function writeDataset(
 
 async function writeCases(
   pool: CasePool,
-  { dataset: { cases, dir }, outDir, patches, reading }: StoreRequest,
+  { dataset, outDir, patches, reading }: StoreRequest,
   options: StoreOptions,
   optionsHash: string,
-  onProgress: RunOptions['onProgress'],
+  { part, finish, onProgress }: WriteOptions,
 ): Promise<{ entries: StoredCase[]; written: number }> {
+  const { dir } = dataset;
+  const cases = partOf(dataset.cases, part);
   const finished = await mapFiles(cases, (raw) => findFinished(raw, optionsHash, patches, outDir));
   const other = cases.find((_, i) => finished[i].state === 'other options');
   if (other) {
@@ -91,6 +100,7 @@ async function writeCases(
     );
   }
   const pending = cases.filter((_, i) => finished[i].state !== 'finished');
+  if (finish) refuseMissing(outDir, pending, cases.length);
   await retireIndex(outDir, pending);
   const kept = cases.length - pending.length;
   const tasks = pending.map((raw): CaseTask => ({ kind: 'write', raw, reading, options, optionsHash, patches, outDir }));

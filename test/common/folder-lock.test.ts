@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -101,5 +101,62 @@ describe('a locked folder', () => {
     writeFileSync(path, others);
     await first[Symbol.asyncDispose]();
     expect(readFileSync(path, 'utf8')).toBe(others);
+  });
+});
+
+describe('parts', () => {
+  it('of one division have a folder side by side, and each only once', async () => {
+    const dir = temporaryFolder();
+    await using _first = await lockFolder(dir, [1, 3]);
+    await using _third = await lockFolder(dir, [3, 3]);
+    expect(readdirSync(dir)).toEqual([`${LOCK_FILE}-1-of-3`, `${LOCK_FILE}-3-of-3`]);
+    await expect(lockFolder(dir, [3, 3])).rejects.toMatchObject({ name: 'FileError', where: dir });
+  });
+
+  it.each([
+    ['a part of another division', [1, 3], [2, 4]],
+    ['the whole', [1, 3], undefined],
+    ['a part', undefined, [1, 3]],
+  ] as const)('keep out whoever else comes: %s', async (_, has, comes) => {
+    const dir = temporaryFolder();
+    {
+      await using _lock = await lockFolder(dir, has);
+      const before = readdirSync(dir);
+      await expect(lockFolder(dir, comes)).rejects.toMatchObject({
+        name: 'FileError',
+        where: dir,
+        what: expect.stringContaining(`${process.pid}`),
+      });
+      expect(readdirSync(dir)).toEqual(before);
+    }
+    await (await lockFolder(dir, comes))[Symbol.asyncDispose]();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it('that were killed keep nobody out, and their files go', async () => {
+    const { dir, path } = await leftLock({ pid: endedProcess() });
+    renameSync(path, `${path}-2-of-4`);
+    await (await lockFolder(dir))[Symbol.asyncDispose]();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it('that died with their machine are waited for until they have been silent for a minute', async () => {
+    const { dir, path } = await leftLock({ host: 'elsewhere', processes: 'another boot', pid: 1 });
+    const left = `${path}-2-of-4`;
+    renameSync(path, left);
+    silentFor(left, 59.5);
+    await using _lock = await lockFolder(dir, [2, 4]);
+    expect(JSON.parse(readFileSync(left, 'utf8'))).toMatchObject({ pid: process.pid });
+  });
+
+  it('that show while they are waited for that they live are refused', async () => {
+    const { dir, path } = await leftLock({ host: 'elsewhere', processes: 'another boot', pid: 1 });
+    const left = `${path}-2-of-4`;
+    renameSync(path, left);
+    silentFor(left, 30);
+    const second = lockFolder(dir, [2, 4]);
+    const shown = setInterval(() => silentFor(left, 0), 100);
+    await expect(second).rejects.toMatchObject({ ...taken(dir, 'process 1 on elsewhere'), action: expect.stringContaining(left) });
+    clearInterval(shown);
   });
 });

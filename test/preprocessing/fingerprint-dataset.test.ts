@@ -143,7 +143,8 @@ describe('a fingerprint that was interrupted', () => {
     killInWrite(['plan', raw, '--out', outDir, '--workers', '1'], 2, 'worker');
     const partial = expect.stringMatching(/c\.msgpack\.\d+-\w+\.voxfeed-partial$/);
     const whole = ['a.msgpack', 'b.msgpack'].map((name) => join('fingerprint_cache', name));
-    expect(fileNames(outDir)).toEqual([LOCK_FILE, ...whole, partial]);
+    // The fourth case may have begun as well.
+    expect(fileNames(outDir)).toEqual(expect.arrayContaining([LOCK_FILE, ...whole, partial]));
     const kept: number[] = [];
     const { fingerprint: found } = await planDataset(raw, { workers: 1, outDir, onProgress: (progress) => kept.push(progress.kept) });
     expect(found).toEqual(result);
