@@ -35,8 +35,13 @@ export async function serveMetrics(port: number): Promise<MetricsServer> {
   for (const metric of PROCESS_METRICS) declare(make, registry, metric, () => metric.read());
   for (const metric of LOADER_METRICS) declare(make, registry, metric, () => (loader === null || loader.closed ? [] : metric.read(loader)));
 
-  const server = createServer(({ method, url }, response) => {
-    if (method !== 'GET' || url !== '/metrics') {
+  const server = createServer(({ method = '', url = '', headers: { host = '' } }, response) => {
+    // Another name is that of a web page that had it lead here: nobody else's business.
+    if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(host)) {
+      response.writeHead(403).end('this is no name of this server\n');
+      return;
+    }
+    if (!['GET', 'HEAD'].includes(method) || url.split('?')[0] !== '/metrics') {
       response.writeHead(404).end('GET /metrics\n');
       return;
     }

@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { PatchLoader } from '../../src/loader/loader.ts';
 import { serveMetrics } from '../../src/measuring/prometheus.ts';
@@ -45,6 +46,12 @@ describe('Prometheus text', () => {
     using server = await serveMetrics(0);
     expect((await fetch(new URL('/', server.url))).status).toBe(404);
     expect((await fetch(server.url, { method: 'POST' })).status).toBe(404);
+    expect((await fetch(`${server.url}?by=prometheus`)).status).toBe(200);
+    // A page of another site whose name leads here.
+    const asked = await new Promise<number | undefined>((resolve, reject) => {
+      get(server.url, { headers: { host: 'example.org' } }, ({ statusCode }) => resolve(statusCode)).on('error', reject);
+    });
+    expect(asked).toBe(403);
     const port = Number(new URL(server.url).port);
     await expect(serveMetrics(port)).rejects.toThrow(`metricsPort: ${port}: another process listens there`);
   });

@@ -25,7 +25,8 @@ export async function readStackHead(path: string, isLabel: boolean): Promise<Vol
 export async function readStackVolumes(path: string, isLabel: boolean): Promise<Volume[]> {
   const { head: stored, raster } = await readRaster(path);
   const spacing = await readSpacing(path, isLabel);
-  const odd = spacing === null ? [`there is no ${spacingPath(path, isLabel)}: its spacing is taken for [1, 1, 1]`] : [];
+  // A label without one lies as its image does.
+  const odd = spacing === null && !isLabel ? [`there is no ${spacingPath(path, isLabel)}: its spacing is taken for [1, 1, 1]`] : [];
   const [volume] = asVolumes(path, [decodeValues(raster.data, AS_STORED)], headOf(path, stored, spacing), odd);
   return [{ ...volume, ...(spacing === null && { unplaced: true }) }];
 }
