@@ -59,6 +59,7 @@ export type { ConfigState, LoaderState, Positions, ResumeOptions } from './loade
 export type { EpochLengths } from './loader/options/streams.ts';
 export type { ConfigOptions, ValidationOptions } from './loader/options/table.ts';
 export { type ReplayedStream, replay } from './loader/replay.ts';
+export type { Replayed } from './loader/replayer.ts';
 export { connect, SharedLoader, type SharedStream, share } from './loader/share.ts';
 export type { StageMetrics, Stages, TransformTime } from './loader/stage-metrics.ts';
 export type { Reasons } from './planning/configuration.ts';
