@@ -141,6 +141,16 @@ describe('the doctor finds', () => {
   });
 });
 
+it('a closed loader has nothing to measure', async () => {
+  const loader = await PatchLoader.create(options);
+  await loader.close();
+  // It does not measure first: that would take an hour.
+  await expect(loader.diagnose({ seconds: 3600 })).rejects.toMatchObject({ code: 'VOXFEED_CLOSED' });
+  const closing = await PatchLoader.create(options);
+  const diagnosis = closing.diagnose({ seconds: 0.1 });
+  await Promise.all([closing.close(), expect(diagnosis).rejects.toMatchObject({ code: 'VOXFEED_CLOSED' })]);
+});
+
 describe('voxfeed doctor', () => {
   it('says it in words with flags, and as JSON', async () => {
     const run = commandLine(dir);
