@@ -1,6 +1,6 @@
 import { readNumber } from '../common/flag-readers.ts';
 import type { Given, OptionTable } from '../common/options.ts';
-import { number, that } from '../common/schemas.ts';
+import { that } from '../common/schemas.ts';
 import type { ArrayFormat } from '../store/file-names.ts';
 import type { Stages } from './stage-metrics.ts';
 
@@ -21,7 +21,11 @@ export const DIAGNOSE_OPTIONS = {
    * whoever takes them.
    */
   consumerMs: {
-    schema: number(0),
+    // No training step takes longer, and timers end at 25 days.
+    schema: that<number>(
+      'a number of milliseconds from 0 to 3600000, an hour',
+      (value) => Number.isFinite(value) && (value as number) >= 0 && (value as number) <= 3_600_000,
+    ),
     otherwise: 'whoever takes batches is watched',
     flag: '--consumer-ms T',
     read: readNumber,

@@ -151,6 +151,13 @@ it('a closed loader has nothing to measure', async () => {
   await Promise.all([closing.close(), expect(diagnosis).rejects.toMatchObject({ code: 'VOXFEED_CLOSED' })]);
 });
 
+it('a consumer takes an hour a batch at most', async () => {
+  await using loader = await PatchLoader.create(options);
+  await expect(loader.diagnose({ consumerMs: 1e10 })).rejects.toThrow(
+    'consumerMs: 10000000000 is not a number of milliseconds from 0 to 3600000, an hour. Give one',
+  );
+});
+
 describe('voxfeed doctor', () => {
   it('says it in words with flags, and as JSON', async () => {
     const run = commandLine(dir);
@@ -165,6 +172,7 @@ describe('voxfeed doctor', () => {
     const json = await run(...words, '--json');
     expect(JSON.parse(json.stdout)).toMatchObject({ bound: expect.any(String), measured: { workers: 2, consumerMs: 0, format: 'npy' } });
     expect((await run(...words, '--seconds', '0')).status).toBe(2);
+    expect((await run(...words, '--consumer-ms', '1e12')).status).toBe(2);
   });
 });
 
