@@ -45,7 +45,7 @@ export interface Measurements {
   samples: number;
   /** The part of the time in which somebody waited for a batch. */
   waitFraction: number;
-  /** What the consumer takes for a batch, in milliseconds, without waiting. */
+  /** What the consumer takes for a batch, in milliseconds, without waiting; 0 where one was watched that took none. */
   consumerMs: number;
   workers: number;
   /** The part of the workers' time that went into samples; `stages` and `transforms` are parts of that, and so is `blocked`. */
@@ -144,10 +144,11 @@ const BUSY_THREAD = 0.7;
 
 /** What bounds the stream, by what was measured alone. */
 export function findBound(measured: Measurements): { bound: Bound; transform: string | null } {
-  const { batches, waitFraction, workers, busy, stages, transforms, mainThread, cores, ring, resident } = measured;
+  const { seconds, batches, waitFraction, consumerMs, workers, busy, stages, transforms, mainThread, cores, ring, resident } = measured;
   const only = (bound: Bound): { bound: Bound; transform: null } => ({ bound, transform: null });
-  if (batches === 0 && waitFraction === 0) return only('nobody');
-  if (waitFraction < AHEAD) return only('consumer');
+  if (batches === 0 && waitFraction === 0) return only(consumerMs > 0 ? 'consumer' : 'nobody');
+  // Of a step that is longer than all that was measured, only its beginning or its end was seen.
+  if (waitFraction < AHEAD || (batches > 0 && consumerMs > 1000 * seconds)) return only('consumer');
   if (busy < ENOUGH_TO_DO) {
     // Workers have no room to write to.
     if (ring.free < 0.5 && ring.held >= HELD && ring.held >= ring.batches / 2) return only('held batches');

@@ -169,6 +169,7 @@ describe('voxfeed doctor', () => {
     expect(stdout).toMatch(/^bound by {13}ring\n {21}The ring is too small/);
     expect(stdout).toMatch(/^what to do {11}--ring \d+, in place of 1\n {21}brings: nobody waits any more; costs: .* MiB$/m);
     expect(stdout).toMatch(/^transforms {11}custom \S*doctor\.mjs 9\d %/m);
+    expect((await run(...words, '--consumer-ms', '100000')).stdout).toMatch(/^bound by {13}consumer$/m);
     const json = await run(...words, '--json');
     expect(JSON.parse(json.stdout)).toMatchObject({ bound: expect.any(String), measured: { workers: 2, consumerMs: 0, format: 'npy' } });
     expect((await run(...words, '--seconds', '0')).status).toBe(2);
