@@ -136,7 +136,7 @@ const AHEAD = 0.05;
 /** Workers that are busy for so much of the time have enough to do. */
 const ENOUGH_TO_DO = 0.75;
 /** What takes so much of the workers' time is what bounds them. */
-const MOST = 0.4;
+export const MOST = 0.4;
 /** A consumer has one batch at a time in its hands; so many on average are held. */
 const HELD = 1.5;
 const FREE_CORE = 0.7;
@@ -161,10 +161,21 @@ export function findBound(measured: Measurements): { bound: Bound; transform: st
   const slowest = slowestTransform(transforms, (name) => name.startsWith('custom'));
   if (slowest !== null && transforms[slowest] >= MOST) return { bound: 'augmentation', transform: slowest };
   if (cores.free >= FREE_CORE && workers < cores.granted) return only('workers');
-  if (busy < ENOUGH_TO_DO) return only('ring');
   if (contention(measured) >= MOST) return only('cores');
+  if (busy < ENOUGH_TO_DO) {
+    if (idleForRoom(measured)) return only('ring');
+    if (cores.free < FREE_CORE) return only('cores');
+  }
   if (stages.read >= MOST) return only('reading');
   return { bound: 'augmentation', transform: slowestTransform(transforms) };
+}
+
+/**
+ * Whether workers that are idle have no room to write to. In a ring that is large enough and whose batches nobody holds, that is so only
+ * while the consumer does not wait: who asks all the time never leaves it full.
+ */
+function idleForRoom({ busy, waitFraction, ring }: Measurements): boolean {
+  return ring.batches < ring.wanted || ring.held >= HELD || 1 - waitFraction >= (1 - busy) / 2;
 }
 
 /**

@@ -209,6 +209,20 @@ const CASES: [Bound, string, Change, RegExp, (RegExp | string)[]][] = [
   ],
   [
     'cores',
+    'that others use, though workers are idle meanwhile',
+    { ...NO_CORES, busy: 0.5, blocked: 0.6 },
+    /Others use the cores: workers waited for one in 56 % of their time\. /,
+    [/^end what else runs/],
+  ],
+  [
+    'cores',
+    'that others use, for one who only asks, though the ring is large',
+    { ...NO_CORES, busy: 0.5, waitFraction: 1, consumerMs: 0, ring: { batches: 141, wanted: 20 } },
+    /Others use the cores: workers waited for one in 0 % of their time, and are busy only 50 % of it while no core is free\. /,
+    [/^end what else runs/],
+  ],
+  [
+    'cores',
     'that are fewer than workers',
     { ...NO_CORES, blocked: 0.6, workers: 8 },
     /more workers \(8\) than cores \(2\)/,
