@@ -14,6 +14,7 @@ const DOCTOR_OPTIONS = {
   consumerMs: {
     ...DIAGNOSE_OPTIONS.consumerMs,
     default: 0,
+    otherwise: '0, a consumer that does nothing but ask',
     help: 'what a training step takes: batches are taken and kept for so many milliseconds each',
   },
   ...JSON_FLAG,

@@ -173,6 +173,7 @@ describe('voxfeed doctor', () => {
     const json = await run(...words, '--json');
     expect(JSON.parse(json.stdout)).toMatchObject({ bound: expect.any(String), measured: { workers: 2, consumerMs: 0, format: 'npy' } });
     expect((await run(...words, '--seconds', '0')).status).toBe(2);
+    expect((await run('doctor', '--help')).stdout.replace(/\s+/g, ' ')).toContain('default: 0, a consumer that does nothing but ask');
     expect((await run(...words, '--consumer-ms', '1e12')).status).toBe(2);
   });
 });
