@@ -4,7 +4,7 @@ import type { OptionTable } from '../common/options.ts';
 import { flag, wholeNumber } from '../common/schemas.ts';
 import { PatchLoader } from '../loader/loader.ts';
 import { LOADER_OPTIONS } from '../loader/options/table.ts';
-import { measureThroughput, type ThroughputReport } from '../measuring/throughput.ts';
+import { measureThroughput, type TellableReport, tellable } from '../measuring/throughput.ts';
 import { TableCommand } from './command.ts';
 import { JSON_FLAG, loaderOptions, METRICS_FLAG, metricsServer } from './common-flags.ts';
 import { ProgressLine } from './progress.ts';
@@ -37,18 +37,20 @@ export const bench = (): TableCommand =>
       using _metrics = await metricsServer(command);
       await using loader = await PatchLoader.create(options);
       const progress = new ProgressLine();
-      const report = await measureThroughput(loader, {
-        batches,
-        hash,
-        validation: options.validation === true,
-        onBatch: (done, total) => progress.show('batches', done, total),
-      });
+      const report = tellable(
+        await measureThroughput(loader, {
+          batches,
+          hash,
+          validation: options.validation === true,
+          onBatch: (done, total) => progress.show('batches', done, total),
+        }),
+      );
       const { seed, patchSize, batchSize, oversample } = loader.state();
       if (json) process.stdout.write(`${JSON.stringify({ ...report, patch: patchSize, batch: batchSize, seed, oversample }, null, 2)}\n`);
       else process.stdout.write(showReport(report, patchSize, batchSize));
     });
 /** The report as lines a person reads. */
-export function showReport(report: ThroughputReport, patchSize: readonly number[], batchSize: number): string {
+export function showReport(report: TellableReport, patchSize: readonly number[], batchSize: number): string {
   const { foreground, exposure, environment } = report;
   const share = (part: number): string => `${part} of ${foreground.patches} (${((100 * part) / foreground.patches).toFixed(1)} %)`;
   const mix = Object.entries(report.configs);
@@ -57,8 +59,8 @@ export function showReport(report: ThroughputReport, patchSize: readonly number[
       ? ['patch, batch', `${patchSize.join('x')}, ${batchSize}`]
       : ['batches (patches)', mix.map(([config, { batches, patches }]) => `${config} ${batches} (${patches})`).join(', ')],
     ['workers', String(report.workers)],
-    ['patches per second', String(report.patches_per_second)],
-    ['CPU time per patch', `${report.cpu_ms_per_patch} ms`],
+    ['patches per second', report.patches_per_second === null ? 'too few to tell: give more --batches' : String(report.patches_per_second)],
+    ['CPU time per patch', report.cpu_ms_per_patch === null ? 'too few to tell' : `${report.cpu_ms_per_patch} ms`],
     ['waiting for batches', `${(100 * report.wait_fraction).toFixed(1)} % of the time (nothing else is done here)`],
     ['forced foreground', share(foreground.forced)],
     ['holding foreground', share(foreground.with_foreground)],

@@ -5,7 +5,7 @@ import { DatasetError } from '../common/errors.ts';
 import type { OptionTable } from '../common/options.ts';
 import { PatchLoader } from '../loader/loader.ts';
 import { LOADER_OPTIONS } from '../loader/options/table.ts';
-import { measureThroughput } from '../measuring/throughput.ts';
+import { measureThroughput, tellable } from '../measuring/throughput.ts';
 import { preprocess } from '../preprocessing/preprocess.ts';
 import { showReport } from './bench.ts';
 import { TableCommand } from './command.ts';
@@ -52,11 +52,13 @@ export const demo = (): TableCommand =>
       const given = await loaderOptions(command, join(out, 'store'));
       const options = { seed: 7, workers, augmentation: 'default' as const, ...given };
       await using loader = await PatchLoader.create(options);
-      const throughput = await measureThroughput(loader, {
-        batches: BATCHES,
-        hash: true,
-        onBatch: (done, total) => progress.show('streaming batches', done, total),
-      });
+      const throughput = tellable(
+        await measureThroughput(loader, {
+          batches: BATCHES,
+          hash: true,
+          onBatch: (done, total) => progress.show('streaming batches', done, total),
+        }),
+      );
       const { patchSize, batchSize } = loader.state();
       await loader.close();
       say(`streamed ${BATCHES} batches, then timed as many\n${showReport(throughput, patchSize, batchSize)}`);

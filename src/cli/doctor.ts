@@ -14,6 +14,7 @@ const DOCTOR_OPTIONS = {
   consumerMs: {
     ...DIAGNOSE_OPTIONS.consumerMs,
     default: 0,
+    otherwise: '0, a consumer that does nothing but ask',
     help: 'what a training step takes: batches are taken and kept for so many milliseconds each',
   },
   ...JSON_FLAG,
@@ -42,11 +43,11 @@ export const doctor = (): TableCommand =>
 /** The diagnosis as lines a person reads; options stand in backticks. */
 export function showDiagnosis({ bound, why, remedies, measured }: Diagnosis): string {
   const { seconds, batches, samples, workers, busy, stages, transforms, mainThread, cores, memory } = measured;
-  const perBatch = (1000 * seconds) / Math.max(1, batches);
+  const rate = batches === 0 ? '' : `: a batch each ${((1000 * seconds) / batches).toFixed(1)} ms`;
   const lines: [string, string][] = [
     ['bound by', bound],
     ['', why],
-    ['measured', `${batches} batches, ${samples} patches in ${seconds.toFixed(1)} s: a batch each ${perBatch.toFixed(1)} ms`],
+    ['measured', `${batches} batches, ${samples} patches in ${seconds.toFixed(1)} s${rate}`],
     ['workers', `${workers}, busy ${percent(busy)}: ${showStages(stages)}`],
     ['transforms', showShares(transforms) || 'none'],
     ["the loader's thread", `busy ${percent(mainThread.busy)}, ${percent(mainThread.scheduling)} with planning and handing out`],

@@ -1,6 +1,6 @@
 import { readNumber } from '../common/flag-readers.ts';
 import type { Given, OptionTable } from '../common/options.ts';
-import { number, that } from '../common/schemas.ts';
+import { that } from '../common/schemas.ts';
 import type { ArrayFormat } from '../store/file-names.ts';
 import type { Stages } from './stage-metrics.ts';
 
@@ -21,7 +21,11 @@ export const DIAGNOSE_OPTIONS = {
    * whoever takes them.
    */
   consumerMs: {
-    schema: number(0),
+    // No training step takes longer, and timers end at 25 days.
+    schema: that<number>(
+      'a number of milliseconds from 0 to 3600000, an hour',
+      (value) => Number.isFinite(value) && (value as number) >= 0 && (value as number) <= 3_600_000,
+    ),
     otherwise: 'whoever takes batches is watched',
     flag: '--consumer-ms T',
     read: readNumber,
@@ -41,7 +45,7 @@ export interface Measurements {
   samples: number;
   /** The part of the time in which somebody waited for a batch. */
   waitFraction: number;
-  /** What the consumer takes for a batch, in milliseconds, without waiting. */
+  /** What the consumer takes for a batch, in milliseconds, without waiting; 0 where one was watched that took none. */
   consumerMs: number;
   workers: number;
   /** The part of the workers' time that went into samples; `stages` and `transforms` are parts of that, and so is `blocked`. */
@@ -132,7 +136,7 @@ const AHEAD = 0.05;
 /** Workers that are busy for so much of the time have enough to do. */
 const ENOUGH_TO_DO = 0.75;
 /** What takes so much of the workers' time is what bounds them. */
-const MOST = 0.4;
+export const MOST = 0.4;
 /** A consumer has one batch at a time in its hands; so many on average are held. */
 const HELD = 1.5;
 const FREE_CORE = 0.7;
@@ -140,10 +144,11 @@ const BUSY_THREAD = 0.7;
 
 /** What bounds the stream, by what was measured alone. */
 export function findBound(measured: Measurements): { bound: Bound; transform: string | null } {
-  const { batches, waitFraction, workers, busy, stages, transforms, mainThread, cores, ring, resident } = measured;
+  const { seconds, batches, waitFraction, consumerMs, workers, busy, stages, transforms, mainThread, cores, ring, resident } = measured;
   const only = (bound: Bound): { bound: Bound; transform: null } => ({ bound, transform: null });
-  if (batches === 0 && waitFraction === 0) return only('nobody');
-  if (waitFraction < AHEAD) return only('consumer');
+  if (batches === 0 && waitFraction === 0) return only(consumerMs > 0 ? 'consumer' : 'nobody');
+  // Of a step that is longer than all that was measured, only its beginning or its end was seen.
+  if (waitFraction < AHEAD || (batches > 0 && consumerMs > 1000 * seconds)) return only('consumer');
   if (busy < ENOUGH_TO_DO) {
     // Workers have no room to write to.
     if (ring.free < 0.5 && ring.held >= HELD && ring.held >= ring.batches / 2) return only('held batches');
@@ -156,10 +161,21 @@ export function findBound(measured: Measurements): { bound: Bound; transform: st
   const slowest = slowestTransform(transforms, (name) => name.startsWith('custom'));
   if (slowest !== null && transforms[slowest] >= MOST) return { bound: 'augmentation', transform: slowest };
   if (cores.free >= FREE_CORE && workers < cores.granted) return only('workers');
-  if (busy < ENOUGH_TO_DO) return only('ring');
   if (contention(measured) >= MOST) return only('cores');
+  if (busy < ENOUGH_TO_DO) {
+    if (idleForRoom(measured)) return only('ring');
+    if (cores.free < FREE_CORE) return only('cores');
+  }
   if (stages.read >= MOST) return only('reading');
   return { bound: 'augmentation', transform: slowestTransform(transforms) };
+}
+
+/**
+ * Whether workers that are idle have no room to write to. In a ring that is large enough and whose batches nobody holds, that is so only
+ * while the consumer does not wait: who asks all the time never leaves it full.
+ */
+function idleForRoom({ busy, waitFraction, ring }: Measurements): boolean {
+  return ring.batches < ring.wanted || ring.held >= HELD || 1 - waitFraction >= (1 - busy) / 2;
 }
 
 /**

@@ -235,7 +235,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   /**
    * Measures for some seconds, and says what bounds the training stream and what to do about it.
    * @param machine what there is to run on; tests make one up
-   * @throws OptionError; what `next` throws, where it consumes
+   * @throws OptionError; ClosedError if the loader is closed, or was by the end; what `next` throws, where it consumes
    * @example
    * const { bound, why, remedies } = await loader.diagnose({ seconds: 5 }); // while a training goes on
    */
@@ -244,7 +244,10 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     const ring = new Ring(this.shared().buffer, this.#layout);
     const settings = (): Settings =>
       settingsOf(this.#options, this.#layout, this.#memory, machine, (caseNumber) => ring.isResident(caseNumber));
-    return diagnose(await watch(this, { seconds, consumerMs }, machine, settings));
+    this.#refuseIfClosed();
+    const measured = await watch(this, { seconds, consumerMs }, machine, settings);
+    this.#refuseIfClosed();
+    return diagnose(measured);
   }
 
   /** What the loader takes, part by part. */
@@ -271,8 +274,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
         // Whatever lies in a file is somebody else's, too.
         if (gone && this.#notMapped !== null) letGo(this.#shared, this.#layout);
       });
-      const reason = new ClosedError('loader', 'it is closed', 'Create a new one; `state()` says where to continue');
-      for (const stream of this.#streams()) stream.end(reason);
+      for (const stream of this.#streams()) stream.end(closedError());
     }
     return this.#closed;
   }
@@ -287,10 +289,18 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     return this.#closed !== null;
   }
 
+  #refuseIfClosed(): void {
+    if (this.closed) throw closedError();
+  }
+
   /** `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function closedError(): ClosedError {
+  return new ClosedError('loader', 'it is closed', 'Create a new one; `state()` says where to continue');
 }
 
 /** Apart, so that nothing refers to the loader any more. */

@@ -7,6 +7,7 @@ import {
   diskPart,
   findBound,
   type Measurements,
+  MOST,
   type Remedy,
   type WorkerStage,
 } from './diagnosis.ts';
@@ -228,18 +229,21 @@ const WORDS: Record<Bound, Words> = {
   }),
 
   cores: (measured) => {
-    const { workers, cores } = measured;
+    const { workers, busy, cores } = measured;
     const over = workers > cores.granted;
+    const waited = contention(measured);
+    // What hands out their work waits for a core, too.
+    const idle = waited < MOST ? `, and are busy only ${percent(busy)} of it while no core is free` : '';
     return {
       why: over
         ? `There are more workers (${workers}) than cores (${cores.granted}): they take them from each other. ${waits(measured)}.`
-        : `Others use the cores: workers waited for one in ${percent(contention(measured))} of their time. ${waits(measured)}.`,
+        : `Others use the cores: workers waited for one in ${percent(waited)} of their time${idle}. ${waits(measured)}.`,
       remedies: over
         ? [{ change: `\`workers\`: ${cores.granted}`, brings: 'the same batches with less memory', costs: 'nothing' }, MORE_CORES]
         : [
             {
               change: 'end what else runs here, or take more cores',
-              brings: gain(measured, without(contention(measured))),
+              brings: gain(measured, without(waited) / Math.max(0.1, busy)),
               costs: 'cores',
             },
           ],

@@ -5,11 +5,16 @@ import type { LoaderMetrics } from '../loader/metrics.ts';
 import type { MemoryReport } from '../shared-memory/layout.ts';
 import { type Environment, environment } from './environment.ts';
 
-/** What `voxfeed bench` reports; the keys are those of its JSON. */
+/** Batches come in bursts: to time less than this, or fewer batches than the ring holds, is to time a part of one. */
+const LEAST_SECONDS = 0.5;
+
+/** What was measured. `voxfeed bench` reports `tellable` of it; the keys are those of its JSON. */
 export interface ThroughputReport {
   patches_per_second: number;
   /** CPU time of the whole process, all threads, divided by patches. */
   cpu_ms_per_patch: number;
+  /** Whether too little was timed to tell the two above. */
+  too_few: boolean;
   /** The part of the time in which the consumer waited for a batch; near 1 here, because it does nothing else. */
   wait_fraction: number;
   /** The part of the workers' time that was not spent on samples: handing out tasks, waiting for free batches. */
@@ -28,6 +33,14 @@ export interface ThroughputReport {
   batches: number;
   workers: number;
   environment: Environment;
+}
+
+/** A report with null in place of figures that nobody can tell. */
+export type TellableReport = { [K in keyof ThroughputReport]: ThroughputReport[K] | (K extends RateName ? null : never) };
+type RateName = 'patches_per_second' | 'cpu_ms_per_patch';
+
+export function tellable(report: ThroughputReport): TellableReport {
+  return report.too_few ? { ...report, patches_per_second: null, cpu_ms_per_patch: null } : report;
 }
 
 export interface ThroughputOptions {
@@ -98,6 +111,7 @@ export async function measureThroughput(
   return {
     patches_per_second: round((1000 * patches) / elapsedMs),
     cpu_ms_per_patch: round((cpu.user + cpu.system) / 1000 / patches),
+    too_few: elapsedMs < 1000 * LEAST_SECONDS || batches < ring,
     wait_fraction: round(Math.min(1, waitMs / elapsedMs)),
     dispatch_fraction: round(Math.max(0, 1 - (workerBusyMs - busyBefore) / (elapsedMs * workers))),
     stream_hash: hash ? digest.hex() : null,

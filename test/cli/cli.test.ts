@@ -121,6 +121,14 @@ describe('bench', () => {
     expect(new Set(reports.map(({ stream_hash }) => stream_hash)).size).toBe(1);
   });
 
+  it('gives no rate out of fewer batches than the ring holds', async () => {
+    const few = ['bench', store, '--ring', '4', '--patch', '40,56,40', '--batches', '3', '--no-hash'];
+    const { stdout } = await voxfeed(...few);
+    expect(stdout).toMatch(/^patches per second {3}too few to tell: give more --batches\nCPU time per patch {3}too few to tell\n/m);
+    const report = JSON.parse((await voxfeed(...few, '--json')).stdout);
+    expect(report).toMatchObject({ patches_per_second: null, cpu_ms_per_patch: null, too_few: true, batches: 3 });
+  });
+
   it('streams augmented batches, named or listed in a file', async () => {
     const hashes = new Set<string>();
     for (const more of [
@@ -155,7 +163,7 @@ describe('bench', () => {
   it('prints lines for people without --json, and streams 2D patches', async () => {
     const { status, stdout } = await voxfeed('bench', store, '--patch', '56,40', '--batch', '12', '--batches', '5', '--workers', '1');
     expect(status).toBe(0);
-    expect(stdout).toMatch(/^patch, batch +56x40, 12\nworkers +1\npatches per second +\d/);
+    expect(stdout).toMatch(/^patch, batch +56x40, 12\nworkers +1\npatches per second +(\d|too few to tell: give more --batches\n)/);
     expect((await voxfeed('bench', store, '--configs', '3d_fullres:4,2d', '--batches', '5')).stdout).toMatch(
       /^batches \(patches\) +3d_fullres 4 \(8\), 2d 1 \(/,
     );

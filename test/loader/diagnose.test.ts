@@ -141,6 +141,23 @@ describe('the doctor finds', () => {
   });
 });
 
+it('a closed loader has nothing to measure', async () => {
+  const loader = await PatchLoader.create(options);
+  await loader.close();
+  // It does not measure first: that would take an hour.
+  await expect(loader.diagnose({ seconds: 3600 })).rejects.toMatchObject({ code: 'VOXFEED_CLOSED' });
+  const closing = await PatchLoader.create(options);
+  const diagnosis = closing.diagnose({ seconds: 0.1 });
+  await Promise.all([closing.close(), expect(diagnosis).rejects.toMatchObject({ code: 'VOXFEED_CLOSED' })]);
+});
+
+it('a consumer takes an hour a batch at most', async () => {
+  await using loader = await PatchLoader.create(options);
+  await expect(loader.diagnose({ consumerMs: 1e10 })).rejects.toThrow(
+    'consumerMs: 10000000000 is not a number of milliseconds from 0 to 3600000, an hour. Give one',
+  );
+});
+
 describe('voxfeed doctor', () => {
   it('says it in words with flags, and as JSON', async () => {
     const run = commandLine(dir);
@@ -152,9 +169,12 @@ describe('voxfeed doctor', () => {
     expect(stdout).toMatch(/^bound by {13}ring\n {21}The ring is too small/);
     expect(stdout).toMatch(/^what to do {11}--ring \d+, in place of 1\n {21}brings: nobody waits any more; costs: .* MiB$/m);
     expect(stdout).toMatch(/^transforms {11}custom \S*doctor\.mjs 9\d %/m);
+    expect((await run(...words, '--consumer-ms', '100000')).stdout).toMatch(/^bound by {13}consumer$/m);
     const json = await run(...words, '--json');
     expect(JSON.parse(json.stdout)).toMatchObject({ bound: expect.any(String), measured: { workers: 2, consumerMs: 0, format: 'npy' } });
     expect((await run(...words, '--seconds', '0')).status).toBe(2);
+    expect((await run('doctor', '--help')).stdout.replace(/\s+/g, ' ')).toContain('default: 0, a consumer that does nothing but ask');
+    expect((await run(...words, '--consumer-ms', '1e12')).status).toBe(2);
   });
 });
 

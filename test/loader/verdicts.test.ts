@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { showDiagnosis } from '../../src/cli/doctor.ts';
 import type { Bound, Measurements } from '../../src/loader/diagnosis.ts';
 import { diagnose } from '../../src/loader/verdicts.ts';
 
@@ -43,8 +44,22 @@ const STAGES = { read: 0, decode: 0, warpImage: 0, warpLabels: 0, transforms: 0,
 const SOME_MISSING = { places: 1, loaded: 1, placesBytes: 100 * MIB, missingBytes: 300 * MIB };
 
 const CASES: [Bound, string, Change, RegExp, (RegExp | string)[]][] = [
-  ['nobody', 'asks', { batches: 0, samples: 0, waitFraction: 0, busy: 0 }, /^Nobody asked for a batch in 5\.0 s/, []],
+  ['nobody', 'asks', { batches: 0, samples: 0, waitFraction: 0, consumerMs: 0, busy: 0 }, /^Nobody asked for a batch in 5\.0 s/, []],
   ['consumer', 'that never waits', { waitFraction: 0.01, busy: 0.9 }, /takes 50 ms a batch and waits 1 % of its time/, []],
+  [
+    'consumer',
+    'whose step is longer than the measurement',
+    { batches: 0, samples: 0, waitFraction: 0, consumerMs: 100_000, busy: 0.9 },
+    /takes 100000 ms a batch and waits 0 %/,
+    [],
+  ],
+  [
+    'consumer',
+    'whose first step began while it was measured',
+    { batches: 1, samples: 2, waitFraction: 0.3, consumerMs: 100_000 },
+    /takes 100000 ms/,
+    [],
+  ],
   ['consumer', 'that needs fewer workers', { waitFraction: 0, workers: 4, busy: 0.3 }, /consumer bounds/, ['`workers`: 2, in place of 4']],
   [
     'held batches',
@@ -194,6 +209,20 @@ const CASES: [Bound, string, Change, RegExp, (RegExp | string)[]][] = [
   ],
   [
     'cores',
+    'that others use, though workers are idle meanwhile',
+    { ...NO_CORES, busy: 0.5, blocked: 0.6 },
+    /Others use the cores: workers waited for one in 56 % of their time\. /,
+    [/^end what else runs/],
+  ],
+  [
+    'cores',
+    'that others use, for one who only asks, though the ring is large',
+    { ...NO_CORES, busy: 0.5, waitFraction: 1, consumerMs: 0, ring: { batches: 141, wanted: 20 } },
+    /Others use the cores: workers waited for one in 0 % of their time, and are busy only 50 % of it while no core is free\. /,
+    [/^end what else runs/],
+  ],
+  [
+    'cores',
     'that are fewer than workers',
     { ...NO_CORES, blocked: 0.6, workers: 8 },
     /more workers \(8\) than cores \(2\)/,
@@ -217,6 +246,11 @@ describe('the verdict', () => {
     expect(brings({})).toBe('nobody waits any more');
     expect(brings({ cores: { free: 1, granted: 3 } })).toBe('up to 1.5 times as many batches');
     expect(brings({ consumerMs: 0 })).toBe('up to 3.5 times as many batches');
+  });
+
+  it('gives no rate where no batch came', () => {
+    const shown = showDiagnosis(diagnose(measured({ batches: 0, samples: 0, waitFraction: 0 })));
+    expect(shown).toMatch(/^measured {13}0 batches, 0 patches in 5\.0 s$/m);
   });
 
   it('says something sensible of whatever is measured', () => {

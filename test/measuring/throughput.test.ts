@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Digest } from '../../src/common/hash.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
-import { measureThroughput } from '../../src/measuring/throughput.ts';
+import { measureThroughput, tellable } from '../../src/measuring/throughput.ts';
 import { makeStore } from '../fixtures/store.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 
@@ -33,6 +33,11 @@ describe('measuring', () => {
       expect(report.configs).toEqual({ '8x9x10': { batches: 12, patches: 72 } });
       expect(report.patches_per_second).toBeGreaterThan(0);
       expect(report.cpu_ms_per_patch).toBeGreaterThan(0);
+      expect(tellable({ ...report, too_few: false })).toMatchObject({
+        patches_per_second: report.patches_per_second,
+        cpu_ms_per_patch: report.cpu_ms_per_patch,
+      });
+      expect(tellable({ ...report, too_few: true })).toMatchObject({ patches_per_second: null, cpu_ms_per_patch: null, batches: 12 });
       expect(report.wait_fraction).toBeGreaterThan(0);
       expect(report.wait_fraction).toBeLessThanOrEqual(1);
       expect(report.peak_rss_bytes).toBeGreaterThan(10e6);
