@@ -184,6 +184,9 @@ describe('what the server of a page answers', () => {
       { options: '{"augmentation":[{"transform":"oneOf","of":[{"transform":"custom","module":"/tmp/x.mjs"}]}]}' },
       'pages run no code',
     ],
+    ['batch', { options: '{"augmentation":[{"module":"x"}]}' }, 'augmentation[0]: there is no transform nothing'],
+    ['batch', { options: '{"augmentation":[{"transform":"oneOf"}]}' }, 'augmentation[0].of: '],
+    ['batch', { options: '{"augmentation":[7]}' }, 'augmentation[0]: there is no transform'],
     ['steps', { preset: 'nonsense' }, 'there is no preset "nonsense"'],
     ['hash', { batches: '1001' }, 'batches: "1001" is not'],
   ])('is a refusal of %s %o', async (name, query, message) => {
