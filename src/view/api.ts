@@ -4,11 +4,12 @@ import type { Triple } from '../common/geometry.ts';
 import { availableCores } from '../common/granted.ts';
 import { Digest } from '../common/hash.ts';
 import { PatchLoader } from '../loader/loader.ts';
+import { flagWords } from '../loader/options/flag-words.ts';
 import { prepareOptions } from '../loader/options/prepare.ts';
 import { foregroundOf } from '../raw/labels.ts';
 import type { Store } from '../store/store.ts';
 import { aboutPage, listCases } from './about.ts';
-import type { SpeedFacts } from './facts.ts';
+import type { CommandFacts, SpeedFacts } from './facts.ts';
 import { Live } from './live.ts';
 import { encodePacket, type Packet } from './packet.ts';
 import { type Answer, json } from './server.ts';
@@ -46,6 +47,7 @@ export class ViewApi implements AsyncDisposable {
       nifti: async (query, options) => this.#nifti(query, options),
       steps: async (query, options) => json(await this.#steps(query, options)),
       hash: async (query, options) => json({ hash: await this.#hash(options, numberOf(query, 'batches', 4, MOST_HASHED)) }),
+      command: async (_, { augmentation: __, ...options }) => json({ flags: flagWords(options) } satisfies CommandFacts),
       cases: async () => json(listCases(store)),
       volume: async (query) => packet(await this.#thread.packet({ kind: 'volume', ...this.#case(query) })),
       'volume-nifti': async (query) => ({

@@ -42,6 +42,12 @@ export interface AboutFacts {
   fixed: { oversample: boolean; config: boolean };
 }
 
+/** How the command line asks for the same stream. */
+export interface CommandFacts {
+  /** Each with its value, ready for a shell; but for the augmentation, which a file has. */
+  flags: string[];
+}
+
 /** Part of a patch or of a case that a slice shows; its arrays are `NAME.image` and `NAME.labels`, row by row. */
 export interface PlaneFacts {
   name: string;

@@ -116,6 +116,11 @@ describe('what the server of a page answers', () => {
     expect(hash).not.toBe(digest.hex());
   });
 
+  it('is the flags by which bench makes the same stream: those of the command line, and of the page', async () => {
+    const options = JSON.stringify({ oversample: 0.5, augmentation: 'none' });
+    expect(await facts('command', { options })).toEqual({ flags: ['--patch 4,5,6', '--batch 3', '--seed 7', '--oversample 0.5'] });
+  });
+
   it('is a pipeline with all of its options', async () => {
     const { steps, options } = await facts<StepsFacts>('steps', { preset: 'da5' });
     expect(steps[0]).toMatchObject({ transform: 'spatial', rotationProbability: 0.4, scaling: [0.7, 1.43] });
