@@ -37,7 +37,7 @@ export interface AboutFacts {
   folds: number;
   presets: readonly string[];
   /** What the command line says, for the settings of the page. */
-  settings: Required<Pick<Settings, 'seed'>> & Settings;
+  settings: Required<Pick<Settings, 'seed' | 'fold'>> & Settings;
   /** Whether the command line decides it, by `exposure` or `configs`. */
   fixed: { oversample: boolean; config: boolean };
 }

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Digest, xxh64 } from '../../src/common/hash.ts';
@@ -82,6 +83,19 @@ describe('what the server of a page answers', () => {
     expect(found.cards[1].hash).toBe(await replayed(1, { seed: 8, oversample: 1, augmentation: 'none' }));
   });
 
+  it('is all cases where the page wants them, though the command line names a fold', async () => {
+    writeFileSync(join(store.aboutDir, 'splits_final.json'), JSON.stringify([{ train: ['case_000'], val: ['case_001'] }]));
+    await using ofFold = new ViewApi(store, { ...OPTIONS, fold: 0 });
+    const drawn = async (options: object): Promise<Set<string>> => {
+      const answer = await ofFold.answer('batch', new URLSearchParams({ options: JSON.stringify(options), batch: '5' }));
+      return new Set(decode<BatchFacts>(answer?.body as Uint8Array).facts.cards.map(({ id }) => id));
+    };
+    const about = await ofFold.answer('about', new URLSearchParams());
+    expect(JSON.parse(about?.body as string).settings.fold).toBe(0);
+    expect(await drawn({})).toEqual(new Set(['case_000']));
+    expect(await drawn({ fold: 'all' })).toEqual(new Set(['case_000', 'case_001']));
+  });
+
   it('is a sample step by step, from what is stored to what is in the batch', async () => {
     const { facts: found, arrays } = await packet<SampleFacts>('sample', { sample: '11', channel: '1' });
     const { plan, after } = await replay({ store, ...OPTIONS }, 11);
@@ -138,7 +152,7 @@ describe('what the server of a page answers', () => {
       cases: 2,
       channels: ['channel 0', 'channel 1'],
       outlines: [{ name: 'one', label: 1 }, { name: 'two', label: 2 }], // biome-ignore format: short
-      settings: { seed: 7, augmentation: 'default' },
+      settings: { seed: 7, fold: 'all', augmentation: 'default' },
       fixed: { config: true },
     });
     const cases = await facts<CaseFacts[]>('cases');
