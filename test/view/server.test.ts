@@ -1,5 +1,7 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OptionError } from '../../src/common/errors.ts';
+import { judge } from '../../src/view/guard.ts';
 import { json, type ServedPage, servePage } from '../../src/view/server.ts';
 import { ask } from './view.ts';
 
@@ -57,6 +59,20 @@ describe('the server of a page', () => {
     const followed = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
     for (const headers of [own, followed, { host: `localhost:${page.port}` }])
       expect((await ask(page.port, `/${token}/`, headers as Record<string, string>)).status).toBe(200);
+  });
+
+  it('knows itself by names without a port on port 80 alone', () => {
+    const statusOf = (port: number, headers: IncomingHttpHeaders): number => {
+      const verdict = judge({ method: 'GET', url: '/token/', headers }, port, 'token');
+      return 'status' in verdict ? verdict.status : 200;
+    };
+    for (const name of ['127.0.0.1', 'localhost']) {
+      const headers = { host: name, origin: `http://${name}` };
+      expect([80, 8080].map((port) => statusOf(port, headers))).toEqual([200, 403]);
+      expect(statusOf(80, { host: `${name}:80` })).toBe(200);
+    }
+    expect(statusOf(80, { host: 'evil.example' })).toBe(403);
+    expect(statusOf(80, { host: 'localhost', origin: 'http://evil.example' })).toBe(403);
   });
 
   it.each(['../../etc/passwd', './x', '..%2f..%2fetc/passwd', '%2e%2e/x', '..\\x', 'a//b', '.env', 'x%00', 'x;y'])(
