@@ -1,5 +1,7 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Digest, xxh64 } from '../../src/common/hash.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
@@ -128,6 +130,21 @@ describe('what the server of a page answers', () => {
     expect(hash).toBe((await measureThroughput(loader, { batches: 2, hash: true })).stream_hash);
     const digest = await Digest.create();
     expect(hash).not.toBe(digest.hex());
+  });
+
+  it('is no hash once nobody waits for it: its loader is closed', async () => {
+    const gone = new AbortController();
+    const started = Promise.withResolvers<PatchLoader>();
+    const onLoader = (message: unknown): void => started.resolve((message as { loader: PatchLoader }).loader);
+    subscribe('voxfeed:loader', onLoader);
+    const hash = api.answer('hash', new URLSearchParams({ batches: '1000' }), gone.signal);
+    const loader = await started.promise;
+    unsubscribe('voxfeed:loader', onLoader);
+    // It waits for its first batches.
+    await setImmediate();
+    gone.abort();
+    await expect(hash).rejects.toThrow();
+    expect(loader.closed).toBe(true);
   });
 
   it('is the flags by which bench makes the same stream: those of the command line, and of the page', async () => {

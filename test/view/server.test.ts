@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OptionError } from '../../src/common/errors.ts';
@@ -96,6 +97,24 @@ describe('the server of a page', () => {
       { where: 'seed', what: 'it is odd', action: 'Give another' },
     ]);
     expect((await ask(page.port, `/${token}/broken`)).status).toBe(500);
+  });
+
+  it.each(['whoever asked goes', 'the server ends'])('says that nobody waits for an answer any more: %s', async (end) => {
+    const asked = Promise.withResolvers<AbortSignal>();
+    const other = await servePage((_path, _query, gone) => {
+      asked.resolve(gone);
+      return new Promise(() => {});
+    });
+    const leave = new AbortController();
+    const answer = fetch(other.address, { signal: leave.signal });
+    const gone = await asked.promise;
+    expect(gone.aborted).toBe(false);
+    const told = once(gone, 'abort');
+    if (end === 'the server ends') await other.close();
+    else leave.abort();
+    await expect(answer).rejects.toThrow();
+    await told;
+    await other.close();
   });
 
   it('says that a port is taken', async () => {
