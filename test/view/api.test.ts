@@ -43,6 +43,17 @@ const facts = async <T>(name: string, query?: Record<string, string>): Promise<T
   JSON.parse(Buffer.from(await body(name, query)).toString()) as T;
 const packet = async <T>(name: string, query?: Record<string, string>) => decode<T>(await body(name, query));
 
+/** The loader that starts next. */
+function nextLoader(): Promise<PatchLoader> {
+  const { promise, resolve } = Promise.withResolvers<PatchLoader>();
+  const onLoader = (message: unknown): void => {
+    unsubscribe('voxfeed:loader', onLoader);
+    resolve((message as { loader: PatchLoader }).loader);
+  };
+  subscribe('voxfeed:loader', onLoader);
+  return promise;
+}
+
 /** The hash of a sample as `replay` makes it. */
 async function replayed(sample: number, options: object = {}): Promise<string> {
   const { after } = await replay({ store, ...OPTIONS, ...options }, sample);
@@ -134,17 +145,25 @@ describe('what the server of a page answers', () => {
 
   it('is no hash once nobody waits for it: its loader is closed', async () => {
     const gone = new AbortController();
-    const started = Promise.withResolvers<PatchLoader>();
-    const onLoader = (message: unknown): void => started.resolve((message as { loader: PatchLoader }).loader);
-    subscribe('voxfeed:loader', onLoader);
+    const started = nextLoader();
     const hash = api.answer('hash', new URLSearchParams({ batches: '1000' }), gone.signal);
-    const loader = await started.promise;
-    unsubscribe('voxfeed:loader', onLoader);
+    const loader = await started;
     // It waits for its first batches.
     await setImmediate();
     gone.abort();
     await expect(hash).rejects.toThrow();
     expect(loader.closed).toBe(true);
+  });
+
+  it('is no batch once the page is closed, however many are asked for', async () => {
+    const other = new ViewApi(store, { ...OPTIONS, batchSize: 1000 });
+    const started = nextLoader();
+    const [first, next] = [0, 1].map((batch) => other.answer('batch', new URLSearchParams({ batch: String(batch) })));
+    const refused = [expect(first).rejects.toThrow('closed'), expect(next).rejects.toThrow('the page is closed')];
+    await started;
+    await setImmediate();
+    await other[Symbol.asyncDispose]();
+    await Promise.all(refused);
   });
 
   it('is the flags by which bench makes the same stream: those of the command line, and of the page', async () => {
