@@ -19,6 +19,12 @@ const VIEW_OPTIONS = {
   open: { schema: flag(), default: true, flag: '--no-open', help: 'print the address, and start no browser' },
 } as const satisfies OptionTable;
 
+/** Of a stream that is to be looked at, as it would be trained on. */
+const STREAM_OPTIONS = {
+  ...LOADER_OPTIONS,
+  augmentation: { ...LOADER_OPTIONS.augmentation, default: 'default' },
+} as const satisfies OptionTable;
+
 /** What opens an address in the browser that somebody chose. */
 const OPENERS: Partial<Record<NodeJS.Platform, readonly string[]>> = {
   darwin: ['open'],
@@ -29,14 +35,14 @@ export const view = (): TableCommand =>
   new TableCommand('view')
     .summary('show the stream in a browser')
     .description(
-      'Shows the stream, its samples, the augmentation, the cases and the speed on a page in the browser, for this machine alone. It changes nothing. The augmentation is default unless given. Ctrl-C ends it.',
+      'Shows the stream, its samples, the augmentation, the cases and the speed on a page in the browser, for this machine alone. It changes nothing. Ctrl-C ends it.',
     )
     .argument('<STORE_DIR>', 'a preprocessed data set')
-    .flags(LOADER_OPTIONS)
+    .flags(STREAM_OPTIONS)
     .flags(VIEW_OPTIONS)
     .action(async (storeDir: string, _values: unknown, command: TableCommand) => {
       const { port, open } = await command.checked(VIEW_OPTIONS);
-      const options = { augmentation: 'default' as const, ...(await loaderOptions(command, storeDir)) };
+      const options = { augmentation: STREAM_OPTIONS.augmentation.default, ...(await loaderOptions(command, storeDir)) };
       const page = await openView(options, port);
       process.stdout.write(`${page.address}\n`);
       if (open) openBrowser(page.address);

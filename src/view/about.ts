@@ -31,7 +31,8 @@ export async function aboutPage(store: Store, base: StreamOptions): Promise<Abou
     presets: PRESETS,
     settings: {
       seed,
-      ...(fold !== undefined && { fold }),
+      // Without a fold the stream is the same as with all of them: that has a name which the page can send.
+      fold: fold ?? 'all',
       config: config ?? streams.training.configurations[0].config,
       ...(typeof (oversample ?? common.oversample) === 'number' && { oversample: common.oversample as number }),
       augmentation: (augmentation ?? 'none') as NonNullable<AboutFacts['settings']['augmentation']>,

@@ -4,11 +4,12 @@ import type { Triple } from '../common/geometry.ts';
 import { availableCores } from '../common/granted.ts';
 import { Digest } from '../common/hash.ts';
 import { PatchLoader } from '../loader/loader.ts';
+import { flagWords } from '../loader/options/flag-words.ts';
 import { prepareOptions } from '../loader/options/prepare.ts';
 import { foregroundOf } from '../raw/labels.ts';
 import type { Store } from '../store/store.ts';
 import { aboutPage, listCases } from './about.ts';
-import type { SpeedFacts } from './facts.ts';
+import type { CommandFacts, SpeedFacts } from './facts.ts';
 import { Live } from './live.ts';
 import { encodePacket, type Packet } from './packet.ts';
 import { type Answer, json } from './server.ts';
@@ -23,7 +24,7 @@ const DIAGNOSED_SECONDS = 2;
 const MOST_STEP_MS = 60_000;
 
 /** What a path under `api/` answers. */
-type Route = (query: URLSearchParams, options: StreamOptions) => Promise<Answer>;
+type Route = (query: URLSearchParams, options: StreamOptions, gone: AbortSignal) => Promise<Answer>;
 
 /** Answers the page's questions about one store: facts as JSON, voxels as packets (see `encodePacket`). */
 export class ViewApi implements AsyncDisposable {
@@ -45,7 +46,8 @@ export class ViewApi implements AsyncDisposable {
       sample: async (query, options) => packet(await this.#thread.packet({ kind: 'sample', ...this.#sample(query, options) })),
       nifti: async (query, options) => this.#nifti(query, options),
       steps: async (query, options) => json(await this.#steps(query, options)),
-      hash: async (query, options) => json({ hash: await this.#hash(options, numberOf(query, 'batches', 4, MOST_HASHED)) }),
+      hash: async (query, options, gone) => json({ hash: await this.#hash(options, numberOf(query, 'batches', 4, MOST_HASHED), gone) }),
+      command: async (_, { augmentation: __, ...options }) => json({ flags: flagWords(options) } satisfies CommandFacts),
       cases: async () => json(listCases(store)),
       volume: async (query) => packet(await this.#thread.packet({ kind: 'volume', ...this.#case(query) })),
       'volume-nifti': async (query) => ({
@@ -58,10 +60,14 @@ export class ViewApi implements AsyncDisposable {
     };
   }
 
-  /** Null where there is no such question. @throws what a loader with the page's options throws */
-  async answer(name: string, query: URLSearchParams): Promise<Answer | null> {
+  /**
+   * Null where there is no such question.
+   * @param gone ends what takes long
+   * @throws what a loader with the page's options throws
+   */
+  async answer(name: string, query: URLSearchParams, gone = new AbortController().signal): Promise<Answer | null> {
     const route = Object.hasOwn(this.#routes, name) ? this.#routes[name] : undefined;
-    return route === undefined ? null : route(query, withSettings(this.#base, query.get('options')));
+    return route === undefined ? null : route(query, withSettings(this.#base, query.get('options')), gone);
   }
 
   #channel(query: URLSearchParams): number {
@@ -97,8 +103,11 @@ export class ViewApi implements AsyncDisposable {
   }
 
   /** As `voxfeed bench --batches N` has it, made by workers. */
-  async #hash(options: StreamOptions, batches: number): Promise<string> {
+  async #hash(options: StreamOptions, batches: number, gone: AbortSignal): Promise<string> {
     await using loader = await PatchLoader.create({ ...options, store: this.#store });
+    gone.throwIfAborted();
+    // Whoever waits for a batch is told so.
+    gone.addEventListener('abort', () => void loader.close(), { once: true });
     const stream = options.validation ? loader.validation : loader.training;
     const digest = await Digest.create();
     for (let i = 0; i < batches; i++) {

@@ -37,9 +37,15 @@ export interface AboutFacts {
   folds: number;
   presets: readonly string[];
   /** What the command line says, for the settings of the page. */
-  settings: Required<Pick<Settings, 'seed'>> & Settings;
+  settings: Required<Pick<Settings, 'seed' | 'fold'>> & Settings;
   /** Whether the command line decides it, by `exposure` or `configs`. */
   fixed: { oversample: boolean; config: boolean };
+}
+
+/** How the command line asks for the same stream. */
+export interface CommandFacts {
+  /** Each with its value, ready for a shell; but for the augmentation, which a file has. */
+  flags: string[];
 }
 
 /** Part of a patch or of a case that a slice shows; its arrays are `NAME.image` and `NAME.labels`, row by row. */

@@ -21,7 +21,8 @@ const OWN_SITE = [undefined, 'same-origin', 'none'];
  * are told by `Origin` and `Sec-Fetch-Site`, and names that lead here by a trick of DNS by `Host`.
  */
 export function judge({ method, url = '', headers }: Asked, port: number, token: string): Verdict {
-  const hosts = [`127.0.0.1:${port}`, `localhost:${port}`];
+  // Browsers leave out the port that HTTP has anyway.
+  const hosts = ['127.0.0.1', 'localhost'].flatMap((name) => [`${name}:${port}`, ...(port === 80 ? [name] : [])]);
   const refuse = (why: string): Verdict => ({ status: 403, why });
   if (!hosts.includes(headers.host ?? '')) return refuse('this is no name of this server');
   if (headers.origin !== undefined && !hosts.some((host) => headers.origin === `http://${host}`)) return refuse('another site asks');

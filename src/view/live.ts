@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { recipeOf } from '../augmentation/recipe.ts';
+import { ClosedError } from '../common/errors.ts';
 import { voxels } from '../common/geometry.ts';
 import { hasher } from '../common/hash.ts';
 import type { Batch, BatchStream } from '../loader/batch.ts';
@@ -35,6 +36,7 @@ export class Live implements AsyncDisposable {
   readonly #replay: (options: StreamOptions, batch: number, channel: number) => Promise<Packet>;
   readonly #kept = new LRUCache<string, Packet>({ max: KEPT });
   #running: Running | null = null;
+  #ended = false;
   /** Questions come one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #pump: { askedAt: number; stepMs: number } | null = null;
@@ -112,6 +114,7 @@ export class Live implements AsyncDisposable {
   }
 
   async #open(options: StreamOptions): Promise<Running> {
+    if (this.#ended) throw new ClosedError('view', 'the page is closed', 'Open another one');
     const key = keyOf(options);
     if (this.#running?.key === key && !this.#running.loader.closed) return this.#running;
     const { streams } = await prepareOptions({ ...options, store: this.#store });
@@ -136,6 +139,9 @@ export class Live implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // Whoever waits for a batch waits no longer, and what is asked in turn finds no other loader.
+    this.#ended = true;
+    void this.#running?.loader.close();
     await this.#inTurn(() => this.#close());
   }
 }

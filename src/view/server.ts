@@ -12,8 +12,8 @@ export interface Answer {
   saveAs?: string;
 }
 
-/** Answers a path below the token; null where there is no such path. */
-export type Handler = (path: string, query: URLSearchParams) => Promise<Answer | null>;
+/** Answers a path below the token; null where there is no such path. `gone` says that nobody waits for the answer any more. */
+export type Handler = (path: string, query: URLSearchParams, gone: AbortSignal) => Promise<Answer | null>;
 
 export interface ServedPage {
   /** With its token: whoever has it may look. */
@@ -55,7 +55,9 @@ export async function servePage(handler: Handler, port = 0): Promise<ServedPage>
   const server = createServer((request, response) => {
     const verdict = judge(request, (server.address() as AddressInfo).port, token);
     if ('why' in verdict) return send(response, verdict.status, text(verdict.why));
-    handler(verdict.path, verdict.query).then(
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    handler(verdict.path, verdict.query, gone.signal).then(
       (answer) => (answer === null ? send(response, 404, text('there is nothing here')) : send(response, 200, answer)),
       (error: unknown) => send(response, error instanceof VoxfeedError ? 422 : 500, failure(error)),
     );

@@ -1,4 +1,5 @@
 import { customModules } from '../augmentation/options.ts';
+import { completeSteps } from '../augmentation/steps.ts';
 import type { Step } from '../augmentation/transform.ts';
 import { OptionError } from '../common/errors.ts';
 import { isPlainObject, refuseUnknown } from '../common/options.ts';
@@ -21,10 +22,10 @@ export function withSettings(base: StreamOptions, text: string | null): StreamOp
   refuseUnknown(settings, NAMES, 'options.');
   const { augmentation } = settings as Settings;
   if (Array.isArray(augmentation)) {
+    // Only of steps that are right it can be said which modules they name.
+    completeSteps(augmentation as readonly Step[]);
     const known = Array.isArray(base.augmentation) ? customModules(base.augmentation as readonly Step[]) : [];
-    const stranger = customModules(augmentation.filter(isPlainObject) as unknown as readonly Step[]).find(
-      (module) => !known.includes(module),
-    );
+    const stranger = customModules(augmentation as readonly Step[]).find((module) => !known.includes(module));
     if (stranger !== undefined)
       throw new OptionError(
         'augmentation',

@@ -16,9 +16,9 @@ export async function openView({ store, ...options }: LoaderOptions, port = 0): 
   await api.answer('about', new URLSearchParams());
   // What the page shows first: made while a browser starts. Whoever asks for it hears of a failure.
   api.answer('batch', new URLSearchParams()).catch(() => {});
-  const page = await servePage(async (path, query) => {
+  const page = await servePage(async (path, query, gone) => {
     const [room, ...rest] = path.split('/');
-    if (room === 'api') return api.answer(rest.join('/'), query);
+    if (room === 'api') return api.answer(rest.join('/'), query, gone);
     return assets.get(path === '' ? START : path) ?? null;
   }, port);
   return {

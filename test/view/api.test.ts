@@ -1,4 +1,7 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Digest, xxh64 } from '../../src/common/hash.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
@@ -39,6 +42,17 @@ const body = async (name: string, query: Record<string, string> = {}): Promise<U
 const facts = async <T>(name: string, query?: Record<string, string>): Promise<T> =>
   JSON.parse(Buffer.from(await body(name, query)).toString()) as T;
 const packet = async <T>(name: string, query?: Record<string, string>) => decode<T>(await body(name, query));
+
+/** The loader that starts next. */
+function nextLoader(): Promise<PatchLoader> {
+  const { promise, resolve } = Promise.withResolvers<PatchLoader>();
+  const onLoader = (message: unknown): void => {
+    unsubscribe('voxfeed:loader', onLoader);
+    resolve((message as { loader: PatchLoader }).loader);
+  };
+  subscribe('voxfeed:loader', onLoader);
+  return promise;
+}
 
 /** The hash of a sample as `replay` makes it. */
 async function replayed(sample: number, options: object = {}): Promise<string> {
@@ -82,6 +96,19 @@ describe('what the server of a page answers', () => {
     expect(found.cards[1].hash).toBe(await replayed(1, { seed: 8, oversample: 1, augmentation: 'none' }));
   });
 
+  it('is all cases where the page wants them, though the command line names a fold', async () => {
+    writeFileSync(join(store.aboutDir, 'splits_final.json'), JSON.stringify([{ train: ['case_000'], val: ['case_001'] }]));
+    await using ofFold = new ViewApi(store, { ...OPTIONS, fold: 0 });
+    const drawn = async (options: object): Promise<Set<string>> => {
+      const answer = await ofFold.answer('batch', new URLSearchParams({ options: JSON.stringify(options), batch: '5' }));
+      return new Set(decode<BatchFacts>(answer?.body as Uint8Array).facts.cards.map(({ id }) => id));
+    };
+    const about = await ofFold.answer('about', new URLSearchParams());
+    expect(JSON.parse(about?.body as string).settings.fold).toBe(0);
+    expect(await drawn({})).toEqual(new Set(['case_000']));
+    expect(await drawn({ fold: 'all' })).toEqual(new Set(['case_000', 'case_001']));
+  });
+
   it('is a sample step by step, from what is stored to what is in the batch', async () => {
     const { facts: found, arrays } = await packet<SampleFacts>('sample', { sample: '11', channel: '1' });
     const { plan, after } = await replay({ store, ...OPTIONS }, 11);
@@ -116,6 +143,34 @@ describe('what the server of a page answers', () => {
     expect(hash).not.toBe(digest.hex());
   });
 
+  it('is no hash once nobody waits for it: its loader is closed', async () => {
+    const gone = new AbortController();
+    const started = nextLoader();
+    const hash = api.answer('hash', new URLSearchParams({ batches: '1000' }), gone.signal);
+    const loader = await started;
+    // It waits for its first batches.
+    await setImmediate();
+    gone.abort();
+    await expect(hash).rejects.toThrow();
+    expect(loader.closed).toBe(true);
+  });
+
+  it('is no batch once the page is closed, however many are asked for', async () => {
+    const other = new ViewApi(store, { ...OPTIONS, batchSize: 1000 });
+    const started = nextLoader();
+    const [first, next] = [0, 1].map((batch) => other.answer('batch', new URLSearchParams({ batch: String(batch) })));
+    const refused = [expect(first).rejects.toThrow('closed'), expect(next).rejects.toThrow('the page is closed')];
+    await started;
+    await setImmediate();
+    await other[Symbol.asyncDispose]();
+    await Promise.all(refused);
+  });
+
+  it('is the flags by which bench makes the same stream: those of the command line, and of the page', async () => {
+    const options = JSON.stringify({ oversample: 0.5, augmentation: 'none' });
+    expect(await facts('command', { options })).toEqual({ flags: ['--patch 4,5,6', '--batch 3', '--seed 7', '--oversample 0.5'] });
+  });
+
   it('is a pipeline with all of its options', async () => {
     const { steps, options } = await facts<StepsFacts>('steps', { preset: 'da5' });
     expect(steps[0]).toMatchObject({ transform: 'spatial', rotationProbability: 0.4, scaling: [0.7, 1.43] });
@@ -133,7 +188,7 @@ describe('what the server of a page answers', () => {
       cases: 2,
       channels: ['channel 0', 'channel 1'],
       outlines: [{ name: 'one', label: 1 }, { name: 'two', label: 2 }], // biome-ignore format: short
-      settings: { seed: 7, augmentation: 'default' },
+      settings: { seed: 7, fold: 'all', augmentation: 'default' },
       fixed: { config: true },
     });
     const cases = await facts<CaseFacts[]>('cases');
@@ -184,6 +239,9 @@ describe('what the server of a page answers', () => {
       { options: '{"augmentation":[{"transform":"oneOf","of":[{"transform":"custom","module":"/tmp/x.mjs"}]}]}' },
       'pages run no code',
     ],
+    ['batch', { options: '{"augmentation":[{"module":"x"}]}' }, 'augmentation[0]: there is no transform nothing'],
+    ['batch', { options: '{"augmentation":[{"transform":"oneOf"}]}' }, 'augmentation[0].of: '],
+    ['batch', { options: '{"augmentation":[7]}' }, 'augmentation[0]: there is no transform'],
     ['steps', { preset: 'nonsense' }, 'there is no preset "nonsense"'],
     ['hash', { batches: '1001' }, 'batches: "1001" is not'],
   ])('is a refusal of %s %o', async (name, query, message) => {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { view } from '../../src/cli/view.ts';
 import { openStore } from '../../src/store/store.ts';
 import { ViewApi } from '../../src/view/api.ts';
 import type { AboutFacts, BatchFacts, CaseFacts, VolumeFacts } from '../../src/view/facts.ts';
@@ -26,6 +27,11 @@ it('voxfeed view prints its address, serves the page, and ends in good order', a
   expect(decode<BatchFacts>(new Uint8Array(await batch.arrayBuffer())).facts.cards).toHaveLength(2);
   child.kill('SIGINT');
   expect(await once(child, 'exit')).toEqual([0, null]);
+});
+
+it('says in its help what the augmentation is by default', () => {
+  const help = view().configureHelp({ helpWidth: 1000 }).helpInformation();
+  expect(help).toMatch(/--augmentation <A> .*; default: default\n/);
 });
 
 it('outlines regions by their numbers, in samples as in whole cases', async () => {

@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import type { IncomingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OptionError } from '../../src/common/errors.ts';
+import { judge } from '../../src/view/guard.ts';
 import { json, type ServedPage, servePage } from '../../src/view/server.ts';
 import { ask } from './view.ts';
 
@@ -59,6 +62,20 @@ describe('the server of a page', () => {
       expect((await ask(page.port, `/${token}/`, headers as Record<string, string>)).status).toBe(200);
   });
 
+  it('knows itself by names without a port on port 80 alone', () => {
+    const statusOf = (port: number, headers: IncomingHttpHeaders): number => {
+      const verdict = judge({ method: 'GET', url: '/token/', headers }, port, 'token');
+      return 'status' in verdict ? verdict.status : 200;
+    };
+    for (const name of ['127.0.0.1', 'localhost']) {
+      const headers = { host: name, origin: `http://${name}` };
+      expect([80, 8080].map((port) => statusOf(port, headers))).toEqual([200, 403]);
+      expect(statusOf(80, { host: `${name}:80` })).toBe(200);
+    }
+    expect(statusOf(80, { host: 'evil.example' })).toBe(403);
+    expect(statusOf(80, { host: 'localhost', origin: 'http://evil.example' })).toBe(403);
+  });
+
   it.each(['../../etc/passwd', './x', '..%2f..%2fetc/passwd', '%2e%2e/x', '..\\x', 'a//b', '.env', 'x%00', 'x;y'])(
     'refuses the path %s before anybody looks at it',
     async (path) => {
@@ -80,6 +97,24 @@ describe('the server of a page', () => {
       { where: 'seed', what: 'it is odd', action: 'Give another' },
     ]);
     expect((await ask(page.port, `/${token}/broken`)).status).toBe(500);
+  });
+
+  it.each(['whoever asked goes', 'the server ends'])('says that nobody waits for an answer any more: %s', async (end) => {
+    const asked = Promise.withResolvers<AbortSignal>();
+    const other = await servePage((_path, _query, gone) => {
+      asked.resolve(gone);
+      return new Promise(() => {});
+    });
+    const leave = new AbortController();
+    const answer = fetch(other.address, { signal: leave.signal });
+    const gone = await asked.promise;
+    expect(gone.aborted).toBe(false);
+    const told = once(gone, 'abort');
+    if (end === 'the server ends') await other.close();
+    else leave.abort();
+    await expect(answer).rejects.toThrow();
+    await told;
+    await other.close();
   });
 
   it('says that a port is taken', async () => {

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { SampleFacts, Settings, StepsFacts } from '../facts.ts';
+import type { CommandFacts, SampleFacts, Settings, StepsFacts } from '../facts.ts';
 import { type Arrays, addressOf, askFacts, askPacket } from './api.ts';
 import { Histogram } from './chart.tsx';
 import { CopyButton, FailureNote, Legend, NumberField, SelectField, Switch } from './controls.tsx';
@@ -219,9 +219,9 @@ function Result({
 function Take({ pipeline, options }: { pipeline: unknown; options: Settings }) {
   const key = JSON.stringify(options);
   const [hash, setHash] = useState<{ of: string; text: string } | null>(null);
-  const { about } = useShared();
-  const { augmentation: _, ...rest } = { seed: about.settings.seed, ...options };
-  const flags = Object.entries(rest).map(([name, value]) => ` --${name} ${value}`);
+  const { augmentation: _, ...rest } = options;
+  const address = addressOf('command', {}, rest);
+  const command = useAsked(address, () => askFacts<CommandFacts>(address));
   const ask = async (): Promise<void> => {
     setHash({ of: key, text: '…' });
     const text = await askFacts<{ hash: string }>(addressOf('hash', { batches: BATCHES }, options)).then(
@@ -239,9 +239,7 @@ function Take({ pipeline, options }: { pipeline: unknown; options: Settings }) {
         </button>
         <output data-testid="stream-hash">{hash?.of === key ? hash.text : ''}</output>
       </div>
-      <code>
-        voxfeed bench STORE --augmentation file.json{flags} --batches {BATCHES}
-      </code>
+      <code>{['voxfeed bench STORE --augmentation file.json', ...(command.data?.flags ?? []), `--batches ${BATCHES}`].join(' ')}</code>
     </div>
   );
 }

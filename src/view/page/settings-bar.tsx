@@ -13,7 +13,7 @@ export function SettingsBar({ onChannel }: { onChannel: (channel: number) => voi
   const set = (change: Settings): void => {
     const settings: Settings = { ...place.settings, ...change };
     for (const name of Object.keys(settings) as (keyof Settings)[])
-      if (settings[name] === undefined || JSON.stringify(settings[name]) === JSON.stringify(about.settings[name])) delete settings[name];
+      if (JSON.stringify(settings[name]) === JSON.stringify(about.settings[name])) delete settings[name];
     go({ settings, ...(change.config === undefined ? {} : { config: null }) });
   };
   const preset = typeof now.augmentation === 'string' ? now.augmentation : OWN;
@@ -29,9 +29,9 @@ export function SettingsBar({ onChannel }: { onChannel: (channel: number) => voi
       {folds.length === 0 ? null : (
         <SelectField
           label="Fold"
-          value={now.fold === undefined ? 'none' : String(now.fold)}
-          choices={[['none', 'all cases'], ...folds]}
-          onChange={(fold) => set({ fold: fold === 'none' ? undefined : Number(fold) } as Settings)}
+          value={String(now.fold)}
+          choices={[['all', 'all cases'], ...folds]}
+          onChange={(fold) => set({ fold: fold === 'all' ? fold : Number(fold) })}
         />
       )}
       <SelectField

@@ -137,8 +137,10 @@ describe('the page of voxfeed view', () => {
     expect(JSON.parse(text)).toContainEqual(expect.objectContaining({ transform: 'noise', probability: 1, sigma: [0.1, 0.1] }));
     expect(text).not.toContain('mirror"');
     writeFileSync(join(dir, 'file.json'), text);
-    const words = ['bench', 'store', '--augmentation', 'file.json', '--seed', '7', '--batches', '4', '--workers', '1', '--json'];
-    const { stdout } = await commandLine(dir)(...words);
+    const command = (await page.locator('.take code').textContent()) ?? '';
+    expect(command).toBe('voxfeed bench STORE --augmentation file.json --seed 7 --batches 4');
+    const [, ...words] = command.replace('STORE', 'store').split(' ');
+    const { stdout } = await commandLine(dir)(...words, '--workers', '1', '--json');
     expect(JSON.parse(stdout).stream_hash).toBe(await shown.textContent());
 
     await page.getByRole('button', { name: "Reset to nnU-Net's default" }).click();
