@@ -65,7 +65,7 @@ export class ViewApi implements AsyncDisposable {
    * @param gone ends what takes long
    * @throws what a loader with the page's options throws
    */
-  async answer(name: string, query: URLSearchParams, gone = new AbortController().signal): Promise<Answer | null> {
+  async answer(name: string, query: URLSearchParams, gone: AbortSignal = new AbortController().signal): Promise<Answer | null> {
     const route = Object.hasOwn(this.#routes, name) ? this.#routes[name] : undefined;
     return route === undefined ? null : route(query, withSettings(this.#base, query.get('options')), gone);
   }

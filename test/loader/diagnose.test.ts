@@ -95,7 +95,8 @@ describe('the doctor finds', () => {
     const { bound, why, remedies, measured } = await loader.diagnose({ seconds, consumerMs: 30 }, machine(3));
     expect(bound, why).toBe('ring');
     expect(remedies[0].change).toBe(`\`ring\`: ${measured.ring.wanted}, in place of 1`);
-    expect(remedies[0].brings).toBe('nobody waits any more');
+    // What it brings depends on how busy the machine is.
+    expect(remedies[0].brings).toMatch(/nobody waits any more|up to .* times as many batches/);
   });
 
   it("a container's limit of memory", async () => {
