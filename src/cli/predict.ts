@@ -45,7 +45,7 @@ export const predict = (): TableCommand =>
       if (model === undefined) throw new UsageError('--model DIR must be given');
       using predictor = await Predictor.open(model);
       const { channels, ending, labels } = predictor.description;
-      const { library } = READERS[predictor.reader];
+      const { family: library } = READERS[predictor.reader];
       const classes = foregroundOf(labels.classes);
       const cases = (await mapFiles(given, (path) => findCases(path, ending, channels.length))).flat();
       await makeFolders(out);

@@ -81,7 +81,7 @@ export async function readDatasetJson(path: string): Promise<DatasetDescription>
     throw new DatasetError(
       path,
       `"overwrite_image_reader_writer" is ${named}, which reads no ${ending} here`,
-      `It reads ${endingsOf(READERS[named].library).join(', ')}: convert the images, or name another reader`,
+      `It reads ${endingsOf(READERS[named].family).join(', ')}: convert the images, or name another reader`,
     );
   return {
     ...meaningOf(path, json),

@@ -100,7 +100,7 @@ async function readLabel(path: string, reading: NotedReading): Promise<ReadVolum
   if (more.length === 0) return label;
   throw new CaseError(
     path,
-    READERS[reading.reader].library === 'scikit-image'
+    READERS[reading.reader].family === 'scikit-image'
       ? `it has ${1 + more.length} numbers a pixel`
       : `it has four axes: ${1 + more.length} volumes along the last`,
     'Write the label as one volume, a number for each label',

@@ -34,8 +34,8 @@ export interface ReadVolume {
  * @throws CaseError, FileError, MemoryError
  */
 export async function readVolumes(path: string, reading: NotedReading, isLabel = false): Promise<ReadVolume[]> {
-  const { library, reorients } = READERS[reading.reader];
-  const volumes = await readFileVolumes(path, library, isLabel);
+  const { family, reorients } = READERS[reading.reader];
+  const volumes = await readFileVolumes(path, family, isLabel);
   if (reorients && volumes.length > 1)
     throw new CaseError(
       path,
@@ -60,7 +60,7 @@ function checkNumbers({ path, shape, notFinite, tooLarge }: Volume, { reader, st
   if (notFinite.count === 0) return;
   const what = `${notFinite.count} voxels are NaN or infinite, the first at ${showVoxel(notFinite.first, shape)}`;
   // In other formats ITK leaves them as they are.
-  const zero = READERS[reader].library === 'itk' && isNifti(path);
+  const zero = READERS[reader].family === 'itk' && isNifti(path);
   if (zero && !strictVoxels) notes.push(`${path}: ${what}: read as 0, as ${reader} does`);
   else
     throw new CaseError(
@@ -79,7 +79,7 @@ function turned({ path, data, shape, ...rest }: Volume, reader: Reader): ReadVol
 
 /** What the header of a file says, as its reader hands it out. @throws CaseError, FileError */
 export async function readVolumeHead(path: string, reader: Reader, isLabel = false): Promise<VolumeHead & Placed> {
-  const head = await readFileHead(path, READERS[reader].library, isLabel);
+  const head = await readFileHead(path, READERS[reader].family, isLabel);
   return { ...head, ...placed({ path, ...head }, reader) };
 }
 
@@ -88,14 +88,14 @@ type Placed = Pick<ReadVolume, 'shape' | 'spacing' | 'affine' | 'file'>;
 function placed({ path, shape, spacing, affine }: Omit<Placed, 'file'> & { path: string }, reader: Reader): Placed {
   const orientation = orientationOf(affine, reader);
   const file: FilePlace = { shape, affine, orientation: orientation === null ? '' : letters(orientation), turn: UNTURNED };
-  const { library, reorients } = READERS[reader];
+  const { family, reorients } = READERS[reader];
   if (!reorients) return { shape, spacing, affine, file };
   if (orientation === null)
     throw new CaseError(path, `its header does not say how it lies, which ${reader} must know`, 'Correct its sform or qform');
   const turn = toRas(orientation);
   const moved = turnAffine(affine, shape, turn);
   // nibabel makes the header of what it turns anew, from the matrix.
-  const anew = library === 'nibabel' && !isUnturned(turn);
+  const anew = family === 'nibabel' && !isUnturned(turn);
   return {
     shape: transpose(shape, turn.from),
     spacing: anew

@@ -2,13 +2,13 @@ import { endingsOf, type Library, readFileHead } from './file-formats.ts';
 
 /** nnU-Net's classes whose images are read here as they read them, and the library by whose rules they do. */
 export const READERS = {
-  SimpleITKIO: { library: 'itk', reorients: false },
-  SimpleITKIOWithReorient: { library: 'itk', reorients: true },
-  NibabelIO: { library: 'nibabel', reorients: false },
-  NibabelIOWithReorient: { library: 'nibabel', reorients: true },
-  NaturalImage2DIO: { library: 'scikit-image', reorients: false },
-  Tiff3DIO: { library: 'tifffile', reorients: false },
-} as const satisfies Record<string, { library: Library; reorients: boolean }>;
+  SimpleITKIO: { family: 'itk', reorients: false },
+  SimpleITKIOWithReorient: { family: 'itk', reorients: true },
+  NibabelIO: { family: 'nibabel', reorients: false },
+  NibabelIOWithReorient: { family: 'nibabel', reorients: true },
+  NaturalImage2DIO: { family: 'scikit-image', reorients: false },
+  Tiff3DIO: { family: 'tifffile', reorients: false },
+} as const satisfies Record<string, { family: Library; reorients: boolean }>;
 
 export type Reader = keyof typeof READERS;
 
@@ -62,7 +62,7 @@ export function isMissing(name: unknown): boolean {
 
 /** Whether files of an ending are read here by the rules of a reader. */
 export function reads(reader: Reader, ending: string): boolean {
-  return endingsOf(READERS[reader].library).includes(ending.toLowerCase());
+  return endingsOf(READERS[reader].family).includes(ending.toLowerCase());
 }
 
 /** The first class for the ending that reads a file, as nnU-Net finds one where none is named; its first one where none can. */
@@ -75,7 +75,7 @@ export async function findReader(ending: string, example: string): Promise<Reade
 /** How many channels a file holds to a reader; null where it cannot read it. */
 export async function channelsOf(path: string, reader: Reader): Promise<number | null> {
   try {
-    return (await readFileHead(path, READERS[reader].library, false)).channels;
+    return (await readFileHead(path, READERS[reader].family, false)).channels;
   } catch {
     return null;
   }

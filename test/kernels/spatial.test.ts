@@ -83,6 +83,18 @@ function run<T extends Float32Array | Int16Array | Int8Array>(source: T, patch: 
 
 const strided = (crop: Triple, bytes: number) => ({ pointer: SOURCE, row: crop[2] * bytes, plane: crop[1] * crop[2] * bytes });
 
+/** An image warped by the plain implementation and by the kernel. */
+function warpBoth(task: Task, image: Float32Array): { expected: Float32Array; actual: Float32Array } {
+  const placement = describeTask(task);
+  const expected = new Float32Array(voxels(task.patch));
+  warpImage(image, placement, { padding: 'zeros' }, expected);
+  run(image, task.patch, 4, () => {
+    kernels.warpImage(WARP, strided(task.crop, 4), TARGET, SCRATCH);
+    return 0;
+  });
+  return { expected, actual: new Float32Array(buffer, TARGET, expected.length) };
+}
+
 describe.each([false, true])('warps, planar %s', (planar) => {
   it('interpolate images as the plain implementation does', () => {
     for (let number = 0; number < 150; number++) {
@@ -93,14 +105,7 @@ describe.each([false, true])('warps, planar %s', (planar) => {
         task,
         0,
       );
-      const placement = describeTask(task);
-      const expected = new Float32Array(voxels(task.patch));
-      warpImage(image, placement, { padding: 'zeros' }, expected);
-      run(image, task.patch, 4, () => {
-        kernels.warpImage(WARP, strided(task.crop, 4), TARGET, SCRATCH);
-        return 0;
-      });
-      const actual = new Float32Array(buffer, TARGET, expected.length);
+      const { expected, actual } = warpBoth(task, image);
       for (let i = 0; i < expected.length; i++)
         if (!(Math.abs(actual[i] - expected[i]) < 3e-5)) expect.fail(`${number}: voxel ${i} is ${actual[i]} instead of ${expected[i]}`);
     }
@@ -120,14 +125,7 @@ describe.each([false, true])('warps, planar %s', (planar) => {
         task,
         0,
       );
-      const placement = describeTask(task);
-      const expected = new Float32Array(voxels(task.patch));
-      warpImage(image, placement, { padding: 'zeros' }, expected);
-      run(image, task.patch, 4, () => {
-        kernels.warpImage(WARP, strided(task.crop, 4), TARGET, SCRATCH);
-        return 0;
-      });
-      const actual = new Float32Array(buffer, TARGET, expected.length);
+      const { expected, actual } = warpBoth(task, image);
       for (let i = 0; i < expected.length; i++) {
         // How far infinity and NaN reach is a matter of neighbours of weight 0.
         if (Number.isFinite(expected[i]) && Number.isFinite(actual[i])) {

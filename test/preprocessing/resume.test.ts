@@ -184,10 +184,10 @@ describe('a run that is killed', () => {
     ['in the plans', 2, 'main', 1, 3],
     ['in the first header', 3, 'worker', 1, 3],
     ['in the first image', 4, 'worker', 1, 3],
-    // A worker has two small cases at once, whose files come in no certain order.
-    ['in a label', 11, 'worker', 1, null],
-    ['in a sidecar', 12, 'worker', 1, null],
-    ['after a case, in the next', 13, 'worker', 1, null],
+    // A worker has two small cases at once, whose five writes each come in no certain order: the fewest and the most that are missing.
+    ['in a label', 11, 'worker', 1, [2, 3]],
+    ['in a sidecar', 12, 'worker', 1, [2, 3]],
+    ['after a case, in the next', 13, 'worker', 1, [1, 2]],
     ['in the last sidecar', 17, 'worker', 1, 1],
     ['in the index', 3, 'main', 1, 0],
     ['while two workers write', 9, 'worker', 2, null],
@@ -198,7 +198,7 @@ describe('a run that is killed', () => {
     expect(fileNames(out).some((name) => name.endsWith('.voxfeed-partial'))).toBe(true);
     await expect(openStore(out)).rejects.toMatchObject({ name: 'StoreError', where: out });
     const { written } = await preprocess(raw, out, WORKERS);
-    if (missing !== null) expect(written).toBe(missing);
+    if (missing !== null) expect([missing].flat()).toContain(written);
     expect(contents(out)).toEqual(contents(shared.out));
   });
 

@@ -14,7 +14,7 @@ const FLAT = ['.png', '.bmp', '.tif'];
 describe.each(['.nrrd', '.mha', '.gipl', '.tiff', ...FLAT])('labels of a %s image', (ending) => {
   const shape = FLAT.includes(ending) ? SHAPE.slice(1) : SHAPE;
   const count = shape.reduce((product, size) => product * size, 1);
-  const { library } = READERS[readersFor(ending)[0]];
+  const { family: library } = READERS[readersFor(ending)[0]];
 
   async function written(labels: Int16Array): Promise<string> {
     const dir = temporaryFolder();

@@ -57,7 +57,7 @@ function locationsOf({ locations }: ClassLocations, [, height, width]: Triple): 
 
 /** What nnU-Net's reader of that name needs to write labels where the image lies: an entry, or none. */
 function placeOf({ reader, affine, file }: CaseProperties): [string, Map<string, unknown>][] {
-  const { library, reorients } = READERS[reader];
+  const { family: library, reorients } = READERS[reader];
   if (library === 'itk')
     return [['sitk_stuff', new Map([...sitkPlace(affine), ...(reorients ? [['original_orientation', file.orientation] as const] : [])])]];
   if (library !== 'nibabel') return [];

@@ -14,6 +14,29 @@ export function Field({ label, children, title }: { label: string; children: Com
   );
 }
 
+/** The number of a sample, and the two beside it. */
+export function SampleField({ sample, onChange }: { sample: number; onChange: (sample: number) => void }) {
+  return (
+    <>
+      <fieldset class="buttons" aria-label="go through the samples">
+        <button
+          type="button"
+          aria-label="Previous sample"
+          title="Previous sample (←)"
+          disabled={sample === 0}
+          onClick={() => onChange(sample - 1)}
+        >
+          ‹
+        </button>
+        <button type="button" aria-label="Next sample" title="Next sample (→)" onClick={() => onChange(sample + 1)}>
+          ›
+        </button>
+      </fieldset>
+      <NumberField label="Sample" value={sample} width={7} onChange={onChange} />
+    </>
+  );
+}
+
 /** A whole number that is taken over on Enter, on leaving, and by the arrows of the field. */
 export function NumberField(props: {
   label: string;

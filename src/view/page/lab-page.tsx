@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { CommandFacts, SampleFacts, Settings, StepsFacts } from '../facts.ts';
 import { type Arrays, addressOf, askFacts, askPacket } from './api.ts';
 import { Histogram } from './chart.tsx';
-import { CopyButton, FailureNote, Legend, NumberField, SelectField, Switch } from './controls.tsx';
+import { CopyButton, FailureNote, Legend, SampleField, SelectField, Switch } from './controls.tsx';
 import { type Bench, benchOf, isChanged, type LabStep, made, pipelineOf, withStep } from './lab-steps.ts';
 import { PatchSliders, StagePlanes } from './stages.tsx';
 import { failureOf, useAsked, useKeys, useShared } from './state.ts';
@@ -61,15 +61,7 @@ export function LabPage() {
   return (
     <>
       <div class="transport">
-        <fieldset class="buttons" aria-label="go through the samples">
-          <button type="button" aria-label="Previous sample" title="Previous sample (←)" disabled={sample === 0} onClick={() => step(-1)}>
-            ‹
-          </button>
-          <button type="button" aria-label="Next sample" title="Next sample (→)" onClick={() => step(1)}>
-            ›
-          </button>
-        </fieldset>
-        <NumberField label="Sample" value={sample} width={7} onChange={(value) => go({ sample: value })} />
+        <SampleField sample={sample} onChange={(value) => go({ sample: value })} />
         <span class="faint">{data?.facts.id}</span>
         <Legend outlines={about.outlines} />
       </div>

@@ -3,7 +3,7 @@ import type { SampleFacts } from '../facts.ts';
 import { type Arrays, addressOf, askPacket } from './api.ts';
 import { CaseSlices } from './case-slices.tsx';
 import { Histogram } from './chart.tsx';
-import { CopyButton, FailureNote, Legend, NumberField } from './controls.tsx';
+import { CopyButton, FailureNote, Legend, SampleField } from './controls.tsx';
 import { PatchSliders, StagePlanes } from './stages.tsx';
 import { useAsked, useKeys, useShared } from './state.ts';
 
@@ -40,15 +40,7 @@ export function SamplePage() {
   return (
     <>
       <div class="transport">
-        <fieldset class="buttons" aria-label="go through the samples">
-          <button type="button" aria-label="Previous sample" title="Previous sample (←)" disabled={sample === 0} onClick={() => step(-1)}>
-            ‹
-          </button>
-          <button type="button" aria-label="Next sample" title="Next sample (→)" onClick={() => step(1)}>
-            ›
-          </button>
-        </fieldset>
-        <NumberField label="Sample" value={sample} width={7} onChange={(value) => go({ sample: value })} />
+        <SampleField sample={sample} onChange={(value) => go({ sample: value })} />
         {data === null ? null : <Which facts={data.facts} />}
         <Legend outlines={about.outlines} />
       </div>
