@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,6 +21,9 @@ const options: LayoutOptions = {
   residentBytes: [200_000, 64],
 };
 
+/** Of this run: others on the machine must not be met. */
+const RUN = randomUUID();
+
 interface Joined {
   fd: number;
   ring: Ring;
@@ -31,7 +35,7 @@ interface Joined {
 function joined(contents: string, others: Partial<LayoutOptions> = {}): Joined {
   const layout = computeLayout({ ...options, ...others });
   const memory = allocate(layout, reportMemory(layout, 0, Number.MAX_SAFE_INTEGER));
-  const fd = joinCases(memory, layout, contents);
+  const fd = joinCases(memory, layout, RUN + contents);
   if (fd === null) throw new Error('the system refused');
   const voxels = new Uint8Array(memory.buffer, layout.residentOffsets[0] as number, layout.residentBytes[0]);
   return { fd, ring: new Ring(memory.buffer as SharedArrayBuffer, layout), voxels };
@@ -47,7 +51,7 @@ async function inAnother(contents: string, code: string): Promise<{ child: Child
     import { joinCases } from ${source('shared-cases.ts')};
     const layout = computeLayout(${JSON.stringify(options)});
     const memory = allocate(layout, reportMemory(layout, 0, Number.MAX_SAFE_INTEGER));
-    joinCases(memory, layout, '${contents}');
+    joinCases(memory, layout, '${RUN + contents}');
     const voxels = new Uint8Array(memory.buffer, layout.residentOffsets[0], layout.residentBytes[0]);
     const ring = new Ring(memory.buffer, layout);
     console.log(JSON.stringify((() => { ${code} })()));
