@@ -36,19 +36,18 @@ def train(config: dict[str, str]) -> None:
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            ray.train.report({"batch": batch.index, "loss": loss.item()})
+    ray.train.report({"loss": loss.item()})
     if ray.train.get_context().get_world_rank() == 0:
         torch.save(network.module.state_dict(), config["weights"])
 
 
 def main(store: str, weights: str) -> None:
     """Trains with two processes."""
-    result = ray.train.torch.TorchTrainer(
+    ray.train.torch.TorchTrainer(
         train,
         train_loop_config={"store": store, "weights": weights},
         scaling_config=ray.train.ScalingConfig(num_workers=2, use_gpu=torch.cuda.device_count() > 1),
     ).fit()
-    print(f"the last loss of rank 0: {result.metrics['loss']:.4f}")
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def test_two_ranks_end_with_the_weights_of_one_process(how: str, store: Path, al
     # No GPU: all of them run the same.
     env = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     words = [sys.executable, *COMMANDS[how], str(store), str(tmp_path / "weights.pt")]
-    ran = subprocess.run(words, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    ran = subprocess.run(words, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
     assert ran.returncode == 0, ran.stdout
     together = torch.load(tmp_path / "weights.pt")
     assert together.keys() == alone.keys()
