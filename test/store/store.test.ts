@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -276,6 +276,23 @@ describe('a store that cannot be used', () => {
     truncateSync(path, size + 1);
     await expect(openStore(dir)).rejects.toMatchObject(refusal(path, `holds ${size + 1} bytes instead of ${size}`));
   });
+});
+
+it('a store of very many cases opens by one look at its folder, and names what is missing', async () => {
+  const dir = copy();
+  const index: StoreIndex = JSON.parse(readFileSync(join(dir, 'voxfeed.json'), 'utf8'));
+  const [like] = index.cases;
+  const ids = Array.from({ length: 10_001 }, (_, number) => `case_${String(number).padStart(5, '0')}`);
+  for (const id of ids)
+    for (const file of ['data', 'segmentation', 'sidecar'] as const) linkSync(caseFiles(dir, like.id)[file], caseFiles(dir, id)[file]);
+  await changeIndex(dir, (found) => ({ ...found, cases: ids.map((id) => ({ ...like, id })) }));
+  expect((await openStore(dir)).cases).toHaveLength(10_001);
+  const { segmentation, data } = caseFiles(dir, 'case_09999');
+  rmSync(segmentation);
+  await expect(openStore(dir)).rejects.toMatchObject(refusal(segmentation, 'missing'));
+  // Sizes are compared when the files are read, and by `verify`.
+  copyFileSync(data, segmentation);
+  await openStore(dir);
 });
 
 describe('class locations that changed under an open store', () => {
