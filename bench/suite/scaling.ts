@@ -23,7 +23,8 @@ export async function scalingParts(plan: Plan): Promise<Record<string, Part>> {
   );
   const opening = {
     title: 'Opening a store',
-    about: '`openStore` on one core; files are in the page cache. Each case has all of the classes, with 512 stored locations in all, or 873 of each of 300.',
+    about:
+      '`openStore` on one core; files are in the page cache. Each case has all of the classes, with 512 stored locations in all, or 873 of each of 300.',
     rows: await openingRows(plan, stores),
   };
   const thread = await threadPart(plan, stores);
@@ -58,7 +59,11 @@ async function nodePart(plan: Plan): Promise<Part> {
   ];
   const runs = await rounds(entries, plan.runs);
   const all = (name: string, key: string): number[] => (runs.get(name) ?? []).map((run) => run[key]);
-  const [patch, thread, memory] = [all('patches', 'cpu_ms_per_patch'), all('thread', 'scheduler_cpu_ms_per_batch'), all('patches', 'peak_mib')];
+  const [patch, thread, memory] = [
+    all('patches', 'cpu_ms_per_patch'),
+    all('thread', 'scheduler_cpu_ms_per_batch'),
+    all('patches', 'peak_mib'),
+  ];
   const rows = Object.entries(CONSUMERS).map(([gpu, stepMs]): Row => {
     const patches = (1000 * RANKS * configuration.batch) / stepMs;
     return {
@@ -74,7 +79,7 @@ async function nodePart(plan: Plan): Promise<Part> {
   return {
     title: `A node with ${RANKS} GPUs`,
     about:
-      '128x128x128, batch 2 a rank, nnU-Net\'s default augmentation: patches that the GPUs take, times what one costs on this machine; the part ' +
+      "128x128x128, batch 2 a rank, nnU-Net's default augmentation: patches that the GPUs take, times what one costs on this machine; the part " +
       'of a core that the main thread of each rank takes, which has a process of its own; and the memory of eight such processes. Counted, not measured.',
     rows,
   };

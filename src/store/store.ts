@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { fileError, StoreError } from '../common/errors.ts';
@@ -17,10 +17,10 @@ import { contentHash, indexChecksum, parseIndex, readIndex, type StoredCase, typ
 /** Class locations kept in memory are bounded by this many bytes; they are read again where needed. */
 const LOCATIONS_CACHE_BYTES = 256 * 1024 * 1024;
 /**
- * Of more cases, files are looked for by name when a store is opened, and their sizes are compared when they are read: asking for the
- * sizes of 300,000 files takes seconds on a local disk, and minutes on a network's.
+ * Of more cases, files are looked at when they are read, and by `verify`: looking at 300,000 files when a store is opened takes seconds on a
+ * local disk, and minutes on a network's.
  */
-const MOST_SIZED = 10_000;
+const MOST_LOOKED_AT = 10_000;
 
 /** What a store is made of. */
 interface StoreContent {
@@ -156,7 +156,7 @@ export async function openStore(dir: string): Promise<Store> {
   const checksum = await hasher();
   if (indexChecksum(checksum, index) !== index.xxh64)
     throw new StoreError(path, 'its contents do not match its checksum', 'Run `voxfeed preprocess` again; it writes the index anew');
-  await checkFiles(dir, index.cases);
+  if (index.cases.length <= MOST_LOOKED_AT) await mapFiles(index.cases, (entry) => checkFiles(dir, entry));
   // Damaged plans are no concern of those who give patch and batch size themselves.
   const plans = index.plans === null ? null : await readPlans(join(dir, index.plans)).catch((error: Error) => error);
   const readSidecar = (caseNumber: number): Sidecar => readSidecarFile(caseFiles(dir, index.cases[caseNumber].id).sidecar, checksum);
@@ -164,20 +164,7 @@ export async function openStore(dir: string): Promise<Store> {
   return new Store({ dir, aboutDir: dir, index, plans, sidecarDir: dir, readSidecar, mend }, checksum);
 }
 
-/** Whether all files are there, and of their right sizes. @throws StoreError, FileError */
-async function checkFiles(dir: string, cases: readonly StoredCase[]): Promise<void> {
-  if (cases.length <= MOST_SIZED) await mapFiles(cases, (entry) => checkSizes(dir, entry));
-  else checkNames(dir, cases, new Set(await readdir(dir)));
-}
-
-function checkNames(dir: string, cases: readonly StoredCase[], names: ReadonlySet<string>): void {
-  for (const { id } of cases) {
-    const missing = Object.values(caseFiles('', id)).find((name) => !names.has(name));
-    if (missing !== undefined) throw missingFile(join(dir, missing));
-  }
-}
-
-async function checkSizes(dir: string, entry: StoredCase): Promise<void> {
+async function checkFiles(dir: string, entry: StoredCase): Promise<void> {
   const paths = caseFiles(dir, entry.id);
   const { data, segmentation } = entry.files;
   const expected: [string, number | null][] = [
@@ -187,7 +174,8 @@ async function checkSizes(dir: string, entry: StoredCase): Promise<void> {
   ];
   for (const [path, bytes] of expected) {
     const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-      throw error.code === 'ENOENT' ? missingFile(path) : fileError(path, error);
+      if (error.code !== 'ENOENT') throw fileError(path, error);
+      throw new StoreError(path, 'the file is missing', 'Run `voxfeed preprocess` again; it writes what is missing');
     });
     if (bytes !== null && found.size !== bytes) {
       throw new StoreError(
@@ -197,8 +185,4 @@ async function checkSizes(dir: string, entry: StoredCase): Promise<void> {
       );
     }
   }
-}
-
-function missingFile(path: string): StoreError {
-  return new StoreError(path, 'the file is missing', 'Run `voxfeed preprocess` again; it writes what is missing');
 }
