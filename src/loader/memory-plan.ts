@@ -39,7 +39,14 @@ export function planMemory(streams: ResolvedStreams, recipes: readonly PatchReci
   // Boxes cannot be read out of archives: each case is inflated by a worker, with the packed bytes beside, and stays in memory.
   const packed = format === 'npz';
   const bytesOf = (caseNumber: number): number => residentBytes(channels, labelBytes, store.cases[caseNumber].shape);
-  const inflating = packed ? 2 * workers * Math.max(...store.cases.keys().map(bytesOf)) : 0;
+  const inflating = packed
+    ? 2 *
+      workers *
+      store.cases
+        .keys()
+        .map(bytesOf)
+        .reduce((most, bytes) => Math.max(most, bytes), 0)
+    : 0;
   const limit = Math.min(ADDRESSABLE, maxMemoryBytes - store.locationsBytes - inflating);
   const streamCount = validation === null ? 1 : 2;
   /** All but the cases. */
