@@ -79,7 +79,7 @@ const halves = Int32Array.from({ length: 64 }, (_, i) => 2 * i + 1);
 const ENTRIES: Entry[] = [
   { name: 'copy, image', run: () => kernels.copyBox(target, { ...target, pointer: scratch }, PATCH[0], PATCH[1], 4 * PATCH[2]) },
   { name: 'crop, image', run: reset },
-  { name: 'crop, mirrored image', run: () => kernels.mirrorBox(source, target, PATCH[0], PATCH[1], PATCH[2]) },
+  { name: 'crop, mirrored image', run: () => kernels.copyImage(source, target, PATCH[0], PATCH[1], PATCH[2], { bytesPerVoxel: 4 }, true) },
   { name: 'rotated image, 15 degrees', before: () => describe(turned, 1), run: () => kernels.warpImage(warp, source, image, scratch) },
   { name: 'scaled image, 1.2', before: () => describe([0, 0, 0], 1.2), run: () => kernels.warpImage(warp, source, image, scratch) },
   {

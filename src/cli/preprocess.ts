@@ -19,6 +19,8 @@ const FORMAT_FLAG = {
 const { planner, gpuMemoryGb } = NNUNET_OPTIONS;
 /** Flags that are for nnU-Net's format alone. */
 const PLANNER_FLAGS = { planner, gpuMemoryGb };
+/** Flags that are for a store alone. */
+const STORE_FLAGS = { dtype: PREPROCESS_OPTIONS.dtype };
 
 export const preprocess = (): TableCommand =>
   new TableCommand('preprocess')
@@ -66,6 +68,8 @@ async function writeStore(command: TableCommand, rawDir: string, outDir: string,
 }
 
 async function writeForNnunet(command: TableCommand, rawDir: string, outDir: string, onProgress: OnProgress) {
+  if ('dtype' in (await command.given(STORE_FLAGS)))
+    throw new UsageError(`${STORE_FLAGS.dtype.flag}: it goes with --format store. nnU-Net reads float32`);
   const { config, ...rest } = await command.given({ ...PREPROCESS_OPTIONS, ...PLANNER_FLAGS });
   const report = await preprocessForNnunet(rawDir, outDir, {
     ...rest,

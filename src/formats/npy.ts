@@ -1,9 +1,12 @@
 import { StoreError } from '../common/errors.ts';
 
 /** The NumPy dtypes that are read, with their element sizes in bytes. A store has all but uint8. */
-export const DTYPES = { '<f4': 4, '|i1': 1, '|u1': 1, '<i2': 2 } as const;
+export const DTYPES = { '<f4': 4, '<f2': 2, '|i1': 1, '|u1': 1, '<i2': 2 } as const;
 
 export type Dtype = keyof typeof DTYPES;
+
+/** Images are floating-point numbers, labels integers. */
+export const isImage = (dtype: string): dtype is '<f4' | '<f2' => dtype === '<f4' || dtype === '<f2';
 
 export interface NpyHeader {
   dtype: Dtype;

@@ -7,10 +7,11 @@ import type { Strided } from './strided.ts';
 
 export type { Strided } from './strided.ts';
 
-/** What stored labels are: int8, int16, or uint8 where they are `unsigned`. */
-export interface LabelType {
+/** What stored voxels are: images float32 or `float16`; labels int8, int16, or uint8 where they are `unsigned`. */
+export interface VoxelType {
   bytesPerVoxel: number;
   unsigned?: boolean | undefined;
+  float16?: boolean | undefined;
 }
 
 /** Rows of float32 in the shared memory: where they start, and how far apart they are, in bytes. */
@@ -72,7 +73,7 @@ export interface Kernels extends SpatialKernels, IntensityKernels, BlockKernels,
    * Copies labels of `type`, `count` a row, to int16; rows from their other end where `mirrored`. Strides may be negative. Returns
    * bits of FOUND.
    */
-  copyLabels(source: Strided, target: Strided, planes: number, rows: number, count: number, type: LabelType, mirrored?: boolean): number;
+  copyLabels(source: Strided, target: Strided, planes: number, rows: number, count: number, type: VoxelType, mirrored?: boolean): number;
   /** Sets every byte of `planes` × `rows` × `bytes` to `value`, 0 to 255. */
   fillBox(target: Strided, planes: number, rows: number, bytes: number, value: number): void;
   /** Interpolates lines whose ends go on for ever; float64 inside. */

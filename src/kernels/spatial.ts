@@ -1,4 +1,5 @@
 import type { Triple } from '../common/geometry.ts';
+import type { VoxelType } from './kernels.ts';
 import type { Strided } from './strided.ts';
 
 /** What a kernel that writes labels found among them: bits of its result. */
@@ -34,8 +35,8 @@ export interface SpatialKernels {
    * is tied, else the lowest of the tied; or the nearest one. Returns bits of FOUND.
    */
   warpLabels(warp: number, source: Strided, bytes: number, target: number, scratch: number, nearest: boolean): number;
-  /** Copies `planes` × `rows` × `count` float32, each row from its other end. */
-  mirrorBox(source: Strided, target: Strided, planes: number, rows: number, count: number): void;
+  /** Copies voxels of an image, `count` a row, to float32; rows from their other end where `mirrored`. Strides may be negative. */
+  copyImage(source: Strided, target: Strided, planes: number, rows: number, count: number, type: VoxelType, mirrored?: boolean): void;
   /** Dense int16 [depth, height, width]: label [z, y, x] is that of source voxel [indices[0][z], …], int32 tables. */
   pickLabels(source: Strided, target: number, size: Triple, indices: Triple): void;
   /** Sets float32 voxels to 0 where the int16 label is below 0. */
@@ -44,12 +45,16 @@ export interface SpatialKernels {
   replaceLabel(labels: number, count: number, from: number, to: number): number;
 }
 
+// biome-ignore format: one argument a line would hide the shape
+type Box = [source: number, row: number, plane: number, target: number, targetRow: number, targetPlane: number, planes: number, rows: number, count: number];
+
 interface Exports {
   warpImage(warp: number, source: number, row: number, plane: number, target: number, scratch: number): void;
   // biome-ignore format: one argument a line would hide the shape
   warpLabels(warp: number, source: number, row: number, plane: number, bytes: number, target: number, scratch: number, nearest: number): number;
-  // biome-ignore format: one argument a line would hide the shape
-  mirrorBox(source: number, row: number, plane: number, target: number, targetRow: number, targetPlane: number, planes: number, rows: number, count: number): void;
+  copyBox(...box: Box): void;
+  mirrorBox(...box: Box): void;
+  copyFloat16(...box: [...Box, mirrored: number]): void;
   pickLabels(source: number, row: number, plane: number, target: number, ...sizeAndIndices: [...Triple, ...Triple]): void;
   maskImage(image: number, labels: number, count: number): void;
   replaceLabel(labels: number, count: number, from: number, to: number): number;
@@ -66,8 +71,12 @@ export function bindSpatial(compiled: unknown, buffer: SharedArrayBuffer): Spati
     warpImage: (warp, { pointer, row, plane }, target, scratch) => exports.warpImage(warp, pointer, row, plane, target, scratch),
     warpLabels: (warp, { pointer, row, plane }, bytes, target, scratch, nearest) =>
       exports.warpLabels(warp, pointer, row, plane, bytes, target, scratch, Number(nearest)),
-    mirrorBox: (source, target, ...size) =>
-      exports.mirrorBox(source.pointer, source.row, source.plane, target.pointer, target.row, target.plane, ...size),
+    copyImage: (source, target, planes, rows, count, { float16 = false }, mirrored = false) => {
+      const box = [source.pointer, source.row, source.plane, target.pointer, target.row, target.plane, planes, rows] as const;
+      if (float16) exports.copyFloat16(...box, count, Number(mirrored));
+      else if (mirrored) exports.mirrorBox(...box, count);
+      else exports.copyBox(...box, 4 * count);
+    },
     pickLabels: ({ pointer, row, plane }, target, size, indices) => exports.pickLabels(pointer, row, plane, target, ...size, ...indices),
     maskImage: (...task) => exports.maskImage(...task),
     replaceLabel: (...task) => exports.replaceLabel(...task),

@@ -15,7 +15,8 @@ const CHANNELS = { check: 1, fingerprint: 1, coverage: 0, write: 1, 'write-nnune
  * - 16 V for one more channel twice over (reading: file and label; resampling: source, intermediate, result; locations: two
  *   lists of indices; coverage: the summed-area table), the segmentation, and the marks of the nonzero region;
  * - one file as it is on disk and inflated;
- * - for nnU-Net, 4 C V for the channels once more, compressed: that may be no less.
+ * - for nnU-Net, 4 C V for the channels once more, compressed: that may be no less;
+ * - for float16, 2 C V for the channels once more.
  *
  * 0 if a header is damaged: the worker will say what is wrong with it.
  */
@@ -31,5 +32,6 @@ export async function caseBytes(task: CaseTask): Promise<number> {
   const largest = Math.max(voxels(shape), ...grids.map((grid) => voxels(gridShape(grid, shape, spacing))));
   const files = Math.max(...heads.map((head) => (head === null ? 0 : head.fileBytes + head.offset + head.voxelBytes)));
   const channels = CHANNELS[task.kind] * known.slice(0, images.length).reduce((sum, head) => sum + head.channels, 0);
-  return (4 * channels + 16) * largest + files;
+  const narrowed = task.kind === 'write' && task.options.dtype === 'float16' ? channels / 2 : 0;
+  return (4 * (channels + narrowed) + 16) * largest + files;
 }

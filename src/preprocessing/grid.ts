@@ -19,6 +19,8 @@ export interface StoreOptions extends Pick<Configuration, 'normalisation' | 'tra
   channels: string[];
   /** Where it is not nnU-Net's first for the ending of the files. */
   reader?: Reader;
+  /** Of the images, where it is not float32. */
+  dtype?: 'float16';
 }
 
 /** The shape, in the grid's axis order, that a volume is resampled to. */

@@ -44,6 +44,7 @@ export async function preprocessCase(
     optionsHash,
     sources,
     classes,
+    dtype: options.dtype,
   });
 }
 

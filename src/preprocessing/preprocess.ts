@@ -3,12 +3,13 @@ import { patchOf } from '../common/geometry.ts';
 import { checkPath } from '../common/names.ts';
 import { checkOptions, type Given, type OptionTable } from '../common/options.ts';
 import { partOf } from '../common/part.ts';
-import { text } from '../common/schemas.ts';
+import { oneOf, text } from '../common/schemas.ts';
 import { adviseOversampling, type OversamplingAdvice } from '../planning/oversampling-advice.ts';
 
 import { defaultConfiguration, plannedReader } from '../plans/plans-file.ts';
 import { readingOf } from '../raw/raw-dataset.ts';
 
+import { IMAGE_DTYPES } from '../store/write-case.ts';
 import { CasePool } from './case-pool.ts';
 import { choosePlans, configurationFor } from './choose-plans.ts';
 import { patchesOn, type StoreOptions } from './grid.ts';
@@ -32,6 +33,16 @@ export const PREPROCESS_OPTIONS = {
     otherwise: 'the plans in the output folder, or planned first',
     flag: '--plans FILE',
     help: 'nnUNetPlans.json of voxfeed or nnU-Net',
+  },
+  /**
+   * What the images of the store are written as. `float16` takes half of the disk, and of the page cache: intensities are rounded, each by
+   * 2^-11 of itself at most. float16 ends at 65504; a case that goes beyond is refused.
+   */
+  dtype: {
+    schema: oneOf(IMAGE_DTYPES),
+    default: 'float32',
+    flag: '--dtype NAME',
+    help: 'what images are written as: float16 takes half of the disk, and rounds intensities by 2^-11 of themselves at most',
   },
   ...PART_OPTION,
   ...FINISH_OPTION,
@@ -94,7 +105,9 @@ export async function preprocess(rawDir: string, outDir: string, options: Prepro
   const patches = patchesOn(configuration, path, plans);
   const { strictGeometry, strictVoxels } = options;
   const reading = readingOf(dataset, { reader: plannedReader(path, plans, dataset), strictGeometry, strictVoxels });
-  const { notes: more, entries, ...rest } = await writeDataset(pool, { dataset, outDir, plans, configuration, patches, reading }, options);
+  const { dtype = PREPROCESS_OPTIONS.dtype.default } = options;
+  const request = { dataset, outDir, plans, configuration, patches, reading, dtype };
+  const { notes: more, entries, ...rest } = await writeDataset(pool, request, options);
   const planned = patchOf(configuration.patchSize).join();
   const oversampling = adviseOversampling(
     entries.flatMap(({ coverage }) => coverage.filter(({ patch }) => patch.join() === planned)),

@@ -12,6 +12,7 @@ import { type Reading, readersFor } from '../raw/readers.ts';
 import { DATASET_FILE, FINGERPRINT_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
 import type { StoredFile } from '../store/sidecar.ts';
 import { encodeIndex, labelDtype, parseIndex, type StoredCase } from '../store/store-index.ts';
+import type { ImageDtype } from '../store/write-case.ts';
 import type { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
 import type { StoreOptions } from './grid.ts';
@@ -32,6 +33,7 @@ export interface StoreRequest {
   patches: Triple[];
   /** How its files are read. */
   reading: Reading;
+  dtype: ImageDtype;
 }
 
 type WriteOptions = Share & Pick<RunOptions, 'onProgress'>;
@@ -47,13 +49,14 @@ export async function writeDataset(
   request: StoreRequest,
   share: WriteOptions,
 ): Promise<{ entries: StoredCase[]; written: number; notes: string[]; options: StoreOptions }> {
-  const { dataset, outDir, configuration, reading } = request;
+  const { dataset, outDir, configuration, reading, dtype } = request;
   const { labels, channels } = dataset;
   const { normalisation, transpose, spacing, resampling } = configuration;
   const other = reading.reader !== readersFor(dataset.ending)[0];
   const options: StoreOptions = {
     ...{ labels, channels, normalisation, transpose, spacing, resampling },
     ...(other && { reader: reading.reader }),
+    ...(dtype !== 'float32' && { dtype }),
   };
   const optionsHash = await xxh64(JSON.stringify(options));
   const { splits, notes } = await chooseSplits(dataset, outDir);
@@ -70,6 +73,7 @@ export async function writeDataset(
     channels,
     labels,
     labelDtype: labelDtype(labels),
+    ...(dtype !== 'float32' && { imageDtype: dtype }),
     options: { normalisation, transpose, spacing, resampling },
     optionsHash,
     configuration: configuration.name,
@@ -95,7 +99,7 @@ async function writeCases(
   if (other) {
     throw new StoreError(
       outDir,
-      `its case ${other.id} was written with other options (spacing, normalisation, channels, labels or reader)`,
+      `its case ${other.id} was written with other options (spacing, normalisation, channels, labels, reader or dtype)`,
       'Choose another folder, or empty this one',
     );
   }

@@ -5,7 +5,7 @@ import { openFolder } from '../common/folders.ts';
 import type { Triple } from '../common/geometry.ts';
 import { hasher } from '../common/hash.ts';
 import { checkPath } from '../common/names.ts';
-import { refuseUnknown } from '../common/options.ts';
+import { refuseUnknown, shown } from '../common/options.ts';
 import { measureCoverage } from '../planning/coverage.ts';
 import type { Normalisation } from '../plans/normalisation.ts';
 import type { Plans } from '../plans/plans.ts';
@@ -18,7 +18,7 @@ import type { StoredFile } from '../store/sidecar.ts';
 import { checkSplits, fiveFolds, type Split } from '../store/splits.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { encodeIndex, labelDtype, type StoredCase } from '../store/store-index.ts';
-import { writeCase } from '../store/write-case.ts';
+import { IMAGE_DTYPES, type ImageDtype, writeCase } from '../store/write-case.ts';
 import { type CheckedCase, checkCase, type StoreCase } from './check-case.ts';
 import { patchesOn } from './grid.ts';
 import { writeJson, writeText } from './output-folder.ts';
@@ -44,6 +44,8 @@ export interface StoreContent {
   plans?: Plans;
   /** The configuration of the plans that the cases are for. Default: 3d_fullres, or 2d where there is no 3D plan. */
   config?: string;
+  /** What images are written as: `'float16'` takes half of the disk, and rounds each intensity by 2^-11 of itself at most. Default: float32. */
+  dtype?: ImageDtype;
 }
 
 /**
@@ -61,7 +63,9 @@ export interface StoreContent {
  */
 export async function writeStore(dir: string, content: StoreContent): Promise<Store> {
   checkPath('dir', dir);
-  refuseUnknown(content, ['name', 'channels', 'labels', 'cases', 'normalisation', 'splits', 'plans', 'config']);
+  refuseUnknown(content, ['name', 'channels', 'labels', 'cases', 'normalisation', 'splits', 'plans', 'config', 'dtype']);
+  if (content.dtype !== undefined && !IMAGE_DTYPES.includes(content.dtype))
+    throw new OptionError('dtype', `${shown(content.dtype)} is none of ${IMAGE_DTYPES.join(', ')}`, 'Give one of them');
   const labels = readLabels('labels', content.labels);
   const channels = checkChannels(content.channels);
   const configuration = configurationOf(content, channels);
@@ -77,6 +81,7 @@ export async function writeStore(dir: string, content: StoreContent): Promise<St
     channels,
     labels,
     labelDtype: labelDtype(labels),
+    ...(content.dtype === 'float16' && { imageDtype: content.dtype }),
     options: { normalisation, transpose, spacing, resampling },
     optionsHash: '',
     configuration: configuration?.name ?? null,
@@ -90,7 +95,7 @@ export async function writeStore(dir: string, content: StoreContent): Promise<St
 
 async function writeCases(
   dir: string,
-  { cases, plans }: StoreContent,
+  { cases, plans, dtype }: StoreContent,
   channels: readonly string[],
   labels: Labels,
   configuration: Configuration | null,
@@ -98,13 +103,13 @@ async function writeCases(
   const patches: Triple[] = plans === undefined || configuration === null ? [] : patchesOn(configuration, 'plans', plans);
   const expected = { channels: channels.length, labels, spacing: configuration?.spacing ?? null, ids: new Set<string>() };
   const entries: StoredCase[] = [];
-  for await (const given of cases) entries.push(await writeOne(dir, checkCase(given, expected), labels, patches));
+  for await (const given of cases) entries.push(await writeOne(dir, checkCase(given, expected), labels, patches, dtype));
   if (entries.length === 0) throw new OptionError('cases', 'there is none', 'Give at least one case');
   // As preprocessing does: in whatever order they come, they make one stream.
   return entries.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-function writeOne(dir: string, checked: CheckedCase, labels: Labels, patches: readonly Triple[]): Promise<StoredCase> {
+function writeOne(dir: string, checked: CheckedCase, labels: Labels, patches: readonly Triple[], dtype?: ImageDtype): Promise<StoredCase> {
   const { id, shape, spacing, affine, images, segmentation } = checked;
   return writeCase(dir, {
     id,
@@ -122,6 +127,7 @@ function writeOne(dir: string, checked: CheckedCase, labels: Labels, patches: re
     optionsHash: '',
     sources: [],
     classes: sampleClassLocations(segmentation, labels.classes),
+    dtype,
   });
 }
 

@@ -1,12 +1,12 @@
 import { type Box, boxShape, type Triple, voxels } from '../common/geometry.ts';
 import { BlockReader, blockScratchBytes } from '../formats/b2nd/blocks.ts';
 import { readExactly } from '../formats/read-exactly.ts';
-import { bindKernels, type Kernels, type LabelType, type SharedMemory } from '../kernels/kernels.ts';
+import { bindKernels, type Kernels, type SharedMemory, type VoxelType } from '../kernels/kernels.ts';
 import { type Strided, strided } from '../kernels/strided.ts';
 import type { OpenArray, OpenBlocks, OpenInflated, OpenNpy } from './open-files.ts';
 
 /** A volume in the shared memory: C-ordered voxels from `pointer` on. */
-export interface ResidentArray extends LabelType {
+export interface ResidentArray extends VoxelType {
   pointer: number;
 }
 
@@ -24,7 +24,7 @@ export interface Located extends Strided {
 /** Reading this much that nobody needs costs as much as another system call. */
 const WORTHWHILE_GAP = 16 * 1024;
 
-/** Of an image; labels have less. */
+/** Of an image, at most; labels have less. */
 const IMAGE_BYTES = 4;
 /** Slabs up to this size are read at once: they stay in a core's second-level cache until they are cropped. */
 const SLAB_BYTES = 256 * 1024;
@@ -78,7 +78,8 @@ export class BoxReader {
   }
 
   /**
-   * Copies the box to `dense` [channel, z, y, x], one channel after the other. What is stored narrower becomes int16.
+   * Copies the box to `dense` [channel, z, y, x], one channel after the other. What is stored narrower is widened: images to float32,
+   * labels to int16.
    * @param bytesPerVoxel of the dense array
    */
   copy(source: Source, wanted: Wanted, dense: number, bytesPerVoxel: number, scratch: number): void {
@@ -87,7 +88,8 @@ export class BoxReader {
     const widen = source.bytesPerVoxel < bytesPerVoxel;
     this.read(source, wanted, scratch, (channel, from, at, [planes, rows, columns]) => {
       const to = strided(dense + (channel - first) * voxels(size) * bytesPerVoxel, size, at, bytesPerVoxel);
-      if (widen) this.#kernels.copyLabels(from, to, planes, rows, columns, source);
+      if (source.float16) this.#kernels.copyImage(from, to, planes, rows, columns, source);
+      else if (widen) this.#kernels.copyLabels(from, to, planes, rows, columns, source);
       else this.#kernels.copyBox(from, to, planes, rows, columns * bytesPerVoxel);
     });
   }
@@ -100,7 +102,7 @@ export class BoxReader {
     const [first, end] = channels;
     // Blocks of several channels are decoded once, not once a channel.
     const together = 'blocks' in source ? Math.min(source.blocks.grid.block[0], atOnce) : 1;
-    const bytesPerVoxel = source.unsigned ? 2 : source.bytesPerVoxel;
+    const bytesPerVoxel = source.float16 ? IMAGE_BYTES : source.unsigned ? 2 : source.bytesPerVoxel;
     const size = boxShape(wanted.box);
     for (let from = first; from < end; from += together) {
       const to = Math.min(from + together, end);
@@ -148,7 +150,7 @@ export class BoxReader {
 }
 
 /** Where the box begins in a volume [channel, z, y, x] that begins at `start`. */
-function place({ bytesPerVoxel }: LabelType, start: number, channel: number, { shape, box }: Pick<Wanted, 'shape' | 'box'>): Strided {
+function place({ bytesPerVoxel }: VoxelType, start: number, channel: number, { shape, box }: Pick<Wanted, 'shape' | 'box'>): Strided {
   const [z, y, x] = box.lower;
   return strided(start, shape, [channel * shape[0] + z, y, x], bytesPerVoxel);
 }

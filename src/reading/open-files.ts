@@ -5,21 +5,21 @@ import { show, type Triple, voxels } from '../common/geometry.ts';
 import { enter, resume, STAGE } from '../common/progress.ts';
 import { B2ndArray } from '../formats/b2nd/array.ts';
 import { nameOf } from '../formats/dtype-names.ts';
-import { DTYPES, NPY_HEADER_BYTES, type NpyHeader, parseNpyHeader } from '../formats/npy.ts';
+import { DTYPES, isImage, NPY_HEADER_BYTES, type NpyHeader, parseNpyHeader } from '../formats/npy.ts';
 import { readNpzArray, readNpzMembers } from '../formats/npz.ts';
 import type { OpenFile } from '../formats/read-exactly.ts';
-import type { LabelType } from '../kernels/kernels.ts';
+import type { VoxelType } from '../kernels/kernels.ts';
 import { type ArrayFormat, caseFiles } from '../store/file-names.ts';
 import type { PreviousArray } from '../store/previous-stage.ts';
 
 /** An open .npy file: C-ordered voxels. */
-export interface OpenNpy extends OpenFile, LabelType {
+export interface OpenNpy extends OpenFile, VoxelType {
   /** Where the voxels begin, in bytes. */
   offset: number;
 }
 
 /** An array out of an .npz file, which can only be inflated whole. */
-export interface OpenInflated extends LabelType {
+export interface OpenInflated extends VoxelType {
   path: string;
   /** The array as an .npy file, in memory. */
   bytes: Uint8Array;
@@ -27,7 +27,7 @@ export interface OpenInflated extends LabelType {
 }
 
 /** An open .b2nd file: compressed blocks. */
-export interface OpenBlocks extends OpenFile, LabelType {
+export interface OpenBlocks extends OpenFile, VoxelType {
   blocks: B2ndArray;
 }
 
@@ -181,7 +181,7 @@ function inflate(path: string, kind: Kind): OpenInflated {
   });
 }
 
-function checkNpy(path: string, header: NpyHeader, size: number, kind: Kind): LabelType & { offset: number } {
+function checkNpy(path: string, header: NpyHeader, size: number, kind: Kind): VoxelType & { offset: number } {
   const bytesPerVoxel = DTYPES[header.dtype];
   if (!isOf(kind, header) || bytesPerVoxel > kind.bytes)
     throw new StoreError(
@@ -191,14 +191,14 @@ function checkNpy(path: string, header: NpyHeader, size: number, kind: Kind): La
     );
   const expected = header.offset + voxels(header.shape) * bytesPerVoxel;
   if (size !== expected) throw new StoreError(path, `it holds ${size} bytes instead of ${expected}`, REMEDY);
-  return { offset: header.offset, bytesPerVoxel, unsigned: header.dtype === '|u1' };
+  return { offset: header.offset, bytesPerVoxel, unsigned: header.dtype === '|u1', float16: header.dtype === '<f2' };
 }
 
 /** The same of a .b2nd file; its chunks are looked at when they are read. */
 function openBlocks(path: string, fd: number, kind: Kind): OpenBlocks {
   const blocks = new B2ndArray(path, fd);
   const { dtype, shape, typesize } = blocks.head;
-  const known = kind.labels ? dtype !== '<f4' && dtype in DTYPES : dtype === '<f4';
+  const known = kind.labels ? !isImage(dtype) && dtype in DTYPES : dtype === '<f4';
   if (!known)
     throw new StoreError(
       path,
@@ -215,5 +215,5 @@ function openBlocks(path: string, fd: number, kind: Kind): OpenBlocks {
 }
 
 function isOf({ shapes, labels }: Kind, { shape, dtype }: { shape: readonly number[]; dtype: string }): boolean {
-  return shapes.some((expected) => expected.join() === shape.join()) && (dtype === '<f4') !== labels;
+  return shapes.some((expected) => expected.join() === shape.join()) && isImage(dtype) !== labels;
 }

@@ -19,9 +19,6 @@ export interface PatchPlace {
   scratch: number;
 }
 
-/** Gets each part as it lies in its source, its place in the patch, and its planes, rows and columns. */
-type Copy = (from: Strided, to: Strided, planes: number, rows: number, columns: number) => void;
-
 /** float32 images, int16 targets. */
 const IMAGE_BYTES = 4;
 const TARGET_BYTES = 2;
@@ -74,16 +71,12 @@ export class PatchReader {
 
   #copyImage(source: Source, shape: Triple, size: Triple, inside: Box, within: Box, place: PatchPlace, mirrored: readonly number[]): void {
     const count = voxels(size);
-    const kernels = this.#kernels;
-    const copy: Copy = mirrored.includes(2)
-      ? (...part) => kernels.mirrorBox(...part)
-      : (from, to, planes, rows, columns) => kernels.copyBox(from, to, planes, rows, columns * IMAGE_BYTES);
     const wanted: Wanted = { channels: [0, this.#channels], shape, box: inside };
     const goals = Array.from({ length: this.#channels }, (_, channel) =>
       turned(strided(place.data + channel * count * IMAGE_BYTES, size, within.lower, IMAGE_BYTES), boxShape(within), mirrored),
     );
     this.#boxes.read(source, wanted, place.scratch, (channel, from, at, part) =>
-      copy(from, partOf(goals[channel], within, at, part, IMAGE_BYTES, mirrored), ...part),
+      this.#kernels.copyImage(from, partOf(goals[channel], within, at, part, IMAGE_BYTES, mirrored), ...part, source, mirrored.includes(2)),
     );
     if (this.#padMode === 'constant') return;
     for (let channel = 0; channel < this.#channels; channel++)

@@ -6,8 +6,9 @@ import { ifThere, mapFiles } from '../common/files.ts';
 import { show, type Triple, voxels } from '../common/geometry.ts';
 import { Digest } from '../common/hash.ts';
 import { type LargestBlock, largestBlock } from '../formats/b2nd/head.ts';
+import { nameOf } from '../formats/dtype-names.ts';
 import { readNifti } from '../formats/nifti.ts';
-import { encodeNpyHeader, type NpyHeader, parseNpyHeader } from '../formats/npy.ts';
+import { encodeNpyHeader, isImage, type NpyHeader, parseNpyHeader } from '../formats/npy.ts';
 import type { Labels } from '../raw/labels.ts';
 import { readArray } from './whole-array.ts';
 
@@ -176,7 +177,7 @@ async function readHead(file: FileHandle, path: string, shape: Triple): Promise<
     throw error instanceof StoreError ? new CaseError(path, (error as VoxfeedError).what, ACTION) : error;
   }
   const { dtype, offset, shape: found } = header;
-  if (dtype === '<f4') throw new CaseError(path, 'it holds float32 numbers, not labels', ACTION);
+  if (isImage(dtype)) throw new CaseError(path, `it holds ${nameOf(dtype)}, not labels`, ACTION);
   checkShape(path, spatial(found), shape);
   const Type = { '|i1': Int8Array, '|u1': Uint8Array, '<i2': Int16Array }[dtype];
   return { offset, Type };

@@ -35,6 +35,8 @@ export interface StoreIndex {
   channels: string[];
   labels: Labels;
   labelDtype: 'int8' | 'int16';
+  /** Of the images, where it is not float32. */
+  imageDtype?: 'float16';
   /** Of a folder of nnU-Net's: how the voxels are stored. Ours are .npy. */
   arrays?: ArrayFormat;
   /** Of its .b2nd files: how much memory it takes to read them. */
@@ -103,6 +105,7 @@ const INDEX = object({
   channels: list(anyText()),
   labels: labels(),
   labelDtype: oneOf(['int8', 'int16']),
+  imageDtype: v.optional(oneOf(['float16'])),
   options: writtenOptions(),
   optionsHash: anyText(),
   configuration: v.nullable(text()),

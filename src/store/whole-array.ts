@@ -16,13 +16,13 @@ export interface WholeArray {
   /** Of a .b2nd file. */
   block?: LargestBlock;
   /** Elements in C order. */
-  data: Float32Array | Int16Array | Int8Array | Uint8Array;
+  data: Float32Array | Float16Array | Int16Array | Int8Array | Uint8Array;
 }
 
 const REMEDY = "Run nnU-Net's preprocessing again for this case";
 /** A file with larger blocks is none of nnU-Net's, and would take three times as much memory. */
 const LARGEST_BLOCK = 512 * 1024 ** 2;
-const ELEMENTS = { '<f4': Float32Array, '<i2': Int16Array, '|i1': Int8Array, '|u1': Uint8Array } as const;
+const ELEMENTS = { '<f4': Float32Array, '<f2': Float16Array, '<i2': Int16Array, '|i1': Int8Array, '|u1': Uint8Array } as const;
 
 /** Reads all of an array. @param member its name in an .npz. @throws StoreError, FileError */
 export function readArray(path: string, format: ArrayFormat, member: 'data' | 'seg'): WholeArray {

@@ -10,6 +10,7 @@ export interface StoredArray {
 
 const TYPES: Record<string, new (buffer: ArrayBuffer) => ArrayLike<number> & Iterable<number>> = {
   '<f4': Float32Array,
+  '<f2': Float16Array,
   '<i2': Int16Array,
   '|i1': Int8Array,
 };

@@ -2,6 +2,7 @@ export { blosclz } from './blosclz';
 export { blur } from './blur';
 export { compressLz4 } from './compress-lz4';
 export { copyBox } from './copy-box';
+export { copyFloat16 } from './copy-float16';
 export { copyLabels } from './copy-labels';
 export { fillBox } from './fill-box';
 export { gamma, gammaCentre, gammaSquares, gammaSum } from './gamma';

@@ -3,6 +3,7 @@ import { StoreError } from '../../common/errors.ts';
 import { show, type Triple } from '../../common/geometry.ts';
 import type { Checksum } from '../../common/hash.ts';
 import { type LargestBlock, largestBlock } from '../../formats/b2nd/head.ts';
+import { isImage } from '../../formats/npy.ts';
 import type { DataMeaning } from '../../raw/dataset-json.ts';
 import { sampleClassLocations } from '../class-locations.ts';
 import { type ArrayFormat, caseFiles } from '../file-names.ts';
@@ -46,7 +47,7 @@ export function readNnunetCase(
   const shape = image.shape.slice(1) as Triple;
   const target = readArrayHead(paths.segmentation, format, 'seg', checksum);
   // Labels have a channel axis, too.
-  if (target.shape.slice(-3).join() !== shape.join() || target.shape.slice(0, -3).some((size) => size !== 1) || target.dtype === '<f4')
+  if (target.shape.slice(-3).join() !== shape.join() || target.shape.slice(0, -3).some((size) => size !== 1) || isImage(target.dtype))
     throw new StoreError(
       paths.segmentation,
       `it is an array ${show(target.shape)} of ${target.dtype}, the image is ${show(shape)}`,

@@ -1,0 +1,63 @@
+/** 2^112, the difference between the biases of both exponents. */
+const REBIAS: u32 = 0x77800000;
+
+/**
+ * Copies a box of `planes` × `rows` × `count` float16 to float32, exactly. Strides are in bytes, negative ones count backwards. With
+ * `mirrored` not 0, each row is written from its other end.
+ */
+export function copyFloat16(
+  source: usize,
+  sourceRow: usize,
+  sourcePlane: usize,
+  target: usize,
+  targetRow: usize,
+  targetPlane: usize,
+  planes: i32,
+  rows: i32,
+  count: usize,
+  mirrored: i32,
+): void {
+  const wide = count & ~7;
+  for (let plane = 0; plane < planes; plane++) {
+    let from = source;
+    let to = target;
+    for (let row = 0; row < rows; row++) {
+      let i: usize = 0;
+      for (; i < wide; i += 8) {
+        const halves = v128.load(from + (i << 1));
+        const low = widened(i32x4.extend_low_i16x8_u(halves));
+        const high = widened(i32x4.extend_high_i16x8_u(halves));
+        if (mirrored) {
+          const end = to + ((count - 8 - i) << 2);
+          v128.store(end, v128.shuffle<i32>(high, high, 3, 2, 1, 0));
+          v128.store(end, v128.shuffle<i32>(low, low, 3, 2, 1, 0), 16);
+        } else {
+          v128.store(to + (i << 2), low);
+          v128.store(to + (i << 2), high, 16);
+        }
+      }
+      for (; i < count; i++) {
+        const value = f32x4.extract_lane(widened(i32x4.splat(<i32>load<u16>(from + (i << 1)))), 0);
+        store<f32>(to + ((mirrored ? count - 1 - i : i) << 2), value);
+      }
+      from += sourceRow;
+      to += targetRow;
+    }
+    source += sourcePlane;
+    target += targetPlane;
+  }
+}
+
+/**
+ * Four float16, each in the lower half of a lane, as float32: exponent and fraction where a float32 has its own, then times 2^112, which
+ * makes subnormal ones right, too. Infinity and NaN have the highest exponent of either.
+ */
+// @ts-ignore: a decorator of the compiler
+@inline
+function widened(halves: v128): v128 {
+  const magnitude = i32x4.shl(v128.and(halves, i32x4.splat(0x7fff)), 13);
+  const sign = i32x4.shl(v128.and(halves, i32x4.splat(0x8000)), 16);
+  const value = f32x4.mul(magnitude, f32x4.splat(reinterpret<f32>(REBIAS)));
+  const highest = v128.and(i32x4.ge_s(magnitude, i32x4.splat(0x0f800000)), i32x4.splat(0x7f800000));
+  return v128.or(v128.or(value, highest), sign);
+}
