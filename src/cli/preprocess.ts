@@ -20,7 +20,7 @@ const { planner, gpuMemoryGb } = NNUNET_OPTIONS;
 /** Flags that are for nnU-Net's format alone. */
 const PLANNER_FLAGS = { planner, gpuMemoryGb };
 /** Flags that are for a store alone. */
-const STORE_FLAGS = { dtype: PREPROCESS_OPTIONS.dtype };
+const STORE_FLAGS = { dtype: PREPROCESS_OPTIONS.dtype, arrays: PREPROCESS_OPTIONS.arrays };
 
 export const preprocess = (): TableCommand =>
   new TableCommand('preprocess')
@@ -68,8 +68,9 @@ async function writeStore(command: TableCommand, rawDir: string, outDir: string,
 }
 
 async function writeForNnunet(command: TableCommand, rawDir: string, outDir: string, onProgress: OnProgress) {
-  if ('dtype' in (await command.given(STORE_FLAGS)))
-    throw new UsageError(`${STORE_FLAGS.dtype.flag}: it goes with --format store. nnU-Net reads float32`);
+  const [flag] = Object.keys(await command.given(STORE_FLAGS));
+  if (flag !== undefined)
+    throw new UsageError(`${STORE_FLAGS[flag as 'dtype'].flag}: it goes with --format store. nnU-Net reads float32 from .b2nd files`);
   const { config, ...rest } = await command.given({ ...PREPROCESS_OPTIONS, ...PLANNER_FLAGS });
   const report = await preprocessForNnunet(rawDir, outDir, {
     ...rest,

@@ -21,6 +21,8 @@ export interface StoreOptions extends Pick<Configuration, 'normalisation' | 'tra
   reader?: Reader;
   /** Of the images, where it is not float32. */
   dtype?: 'float16';
+  /** What files arrays are in, where it is not .npy. */
+  arrays?: 'b2nd';
 }
 
 /** The shape, in the grid's axis order, that a volume is resampled to. */

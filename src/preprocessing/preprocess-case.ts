@@ -8,11 +8,20 @@ import type { NotedReading } from '../raw/readers.ts';
 import { sampleClassLocations } from '../store/class-locations.ts';
 import { caseFiles } from '../store/file-names.ts';
 import { decodeSidecar, type Sidecar, sidecarChecksum } from '../store/sidecar.ts';
+import { PLAIN, type Storage } from '../store/storage.ts';
 import { listCase, type StoredCase } from '../store/store-index.ts';
 import { writeCase } from '../store/write-case.ts';
 import type { StoreOptions } from './grid.ts';
 import { prepareCase } from './prepare-case.ts';
 import { sameSources, statSources } from './sources.ts';
+
+/** Where a case goes, and as what. */
+interface Target {
+  options: StoreOptions;
+  optionsHash: string;
+  patches: readonly Triple[];
+  outDir: string;
+}
 
 /**
  * One case from raw files to the store, in nnU-Net's order: crop, transpose, normalise, resample, class locations, write.
@@ -21,7 +30,7 @@ import { sameSources, statSources } from './sources.ts';
  */
 export async function preprocessCase(
   raw: RawCase,
-  { options, optionsHash, patches, outDir }: { options: StoreOptions; optionsHash: string; patches: readonly Triple[]; outDir: string },
+  { options, optionsHash, patches, outDir }: Target,
   reading: NotedReading,
 ): Promise<StoredCase> {
   const sources = await statSources(raw);
@@ -29,31 +38,39 @@ export async function preprocessCase(
   const classes = sampleClassLocations(segmentation, options.labels.classes);
   const coverage = patches.map((patch) => measureCoverage(segmentation, shape, patch, options.labels.classes));
 
-  return writeCase(outDir, {
-    id: raw.id,
-    images: channels,
-    segmentation,
-    shape,
-    spacing,
-    transpose: options.transpose,
-    rawSpacing,
-    shapeBeforeCrop,
-    cropBox,
-    affine,
-    coverage,
-    optionsHash,
-    sources,
-    classes,
-    dtype: options.dtype,
-  });
+  return writeCase(
+    outDir,
+    {
+      id: raw.id,
+      images: channels,
+      segmentation,
+      shape,
+      spacing,
+      transpose: options.transpose,
+      rawSpacing,
+      shapeBeforeCrop,
+      cropBox,
+      affine,
+      coverage,
+      optionsHash,
+      sources,
+      classes,
+    },
+    storageOf(options, patches),
+  );
+}
+
+/** Patches of other configurations on the same voxels are about as large. */
+export function storageOf({ dtype, arrays }: StoreOptions, [patch]: readonly Triple[]): Storage {
+  return { dtype: dtype ?? PLAIN.dtype, dividedFor: arrays === 'b2nd' ? patch : null };
 }
 
 /** What a store already holds of a case. */
 export type Finished = { state: 'absent' | 'outdated' | 'other options' } | { state: 'finished'; entry: StoredCase };
 
 /** Tells whether `preprocessCase` need not run again: the sidecar stands, and neither sources nor files nor patch sizes have changed. */
-export async function findFinished(raw: RawCase, optionsHash: string, patches: readonly Triple[], outDir: string): Promise<Finished> {
-  const paths = caseFiles(outDir, raw.id);
+export async function findFinished(raw: RawCase, { options, optionsHash, patches, outDir }: Target): Promise<Finished> {
+  const paths = caseFiles(outDir, raw.id, options.arrays);
   const bytes = await ifThere(paths.sidecar, readFile(paths.sidecar));
   if (bytes === null) return { state: 'absent' };
   let sidecar: Sidecar;

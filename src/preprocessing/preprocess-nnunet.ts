@@ -27,7 +27,7 @@ import { PREPROCESS_OPTIONS } from './preprocess.ts';
 import { type RunOptions, workersFor } from './run-options.ts';
 import { chooseSplits } from './splits.ts';
 
-const { config: _, dtype: __, ...COMMON_OPTIONS } = PREPROCESS_OPTIONS;
+const { config: _, dtype: __, arrays: ___, ...COMMON_OPTIONS } = PREPROCESS_OPTIONS;
 
 export const NNUNET_OPTIONS = {
   /** Which of the plans' configurations. Default: all that have a folder of their own. */

@@ -9,7 +9,7 @@ import { adviseOversampling, type OversamplingAdvice } from '../planning/oversam
 import { defaultConfiguration, plannedReader } from '../plans/plans-file.ts';
 import { readingOf } from '../raw/raw-dataset.ts';
 
-import { IMAGE_DTYPES } from '../store/write-case.ts';
+import { IMAGE_DTYPES, WRITTEN_ARRAYS } from '../store/storage.ts';
 import { CasePool } from './case-pool.ts';
 import { choosePlans, configurationFor } from './choose-plans.ts';
 import { patchesOn, type StoreOptions } from './grid.ts';
@@ -43,6 +43,13 @@ export const PREPROCESS_OPTIONS = {
     default: 'float32',
     flag: '--dtype NAME',
     help: 'what images are written as: float16 takes half of the disk, and rounds intensities by 2^-11 of themselves at most',
+  },
+  /** What files arrays are written to. `b2nd` is compressed without loss, as nnU-Net's: less disk, and more work to read. */
+  arrays: {
+    schema: oneOf(WRITTEN_ARRAYS),
+    default: 'npy',
+    flag: '--arrays NAME',
+    help: "what files arrays are written to: b2nd is compressed without loss, as nnU-Net's: less disk, and more work to read",
   },
   ...PART_OPTION,
   ...FINISH_OPTION,
@@ -105,8 +112,8 @@ export async function preprocess(rawDir: string, outDir: string, options: Prepro
   const patches = patchesOn(configuration, path, plans);
   const { strictGeometry, strictVoxels } = options;
   const reading = readingOf(dataset, { reader: plannedReader(path, plans, dataset), strictGeometry, strictVoxels });
-  const { dtype = PREPROCESS_OPTIONS.dtype.default } = options;
-  const request = { dataset, outDir, plans, configuration, patches, reading, dtype };
+  const { dtype = PREPROCESS_OPTIONS.dtype.default, arrays = PREPROCESS_OPTIONS.arrays.default } = options;
+  const request = { dataset, outDir, plans, configuration, patches, reading, dtype, arrays };
   const { notes: more, entries, ...rest } = await writeDataset(pool, request, options);
   const planned = patchOf(configuration.patchSize).join();
   const oversampling = adviseOversampling(

@@ -11,15 +11,15 @@ import type { RawCase, RawDataset } from '../raw/raw-dataset.ts';
 import { type Reading, readersFor } from '../raw/readers.ts';
 import { DATASET_FILE, FINGERPRINT_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
 import type { StoredFile } from '../store/sidecar.ts';
+import { describeStorage, type ImageDtype, type WRITTEN_ARRAYS } from '../store/storage.ts';
 import { encodeIndex, labelDtype, parseIndex, type StoredCase } from '../store/store-index.ts';
-import type { ImageDtype } from '../store/write-case.ts';
 import type { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
 import type { StoreOptions } from './grid.ts';
 import { writeJson, writeText } from './output-folder.ts';
 import { refuseMissing, type Share } from './parts.ts';
 import { copyDescription } from './plan-dataset.ts';
-import { findFinished } from './preprocess-case.ts';
+import { findFinished, storageOf } from './preprocess-case.ts';
 import type { RunOptions } from './run-options.ts';
 import { chooseSplits } from './splits.ts';
 
@@ -33,7 +33,9 @@ export interface StoreRequest {
   patches: Triple[];
   /** How its files are read. */
   reading: Reading;
+  /** How its arrays are written. */
   dtype: ImageDtype;
+  arrays: (typeof WRITTEN_ARRAYS)[number];
 }
 
 type WriteOptions = Share & Pick<RunOptions, 'onProgress'>;
@@ -49,7 +51,7 @@ export async function writeDataset(
   request: StoreRequest,
   share: WriteOptions,
 ): Promise<{ entries: StoredCase[]; written: number; notes: string[]; options: StoreOptions }> {
-  const { dataset, outDir, configuration, reading, dtype } = request;
+  const { dataset, outDir, configuration, reading, dtype, arrays } = request;
   const { labels, channels } = dataset;
   const { normalisation, transpose, spacing, resampling } = configuration;
   const other = reading.reader !== readersFor(dataset.ending)[0];
@@ -57,6 +59,7 @@ export async function writeDataset(
     ...{ labels, channels, normalisation, transpose, spacing, resampling },
     ...(other && { reader: reading.reader }),
     ...(dtype !== 'float32' && { dtype }),
+    ...(arrays !== 'npy' && { arrays }),
   };
   const optionsHash = await xxh64(JSON.stringify(options));
   const { splits, notes } = await chooseSplits(dataset, outDir);
@@ -73,7 +76,11 @@ export async function writeDataset(
     channels,
     labels,
     labelDtype: labelDtype(labels),
-    ...(dtype !== 'float32' && { imageDtype: dtype }),
+    ...describeStorage(
+      storageOf(options, request.patches),
+      entries.map(({ shape }) => shape),
+      labelDtype(labels),
+    ),
     options: { normalisation, transpose, spacing, resampling },
     optionsHash,
     configuration: configuration.name,
@@ -94,12 +101,12 @@ async function writeCases(
 ): Promise<{ entries: StoredCase[]; written: number }> {
   const { dir } = dataset;
   const cases = partOf(dataset.cases, part);
-  const finished = await mapFiles(cases, (raw) => findFinished(raw, optionsHash, patches, outDir));
+  const finished = await mapFiles(cases, (raw) => findFinished(raw, { options, optionsHash, patches, outDir }));
   const other = cases.find((_, i) => finished[i].state === 'other options');
   if (other) {
     throw new StoreError(
       outDir,
-      `its case ${other.id} was written with other options (spacing, normalisation, channels, labels, reader or dtype)`,
+      `its case ${other.id} was written with other options (spacing, normalisation, channels, labels, reader, dtype or arrays)`,
       'Choose another folder, or empty this one',
     );
   }

@@ -16,9 +16,10 @@ import { DATASET_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-
 import { refuseNnunetFolder } from '../store/nnunet/folder.ts';
 import type { StoredFile } from '../store/sidecar.ts';
 import { checkSplits, fiveFolds, type Split } from '../store/splits.ts';
+import { describeStorage, IMAGE_DTYPES, type ImageDtype, PLAIN, type Storage } from '../store/storage.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { encodeIndex, labelDtype, type StoredCase } from '../store/store-index.ts';
-import { IMAGE_DTYPES, type ImageDtype, writeCase } from '../store/write-case.ts';
+import { writeCase } from '../store/write-case.ts';
 import { type CheckedCase, checkCase, type StoreCase } from './check-case.ts';
 import { patchesOn } from './grid.ts';
 import { writeJson, writeText } from './output-folder.ts';
@@ -66,12 +67,14 @@ export async function writeStore(dir: string, content: StoreContent): Promise<St
   refuseUnknown(content, ['name', 'channels', 'labels', 'cases', 'normalisation', 'splits', 'plans', 'config', 'dtype']);
   if (content.dtype !== undefined && !IMAGE_DTYPES.includes(content.dtype))
     throw new OptionError('dtype', `${shown(content.dtype)} is none of ${IMAGE_DTYPES.join(', ')}`, 'Give one of them');
+  const storage: Storage = { ...PLAIN, ...(content.dtype !== undefined && { dtype: content.dtype }) };
   const labels = readLabels('labels', content.labels);
   const channels = checkChannels(content.channels);
   const configuration = configurationOf(content, channels);
   await refuseStore(dir);
   await using _folder = await openFolder(dir);
-  const entries = await writeCases(dir, content, channels, labels, configuration);
+  const entries = await writeCases(dir, content, channels, labels, configuration, storage);
+
   const options = configuration ?? { normalisation: content.normalisation };
   const { normalisation, transpose, spacing, resampling } = options as Partial<Configuration>;
   const index = encodeIndex(await hasher(), {
@@ -81,7 +84,7 @@ export async function writeStore(dir: string, content: StoreContent): Promise<St
     channels,
     labels,
     labelDtype: labelDtype(labels),
-    ...(content.dtype === 'float16' && { imageDtype: content.dtype }),
+    ...describeStorage(storage, [], labelDtype(labels)),
     options: { normalisation, transpose, spacing, resampling },
     optionsHash: '',
     configuration: configuration?.name ?? null,
@@ -95,40 +98,44 @@ export async function writeStore(dir: string, content: StoreContent): Promise<St
 
 async function writeCases(
   dir: string,
-  { cases, plans, dtype }: StoreContent,
+  { cases, plans }: StoreContent,
   channels: readonly string[],
   labels: Labels,
   configuration: Configuration | null,
+  storage: Storage,
 ): Promise<StoredCase[]> {
   const patches: Triple[] = plans === undefined || configuration === null ? [] : patchesOn(configuration, 'plans', plans);
   const expected = { channels: channels.length, labels, spacing: configuration?.spacing ?? null, ids: new Set<string>() };
   const entries: StoredCase[] = [];
-  for await (const given of cases) entries.push(await writeOne(dir, checkCase(given, expected), labels, patches, dtype));
+  for await (const given of cases) entries.push(await writeOne(dir, checkCase(given, expected), labels, patches, storage));
   if (entries.length === 0) throw new OptionError('cases', 'there is none', 'Give at least one case');
   // As preprocessing does: in whatever order they come, they make one stream.
   return entries.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-function writeOne(dir: string, checked: CheckedCase, labels: Labels, patches: readonly Triple[], dtype?: ImageDtype): Promise<StoredCase> {
+function writeOne(dir: string, checked: CheckedCase, labels: Labels, patches: readonly Triple[], storage: Storage): Promise<StoredCase> {
   const { id, shape, spacing, affine, images, segmentation } = checked;
-  return writeCase(dir, {
-    id,
-    images,
-    segmentation,
-    shape,
-    spacing,
-    // The array is where it was: not turned, not cropped, not resampled.
-    transpose: [0, 1, 2],
-    rawSpacing: spacing,
-    shapeBeforeCrop: shape,
-    cropBox: { lower: [0, 0, 0], upper: shape },
-    affine,
-    coverage: patches.map((patch) => measureCoverage(segmentation, shape, patch, labels.classes)),
-    optionsHash: '',
-    sources: [],
-    classes: sampleClassLocations(segmentation, labels.classes),
-    dtype,
-  });
+  return writeCase(
+    dir,
+    {
+      id,
+      images,
+      segmentation,
+      shape,
+      spacing,
+      // The array is where it was: not turned, not cropped, not resampled.
+      transpose: [0, 1, 2],
+      rawSpacing: spacing,
+      shapeBeforeCrop: shape,
+      cropBox: { lower: [0, 0, 0], upper: shape },
+      affine,
+      coverage: patches.map((patch) => measureCoverage(segmentation, shape, patch, labels.classes)),
+      optionsHash: '',
+      sources: [],
+      classes: sampleClassLocations(segmentation, labels.classes),
+    },
+    storage,
+  );
 }
 
 /** What lies beside the cases, in nnU-Net's formats. */

@@ -183,6 +183,8 @@ function inflate(path: string, kind: Kind): OpenInflated {
 
 function checkNpy(path: string, header: NpyHeader, size: number, kind: Kind): VoxelType & { offset: number } {
   const bytesPerVoxel = DTYPES[header.dtype];
+  if (isImage(header.dtype) === kind.labels)
+    throw new StoreError(path, `it holds ${nameOf(header.dtype)}, which are no ${kind.labels ? 'labels' : 'image'}`, REMEDY);
   if (!isOf(kind, header) || bytesPerVoxel > kind.bytes)
     throw new StoreError(
       path,
@@ -198,12 +200,14 @@ function checkNpy(path: string, header: NpyHeader, size: number, kind: Kind): Vo
 function openBlocks(path: string, fd: number, kind: Kind): OpenBlocks {
   const blocks = new B2ndArray(path, fd);
   const { dtype, shape, typesize } = blocks.head;
-  const known = kind.labels ? !isImage(dtype) && dtype in DTYPES : dtype === '<f4';
+  const known = kind.labels ? !isImage(dtype) && dtype in DTYPES : isImage(dtype);
   if (!known)
     throw new StoreError(
       path,
       `it holds ${nameOf(dtype)}`,
-      kind.labels ? 'Labels are read as int16, int8 or uint8: nnU-Net writes int16' : 'Images are read as float32, as nnU-Net writes them',
+      kind.labels
+        ? 'Labels are read as int16, int8 or uint8: nnU-Net writes int16'
+        : 'Images are read as float32 or float16: nnU-Net writes float32',
     );
   if (!isOf(kind, { shape, dtype }) || typesize > kind.bytes)
     throw new StoreError(
@@ -211,7 +215,7 @@ function openBlocks(path: string, fd: number, kind: Kind): OpenBlocks {
       `it holds an array ${show(shape)} of ${typesize} bytes a voxel, the case has ${show(kind.shapes[0])} of ${kind.bytes}`,
       blocks.remedy,
     );
-  return { path, fd, remedy: blocks.remedy, blocks, bytesPerVoxel: typesize, unsigned: dtype === '|u1' };
+  return { path, fd, remedy: blocks.remedy, blocks, bytesPerVoxel: typesize, unsigned: dtype === '|u1', float16: dtype === '<f2' };
 }
 
 function isOf({ shapes, labels }: Kind, { shape, dtype }: { shape: readonly number[]; dtype: string }): boolean {

@@ -37,7 +37,7 @@ export interface StoreIndex {
   labelDtype: 'int8' | 'int16';
   /** Of the images, where it is not float32. */
   imageDtype?: 'float16';
-  /** Of a folder of nnU-Net's: how the voxels are stored. Ours are .npy. */
+  /** What files the voxels are in; left out for .npy files of ours. */
   arrays?: ArrayFormat;
   /** Of its .b2nd files: how much memory it takes to read them. */
   largestBlock?: LargestBlock;
@@ -106,6 +106,8 @@ const INDEX = object({
   labels: labels(),
   labelDtype: oneOf(['int8', 'int16']),
   imageDtype: v.optional(oneOf(['float16'])),
+  arrays: v.optional(oneOf(['b2nd'])),
+  largestBlock: v.optional(object({ bytes: wholeNumber(1, 2 ** 31), channels: wholeNumber(1, 1) })),
   options: writtenOptions(),
   optionsHash: anyText(),
   configuration: v.nullable(text()),

@@ -9,7 +9,7 @@ import { checkPath } from '../common/names.ts';
 import type { Plans } from '../plans/plans.ts';
 import { readPlans } from '../plans/plans-file.ts';
 import type { LabelClass } from '../raw/labels.ts';
-import { caseFiles, INDEX_FILE } from './file-names.ts';
+import { type ArrayFormat, caseFiles, INDEX_FILE } from './file-names.ts';
 import { readNnunetFolder, someNnunetCases } from './nnunet/folder.ts';
 import { readSidecarFile, type Sidecar } from './sidecar.ts';
 import { contentHash, indexChecksum, parseIndex, readIndex, type StoredCase, type StoreIndex } from './store-index.ts';
@@ -156,7 +156,7 @@ export async function openStore(dir: string): Promise<Store> {
   const checksum = await hasher();
   if (indexChecksum(checksum, index) !== index.xxh64)
     throw new StoreError(path, 'its contents do not match its checksum', 'Run `voxfeed preprocess` again; it writes the index anew');
-  if (index.cases.length <= MOST_LOOKED_AT) await mapFiles(index.cases, (entry) => checkFiles(dir, entry));
+  if (index.cases.length <= MOST_LOOKED_AT) await mapFiles(index.cases, (entry) => checkFiles(dir, entry, index.arrays));
   // Damaged plans are no concern of those who give patch and batch size themselves.
   const plans = index.plans === null ? null : await readPlans(join(dir, index.plans)).catch((error: Error) => error);
   const readSidecar = (caseNumber: number): Sidecar => readSidecarFile(caseFiles(dir, index.cases[caseNumber].id).sidecar, checksum);
@@ -164,8 +164,8 @@ export async function openStore(dir: string): Promise<Store> {
   return new Store({ dir, aboutDir: dir, index, plans, sidecarDir: dir, readSidecar, mend }, checksum);
 }
 
-async function checkFiles(dir: string, entry: StoredCase): Promise<void> {
-  const paths = caseFiles(dir, entry.id);
+async function checkFiles(dir: string, entry: StoredCase, format?: ArrayFormat): Promise<void> {
+  const paths = caseFiles(dir, entry.id, format);
   const { data, segmentation } = entry.files;
   const expected: [string, number | null][] = [
     [paths.data, data.bytes],

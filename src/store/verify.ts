@@ -37,7 +37,7 @@ export async function verifyStore(dir: string, onProgress: (done: number, total:
   }
   for (const [done, entry] of index.cases.entries()) {
     onProgress(done, index.cases.length);
-    const paths = caseFiles(dir, entry.id);
+    const paths = caseFiles(dir, entry.id, index.arrays);
     damaged.push(
       ...(await checkFile(paths.data, entry.files.data)),
       ...(await checkFile(paths.segmentation, entry.files.segmentation)),

@@ -84,7 +84,10 @@ describe('float16 images', () => {
   it('are no images for nnU-Net, and no other type is known', async () => {
     const words = ['preprocess', raw, join(dir, 'nnunet'), '--format', 'nnunet', '--dtype', 'float16'];
     const { status, stderr } = await commandLine(dir)(...words);
-    expect([status, stderr]).toEqual([2, expect.stringContaining('--dtype NAME: it goes with --format store. nnU-Net reads float32')]);
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringContaining('--dtype NAME: it goes with --format store. nnU-Net reads float32 from .b2nd files'),
+    ]);
     for (const dtype of ['int16', 'float64'] as never[]) {
       const refused = { name: 'OptionError', where: 'dtype' };
       await expect(preprocess(raw, join(dir, 'other'), { dtype })).rejects.toMatchObject(refused);

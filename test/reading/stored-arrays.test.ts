@@ -73,7 +73,13 @@ describe('arrays of a store', () => {
   /** The shape of the files of floats that python-blosc2 wrote. */
   const SMALL: Triple = [6, 10, 11];
   it.each<[string, (dir: string) => void, Triple, number, RegExp]>([
-    ['float16 images', (dir) => copyFileSync(fixture('f2'), join(dir, 'c.b2nd')), SMALL, 2, /c\.b2nd: it holds float16 numbers/],
+    [
+      'float16 labels',
+      (dir) => copyFileSync(fixture('f2'), join(dir, 'c_seg.b2nd')),
+      SHAPE,
+      2,
+      /c_seg\.b2nd: it holds float16 numbers\. Lab/,
+    ],
     ['float64 images', (dir) => copyFileSync(fixture('f8'), join(dir, 'c.b2nd')), SMALL, 2, /c\.b2nd: it holds float64 numbers/],
     [
       'images of labels',
@@ -110,6 +116,18 @@ describe('arrays of a store', () => {
     write(dir);
     expect(() => open(dir, 'b2nd', labelBytes, shape)).toThrow(message);
     expect(() => open(dir, 'b2nd', labelBytes, shape)).toThrow(StoreError);
+  });
+
+  it.each<[string, string, Dtype, Float16Array | Int16Array, RegExp]>([
+    ['float16 labels', 'c_seg.npy', '<f2', Float16Array.from(labels), /c_seg\.npy: it holds float16 numbers, which are no labels/],
+    ['an image of int16', 'c.npy', '<i2', Int16Array.from(image), /c\.npy: it holds int16 numbers, which are no image/],
+  ])('are not taken for others of as many bytes: %s', (_, name, dtype, data, message) => {
+    const dir = folder();
+    npy(join(dir, 'c.npy'), '<f2', [1, ...SHAPE], Float16Array.from(image));
+    npy(join(dir, 'c_seg.npy'), '<i2', SHAPE, Int16Array.from(labels));
+    expect(open(dir, 'npy').data).toMatchObject({ bytesPerVoxel: 2, float16: true });
+    npy(join(dir, name), dtype, name === 'c.npy' ? [1, ...SHAPE] : SHAPE, data);
+    expect(() => open(dir, 'npy')).toThrow(message);
   });
 
   it('are refused in an archive that lacks one', () => {

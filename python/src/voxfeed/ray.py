@@ -51,6 +51,8 @@ def preprocess(
     config: str | None = None,
     plans: str | os.PathLike[str] | None = None,
     planner: str | None = None,
+    dtype: str | None = None,
+    arrays: str | None = None,
     parts: int | None = None,
     cpus: int = 1,
     memory_gb: float | None = None,
@@ -67,6 +69,8 @@ def preprocess(
         Folders that every machine sees under these names.
     config, plans, planner
         As ``--config``, ``--plans`` and ``--planner``. With ``plans``, nothing is planned.
+    dtype, arrays
+        As ``--dtype`` and ``--arrays``: how the store is written.
     parts
         How many tasks share the cases. Default: four for every task that the cluster can run at once now. The same number as before
         is not needed to go on after an interruption.
@@ -105,7 +109,7 @@ def preprocess(
         tasks.parts("reading cases", planning)
         planned = json.loads(tasks.one("planning", [*planning, "--finish", "--json"]))
         follow = str(Path(store) / f"{planned['plans_name']}.json")
-    words = ["preprocess", raw, store, "--plans", follow, *_flag("--config", config)]
+    words = ["preprocess", raw, store, "--plans", follow, *_flag("--config", config), *_flag("--dtype", dtype), *_flag("--arrays", arrays)]
     tasks.parts("writing cases", words)
     report: dict[str, Any] = json.loads(tasks.one("finishing", [*words, "--finish", "--json"]))
     return {**report, "notes": sorted({*report["notes"], *tasks.notes})}

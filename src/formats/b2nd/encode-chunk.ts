@@ -4,11 +4,11 @@ import { Areas, type KernelSpace, kernelSpace } from '../../kernels/kernel-space
 import type { Division } from './block-shape.ts';
 
 /** The element types that are written. */
-export const WRITTEN = { '<f4': Float32Array, '<i2': Int16Array } as const;
+export const WRITTEN = { '<f4': Float32Array, '<f2': Float16Array, '<i2': Int16Array, '|i1': Int8Array } as const;
 
 /** Channels of [z, y, x], and how they are stored. Narrower numbers than those of `dtype` are widened. */
 export interface WrittenArray {
-  channels: readonly (Float32Array | Int16Array | Int8Array)[];
+  channels: readonly (Float32Array | Float16Array | Int16Array | Int8Array)[];
   shape: Triple;
   dtype: keyof typeof WRITTEN;
   division: Division;
@@ -39,7 +39,7 @@ export class ChunkEncoder {
   readonly #packed: number;
   readonly #scratch: number;
   /** What lies in `#plain`. */
-  readonly #block: Float32Array | Int16Array;
+  readonly #block: Float32Array | Float16Array | Int16Array | Int8Array;
 
   constructor(array: WrittenArray, shuffle: boolean) {
     const { block, chunk } = array.division;

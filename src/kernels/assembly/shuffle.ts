@@ -1,5 +1,5 @@
 /**
- * Brings the first bytes of all elements together, then the second ones, and so on: elements of two or four bytes, `count` of them. What
+ * Brings the first bytes of all elements together, then the second ones, and so on: elements of one, two or four bytes, `count` of them. What
  * Blosc calls shuffle.
  */
 export function shuffle(source: usize, target: usize, count: usize, bytes: usize): void {
