@@ -68,13 +68,13 @@ export const TRAIN_OPTIONS = {
     flag: '--half',
     help: 'keep feature maps as float16: half the memory; sums stay float32',
   },
-  /** Epochs between two checkpoints; the last epoch always has one. Default 1. */
+  /** Epochs between two checkpoints at most; the last epoch always has one, and so has the best so far. Default 1. */
   saveEvery: {
     schema: wholeNumber(1, MOST),
     default: 1,
     flag: '--save-every N',
     read: readNumber,
-    help: 'epochs between two checkpoints',
+    help: 'epochs between two checkpoints at most: the last epoch has one, and so has the best so far',
   },
   /** Go on from the checkpoint in `out`. Default false: there must be none. */
   continue: { schema: flag(), default: false, flag: '--continue', help: 'go on from the checkpoint in --out' },

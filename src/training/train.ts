@@ -68,7 +68,7 @@ export async function train(store: Store, options: TrainOptions): Promise<TrainR
     const watch = onProgress && setInterval(tell, PROGRESS_MS);
     const report = await trainer.epoch().finally(() => clearInterval(watch));
     epochs.push(report);
-    if (trainer.epochs % saveEvery === 0 || trainer.epochs === training.epochs) await trainer.save(out);
+    if (report.best || trainer.epochs % saveEvery === 0 || trainer.epochs === training.epochs) await trainer.save(out);
     await onEpoch?.(report);
   }
   return { dir: out, gpu, software, epochs };

@@ -58,6 +58,10 @@ export interface EpochReport {
   validationLoss: number | null;
   /** Of each foreground class, over all voxels of the validation patches; null for a class that is nowhere. */
   pseudoDice: (number | null)[] | null;
+  /** The moving mean of their mean, by nnU-Net's rule: 0.9 of that of the epoch before, 0.1 of this one's. null before any. */
+  movingDice: number | null;
+  /** Whether that was never as high: the network after this epoch is kept beside the last one. */
+  best: boolean;
   /** Of every training step, and the norm of its gradient before clipping. */
   losses: number[];
   gradientNorms: number[];
