@@ -9,7 +9,8 @@ nnunetv2 and safetensors, Node 24 on the PATH, and a GPU or a software Vulkan.
 
 nnU-Net adds logits as float16. At the corners of an image its weights are so small there that logits become whole numbers, and elsewhere
 two classes that are nearly alike may change places. So it predicts twice: as it is, and with sums in float32, whose labels voxfeed must
-have. Exits with 1 if one differs where the largest logits differ by more than TIE, or more than one in a hundred from nnU-Net as it is.
+have. Exits with 1 if one differs where the largest logits differ by more than TIE, if more than one in a hundred differ from nnU-Net as it
+is, or if there is a class that nothing was labelled with.
 """
 import json
 import os
@@ -113,6 +114,7 @@ def nnunet_predicts(model, folds, augmented, images, out, half=True):
         use_mirroring=augmented, perform_everything_on_device=False, device=torch.device('cpu'), allow_tqdm=False
     )
     predictor.initialize_from_trained_model_folder(str(model), folds)
+    Path(out).mkdir(exist_ok=True)
     before, torch.half = torch.half, torch.float16 if half else torch.float32
     try:
         predictor.predict_from_files_sequential(str(images), str(out), save_probabilities=True)
@@ -136,7 +138,7 @@ def compare(name, found, exact, plain, margins):
     rounded = int((found != plain).sum())
     print(f'{name}: {off.size} voxels, labels {np.bincount(exact.ravel()).tolist()}; {int(off.sum())} differ from nnU-Net with sums in', end=' ')
     print(f'float32, {sure} of them clearly; {rounded} from nnU-Net as it is, {int((exact != plain).sum())} of its own from each other')
-    return sure > 0 or rounded > 0.01 * off.size
+    return sure > 0 or rounded > 0.01 * off.size or len(np.unique(exact)) < 3
 
 
 def record(out):
@@ -202,15 +204,14 @@ def check_export():
         (folder / 'plans.json').write_text(json.dumps(original))
         images = folder / 'images'
         images.mkdir()
-        for case in ('hippocampus_001', 'hippocampus_024'):
-            (images / f'{case}_0000.nii.gz').write_bytes((ROOT / f'examples/data/imagesTr/{case}_0000.nii.gz').read_bytes())
+        shutil.copy(ROOT / 'examples/data/imagesTr/hippocampus_001_0000.nii.gz', images)
 
         def voxfeed(*words):
             subprocess.run(['node', ROOT / 'src/cli/main.ts', *words], check=True, cwd=folder, stdout=subprocess.DEVNULL)
 
         voxfeed('preprocess', ROOT / 'examples/data', 'store', '--plans', 'plans.json')
         for fold in '01':
-            steps = ['--epochs', '2', '--iterations', '20', '--val-iterations', '2', '--workers', '1']
+            steps = ['--epochs', '2', '--iterations', '100', '--val-iterations', '2', '--workers', '1']
             voxfeed('train', 'store', '--fold', fold, '--out', f'model/fold_{fold}', *steps)
         voxfeed('predict', 'images', '--model', 'model', '--out', 'ours')
         model = folder / 'nnunet'
@@ -219,7 +220,7 @@ def check_export():
             (model / f'fold_{fold}').mkdir(parents=True)
             script('To nnU-Net', source / 'network-2.safetensors', model / f'fold_{fold}/checkpoint_final.pth')
             for file in ('plans.json', 'dataset.json'):
-                (model / file).write_bytes((source / file).read_bytes())
+                shutil.copy(source / file, model)
         nnunet_predicts(model, (0, 1), True, images, folder / 'plain')
         margins = nnunet_predicts(model, (0, 1), True, images, folder / 'exact', half=False)
         return [
