@@ -24,6 +24,12 @@ const PREDICT_FLAGS = {
     flag: '--truth DIR',
     help: 'labels by hand, under the same names: prints Dice, and draws both in comparison.png',
   },
+  previousStage: {
+    schema: text('a path'),
+    otherwise: 'no cascade',
+    flag: '--previous-stage DIR',
+    help: "for a cascade's second stage: the labels that the previous one gave these cases, CASE.nii.gz",
+  },
   mirror: PREDICT_OPTIONS.mirror,
   ...JSON_FLAG,
 } as const satisfies OptionTable;
@@ -41,7 +47,7 @@ export const predict = (): TableCommand =>
     )
     .flags(PREDICT_FLAGS)
     .action(async (given: string[], _values: unknown, command: TableCommand) => {
-      const { model, out, truth: truthDir, mirror, json } = await command.checked(PREDICT_FLAGS);
+      const { model, out, truth: truthDir, previousStage, mirror, json } = await command.checked(PREDICT_FLAGS);
       if (model === undefined) throw new UsageError('--model DIR must be given');
       using predictor = await Predictor.open(model);
       const { channels, ending, labels } = predictor.description;
@@ -55,6 +61,7 @@ export const predict = (): TableCommand =>
       for (const { id, images } of cases) {
         const found = await predictor.predict(images, {
           mirror,
+          ...(previousStage !== undefined && { previousStage: join(previousStage, `${id}${ending}`) }),
           onWindow: (done, total) => progress.show(id, done, total),
           onNote: (note) => process.stderr.write(`note: ${note}\n`),
         });
@@ -124,15 +131,17 @@ async function readTruth(path: string, length: number, library: Library): Promis
   return Int16Array.from(data);
 }
 
-/** Of each class; null where neither has it. */
+/** Of each class or region; null where neither has it. */
 function diceOf(found: Int16Array, truth: Int16Array, classes: readonly LabelClass[]): Record<string, number | null> {
   return Object.fromEntries(
-    classes.map(({ name, labels: [label] }) => {
+    classes.map(({ name, labels }) => {
+      const its = new Set(labels);
       let both = 0;
       let either = 0;
       for (let i = 0; i < found.length; i++) {
-        either += Number(found[i] === label) + Number(truth[i] === label);
-        both += Number(found[i] === label && truth[i] === label);
+        const [here, there] = [its.has(found[i]), its.has(truth[i])];
+        either += Number(here) + Number(there);
+        both += Number(here && there);
       }
       return [name, either === 0 ? null : (2 * both) / either];
     }),

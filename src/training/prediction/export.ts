@@ -14,20 +14,28 @@ export interface Origin {
 
 /**
  * Labels in the raw image's grid from logits in the plans' grid: resampled (linear, as nnU-Net resamples what networks give), the
- * largest class of each voxel, put back where it was cropped, axes put back in order.
- * @param logits one array a class, of `shape`
+ * largest class of each voxel or the last region that holds it, put back where it was cropped, axes put back in order.
+ * @param logits one array an output, of `shape`
+ * @param regions the label of each output, where those are regions: a voxel is in one if its probability is above one half
  */
-export function labelsOf(logits: readonly Float32Array[], shape: Triple, spacing: Triple, origin: Origin): Int16Array {
+export function labelsOf(
+  logits: readonly Float32Array[],
+  shape: Triple,
+  spacing: Triple,
+  origin: Origin,
+  regions: readonly number[] | null = null,
+): Int16Array {
   const cropped = boxShape(origin.cropBox);
   const options = { order: 1 as const, orderZ: 0 as const, separate: separateAxis(spacing, origin.spacing) };
   const labels = new Int16Array(voxels(cropped));
-  const most = new Float32Array(labels.length).fill(Number.NEGATIVE_INFINITY);
-  for (const [label, map] of logits.entries()) {
+  // A logit of 0 is a probability of one half.
+  const most = new Float32Array(labels.length).fill(regions === null ? Number.NEGATIVE_INFINITY : 0);
+  for (const [output, map] of logits.entries()) {
     const resampled = resampleImage(map, shape, cropped, options);
     for (let i = 0; i < labels.length; i++)
       if (resampled[i] > most[i]) {
-        most[i] = resampled[i];
-        labels[i] = label;
+        labels[i] = regions === null ? output : regions[output];
+        if (regions === null) most[i] = resampled[i];
       }
   }
   const whole = new Int16Array(voxels(origin.shapeBeforeCrop));

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
-import { CaseError, CheckpointError } from '../../common/errors.ts';
-import { patchOf, transpose, voxels } from '../../common/geometry.ts';
+import { CaseError, CheckpointError, OptionError } from '../../common/errors.ts';
+import { patchOf, show, type Triple, transpose, voxels } from '../../common/geometry.ts';
 import { checkOptions, checkValue, type Given, type OptionTable } from '../../common/options.ts';
 import { callback, flag, list, text } from '../../common/schemas.ts';
 import { type Configuration, plannedReader, readPlans, resolveConfiguration } from '../../plans/plans-file.ts';
 import { normalise } from '../../preprocessing/normalise.ts';
 import { resampleCase, transposeCase } from '../../preprocessing/resample-case.ts';
-import { type DatasetDescription, readDatasetJson } from '../../raw/dataset-json.ts';
-import { type CroppedCase, cropImages, readImages } from '../../raw/read-case.ts';
-import type { Reader } from '../../raw/readers.ts';
+import { type DatasetDescription, readClassOrder, readDatasetJson } from '../../raw/dataset-json.ts';
+import { type CroppedCase, cropImages, readImages, readSegmentation } from '../../raw/read-case.ts';
+import type { NotedReading, Reader } from '../../raw/readers.ts';
 import { back, turnVolume } from '../../raw/reorient.ts';
 import { DATASET_FILE } from '../../store/file-names.ts';
 import { CHECKPOINT_FILE, type Checkpoint, PLANS_COPY, readCheckpoint, readNumbers } from '../checkpoint.ts';
@@ -22,6 +22,12 @@ import { slidingWindow } from './sliding-window.ts';
 export const PREDICT_OPTIONS = {
   /** Also predict every window mirrored along all axes, and take the mean: up to eight times the work. Default false. */
   mirror: { schema: flag(), default: false, flag: '--mirror', help: 'predict mirrored windows, too: better and up to eight times as slow' },
+  /** For a cascade's second stage: the file with the labels that the previous stage gave the case, on its images' grid. */
+  previousStage: {
+    schema: text('the path of a file'),
+    otherwise: 'no cascade',
+    help: 'the file with the labels that the previous stage of a cascade gave the case',
+  },
   /** Told whenever a window is done. */
   onWindow: { schema: callback<(done: number, total: number) => void>(), help: 'told whenever a window is done' },
   /** Told what is odd about an image and was overlooked. */
@@ -38,6 +44,8 @@ export class Predictor implements Disposable {
   /** By whose rules images are read. */
   readonly reader: Reader;
   readonly #configuration: Configuration;
+  /** The label of each region, where the network learnt regions. */
+  readonly #regions: number[] | null;
   readonly #checkpoint: Checkpoint;
   readonly #gpu: Gpu;
   readonly #unet: Unet;
@@ -48,9 +56,11 @@ export class Predictor implements Disposable {
     const checkpoint = await readCheckpoint(dir);
     if (checkpoint === null)
       throw new CheckpointError(dir, `there is no ${CHECKPOINT_FILE}`, 'Give the folder that `voxfeed train --out` wrote');
-    const description = await readDatasetJson(join(dir, DATASET_FILE));
+    const datasetPath = join(dir, DATASET_FILE);
+    const description = await readDatasetJson(datasetPath);
     const plansPath = join(dir, PLANS_COPY);
     const { options } = checkpoint;
+    const regions = options.regions ? readClassOrder(datasetPath, description.regionsClassOrder, options.regions.length) : null;
     const plans = await readPlans(plansPath);
     const configuration = resolveConfiguration(plansPath, plans, options.configuration);
     const reader = plannedReader(plansPath, plans, description);
@@ -62,7 +72,7 @@ export class Predictor implements Disposable {
       const program = await Program.compile(gpu, unet.forward);
       const { list, values } = unet.parameters;
       program.write(values, (await readNumbers(dir, checkpoint, list, values.length)).values);
-      return new Predictor(description, { configuration, reader }, checkpoint, { gpu, unet, program });
+      return new Predictor(description, { configuration, reader, regions }, checkpoint, { gpu, unet, program });
     } catch (error) {
       gpu.close();
       throw error;
@@ -71,12 +81,13 @@ export class Predictor implements Disposable {
 
   private constructor(
     description: DatasetDescription,
-    { configuration, reader }: { configuration: Configuration; reader: Reader },
+    { configuration, reader, regions }: { configuration: Configuration; reader: Reader; regions: number[] | null },
     checkpoint: Checkpoint,
     { gpu, unet, program }: { gpu: Gpu; unet: Unet; program: Program },
   ) {
     this.description = description;
     this.#configuration = configuration;
+    this.#regions = regions;
     this.reader = reader;
     this.#checkpoint = checkpoint;
     this.#gpu = gpu;
@@ -90,9 +101,9 @@ export class Predictor implements Disposable {
    * @throws OptionError, CaseError naming the file, FileError, GpuError
    */
   async predict(paths: readonly string[], options: PredictOptions = {}): Promise<Int16Array> {
-    const { mirror, onWindow, onNote } = checkOptions(PREDICT_OPTIONS, options);
+    const { mirror, onWindow, onNote, previousStage } = checkOptions(PREDICT_OPTIONS, options);
     const { patchSize, classes } = this.#checkpoint.options;
-    const { volumes, origin } = await this.#prepare(paths, onNote);
+    const { volumes, origin } = await this.#prepare(paths, previousStage, onNote);
     const flat = patchSize.length === 2;
     const logits = await slidingWindow(volumes, (patch) => this.#window(patch), {
       window: patchOf(patchSize),
@@ -100,14 +111,18 @@ export class Predictor implements Disposable {
       mirrorAxes: mirror ? (flat ? [1, 2] : [0, 1, 2]) : [],
       ...(onWindow && { onWindow }),
     });
-    const labels = labelsOf(logits, volumes.shape, volumes.spacing, origin);
+    const labels = labelsOf(logits, volumes.shape, volumes.spacing, origin, this.#regions);
     const { shape, turn } = volumes.file;
     // The reader may have turned the image.
     return turnVolume(labels, transpose(shape, turn.from), back(turn));
   }
 
   /** What preprocessing does to a case of the store. */
-  async #prepare(paths: readonly string[], onNote: PredictOptions['onNote']): Promise<{ volumes: CroppedCase; origin: Origin }> {
+  async #prepare(
+    paths: readonly string[],
+    previousStage: string | undefined,
+    onNote: PredictOptions['onNote'],
+  ): Promise<{ volumes: CroppedCase; origin: Origin }> {
     checkValue(list(text('a path')), paths, 'paths');
     const { channels: names } = this.description;
     if (paths.length > names.length || paths.length === 0)
@@ -117,10 +132,12 @@ export class Predictor implements Disposable {
         'Give one file a channel',
       );
     const notes: string[] = [];
-    const images = await readImages(paths, { reader: this.reader, channels: names.length, notes });
+    const reading = { reader: this.reader, channels: names.length, notes };
+    const images = await readImages(paths, reading);
+    const segmentation = await this.#previous(previousStage, paths, images[0].shape, reading);
     for (const note of notes) onNote?.(note);
     const { transpose: order, normalisation, resampling } = this.#configuration;
-    const cropped = cropImages(paths[0], images, new Int8Array(voxels(images[0].shape)));
+    const cropped = cropImages(paths[0], images, segmentation);
     const volumes = transposeCase(cropped, order);
     const origin: Origin = {
       spacing: volumes.spacing,
@@ -136,7 +153,38 @@ export class Predictor implements Disposable {
       }
     }
     resampleCase(paths[0], volumes, this.#configuration.spacing, resampling);
+    if (previousStage !== undefined)
+      for (const label of this.#cascadeLabels)
+        volumes.channels.push(Float32Array.from(volumes.segmentation, (value) => +(value === label)));
     return { volumes, origin };
+  }
+
+  /** What the network gets a channel of each for, in a cascade. */
+  get #cascadeLabels(): number[] {
+    const { labels, channels } = this.description;
+    return this.#checkpoint.options.channels > channels.length ? labels.values.slice(1) : [];
+  }
+
+  /** The labels of the previous stage, on the images' grid; nothing but background outside a cascade. */
+  async #previous(
+    path: string | undefined,
+    images: readonly string[],
+    shape: Triple,
+    reading: NotedReading,
+  ): Promise<Int8Array | Int16Array> {
+    const wanted = this.#cascadeLabels.length > 0;
+    if (wanted !== (path !== undefined))
+      throw new OptionError(
+        'previousStage',
+        wanted
+          ? `the network goes on from ${this.#configuration.previousStage ?? 'a previous stage'}, whose labels of the case are not given`
+          : 'the network goes on from no previous stage',
+        wanted ? 'Give the file with them' : 'Leave it out',
+      );
+    if (path === undefined) return new Int8Array(voxels(shape));
+    const found = await readSegmentation({ id: images[0], images: [...images], label: path }, this.description.labels, reading);
+    if (found.shape.join() === shape.join()) return found.data;
+    throw new CaseError(path, `its shape is ${show(found.shape)}, that of the images ${show(shape)}`, 'Give the labels of the same images');
   }
 
   async #window(patch: Float32Array): Promise<Float32Array> {

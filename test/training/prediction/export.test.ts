@@ -50,6 +50,22 @@ test('logits of a coarser grid are resampled', () => {
   expect(found).toEqual(Int16Array.from({ length: 128 }, (_, i) => (i % 8 < 4 ? 0 : 1)));
 });
 
+test('regions become labels in their order, where their probability is above one half', () => {
+  const origin = {
+    spacing: [1, 1, 1] as Triple,
+    shapeBeforeCrop: [1, 1, 6] as Triple,
+    cropBox: { lower: [0, 0, 1], upper: [1, 1, 6] } as Box,
+    transpose: [0, 1, 2] as Triple,
+  };
+  // The whole, then the core in it, then a part of either.
+  const logits = [
+    [-1, 2, 0.1, 9, 0],
+    [-1, -1, 0.2, 1, -3],
+    [-1, -9, -1, 0.5, 4],
+  ].map((row) => Float32Array.from(row));
+  expect([...labelsOf(logits, [1, 1, 5], [1, 1, 1], origin, [2, 1, 7])]).toEqual([0, 0, 2, 1, 7, 7]);
+});
+
 test.each([
   ['labels.nii', {}],
   ['labels.nii.gz', {}],
