@@ -37,22 +37,30 @@ from scipy.ndimage import gaussian_filter
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / 'test/training/nnunet'
 # Where the two largest logits differ by less, the order of sums may decide which is the larger.
-TIE = 2e-5
-# Name, configuration, folds, test-time augmentation.
-PREDICTIONS = [('folds', '3d_fullres', (0, 1), True), ('one', '3d_fullres', (0,), False), ('slices', '2d', (0,), True)]
+TIE = 1e-5
+# Name, model, folds, test-time augmentation.
+PREDICTIONS = [
+    ('folds', 'plain', (0, 1), True), ('one', 'plain', (0,), False), ('slices', 'flat', (0,), True), ('regions', 'residual', (0,), True),
+]
+LABELS = {'labels': {'background': 0, 'one': 1, 'two': 2}}
+REGIONS = {'labels': {'background': 0, 'whole': [1, 2], 'core': [2, 3], 'rest': 3}, 'regions_class_order': [1, 2, 3]}
+# By name of the model: what dataset.json says of labels, the configuration, its network.
 NETWORKS = {
-    '3d_fullres': dict(
-        patch_size=[8, 16, 12], spacing=[2, 1, 1.25], mirror=(0, 2), n_stages=2, features_per_stage=[4, 6],
+    'plain': dict(
+        about=LABELS, configuration='3d_fullres', patch_size=[8, 16, 12], spacing=[2, 1, 1.25], mirror=(0, 2), n_stages=2, features_per_stage=[4, 6],
         kernel_sizes=[[1, 3, 3], [3, 3, 3]], strides=[[1, 1, 1], [1, 2, 2]], n_conv_per_stage=[1, 2], n_conv_per_stage_decoder=[1],
     ),
-    '2d': dict(
-        patch_size=[16, 12], spacing=[1, 1.25], mirror=(0, 1), n_stages=2, features_per_stage=[4, 8],
+    'residual': dict(
+        about=REGIONS, configuration='3d_fullres', patch_size=[8, 8, 12], spacing=[2, 1, 1.25], mirror=(1,), n_stages=2, features_per_stage=[4, 6],
+        kernel_sizes=[[1, 3, 3], [3, 3, 3]], strides=[[1, 1, 1], [1, 2, 2]], n_blocks_per_stage=[1, 2], n_conv_per_stage_decoder=[1],
+    ),
+    'flat': dict(
+        about=LABELS, configuration='2d', patch_size=[16, 12], spacing=[1, 1.25], mirror=(0, 1), n_stages=2, features_per_stage=[4, 8],
         kernel_sizes=[[3, 3]] * 2, strides=[[1, 1], [2, 2]], n_conv_per_stage=[1, 1], n_conv_per_stage_decoder=[1],
     ),
 }
 DATASET = {
-    'name': 'Recorded', 'channel_names': {'0': 'MRI', '1': 'CT'}, 'labels': {'background': 0, 'one': 1, 'two': 2},
-    'numTraining': 1, 'file_ending': '.nii.gz',
+    'name': 'Recorded', 'channel_names': {'0': 'MRI', '1': 'CT'}, 'numTraining': 1, 'file_ending': '.nii.gz',
 }
 
 
@@ -68,25 +76,29 @@ def script(heading, *words):
         sys.argv = before
 
 
-def plans_of(configuration):
-    """The example's plans with a network that is small enough for a software Vulkan."""
+def plans_of(model):
+    """The example's plans with a network that is small enough for a software Vulkan; its dataset.json; axes to mirror."""
+    network = dict(NETWORKS[model])
+    about, configuration, mirror = (network.pop(key) for key in ('about', 'configuration', 'mirror'))
     plans = json.loads((ROOT / 'examples/nnUNetPlans.json').read_text())
     entry = plans['configurations'][configuration]
-    network = dict(NETWORKS[configuration])
-    mirror = network.pop('mirror')
     entry.update(patch_size=network.pop('patch_size'), spacing=network.pop('spacing'))
     entry.update(normalization_schemes=['ZScoreNormalization', 'CTNormalization'], use_mask_for_norm=[False, False])
+    if 'n_blocks_per_stage' in network:
+        del entry['architecture']['arch_kwargs']['n_conv_per_stage']
+        entry['architecture']['network_class_name'] = 'dynamic_network_architectures.architectures.unet.ResidualEncoderUNet'
     entry['architecture']['arch_kwargs'].update(network)
     statistics = {'max': 400, 'mean': 20, 'median': 15, 'min': -400, 'percentile_00_5': -300, 'percentile_99_5': 300, 'std': 90}
     plans.update(dataset_name='Dataset001_Recorded', transpose_forward=[1, 0, 2], transpose_backward=[1, 0, 2])
     plans['foreground_intensity_properties_per_channel'] = {'0': statistics, '1': statistics}
     plans['configurations'] = {configuration: entry}
-    return plans, mirror
+    return plans, {**DATASET, **about}, mirror
 
 
-def save_checkpoint(path, plans, configuration, mirror, seed):
-    """What nnU-Net's trainer saves of a network, with numbers of a seed for weights."""
+def save_checkpoint(path, plans, mirror, seed):
+    """What nnU-Net's trainer saves of a network with three outputs, with numbers of a seed for weights."""
     manager = PlansManager(plans)
+    (configuration,) = plans['configurations']
     network = nnUNetTrainer.build_network_architecture(manager, manager.get_configuration(configuration), 2, 3, False)
     random = np.random.RandomState(seed)
     for name, parameter in network.named_parameters():
@@ -109,7 +121,7 @@ def save_checkpoint(path, plans, configuration, mirror, seed):
 
 
 def nnunet_predicts(model, folds, augmented, images, out, half=True):
-    """Writes labels of all images; returns how far the largest logit is above the second, by case."""
+    """Writes labels of all images; returns how far the largest logit is above the second, or that of a region from 0, by case."""
     predictor = nnUNetPredictor(
         use_mirroring=augmented, perform_everything_on_device=False, device=torch.device('cpu'), allow_tqdm=False
     )
@@ -122,8 +134,12 @@ def nnunet_predicts(model, folds, augmented, images, out, half=True):
         torch.half = before
     margins = {}
     for path in sorted(Path(out).glob('*.npz')):
-        logits = np.sort(np.log(np.maximum(np.load(path)['probabilities'], 1e-30)), axis=0)
-        margins[path.stem] = logits[-1] - logits[-2]
+        probabilities = np.load(path)['probabilities'].astype(np.float64)
+        if predictor.label_manager.has_regions:
+            margins[path.stem] = np.abs(np.log(np.maximum(probabilities, 1e-30) / np.maximum(1 - probabilities, 1e-30))).min(axis=0)
+        else:
+            logits = np.sort(np.log(np.maximum(probabilities, 1e-30)), axis=0)
+            margins[path.stem] = logits[-1] - logits[-2]
     return margins
 
 
@@ -143,7 +159,7 @@ def compare(name, found, exact, plain, margins):
 
 def record(out):
     """Networks in nnU-Net's folders, an image, and what nnU-Net makes of them."""
-    random = np.random.RandomState(8)
+    random = np.random.RandomState(10)
     (out / 'images').mkdir(parents=True)
     for channel in range(2):
         noise = gaussian_filter(random.standard_normal((13, 22, 18)), (1, 1.5, 1.5))
@@ -155,19 +171,18 @@ def record(out):
         image.SetSpacing((1.5, 2.5, 0.8))
         image.SetOrigin((3, -5, 7))
         SimpleITK.WriteImage(image, str(out / f'images/case_{channel:04d}.nii.gz'), useCompression=True)
-    for configuration in NETWORKS:
-        model = out / configuration
-        plans, mirror = plans_of(configuration)
-        for fold in range(2 if configuration == '3d_fullres' else 1):
-            path = model / f'fold_{fold}/checkpoint_final.pth'
-            save_checkpoint(path, plans, configuration, mirror, seed=10 * fold + len(configuration))
+    for seed, name in enumerate(NETWORKS):
+        model = out / name
+        plans, dataset, mirror = plans_of(name)
+        for fold in range(2 if name == 'plain' else 1):
+            save_checkpoint(model / f'fold_{fold}/checkpoint_final.pth', plans, mirror, seed=10 * fold + seed)
         (model / 'plans.json').write_text(json.dumps(plans))
-        (model / 'dataset.json').write_text(json.dumps(DATASET))
-    for name, configuration, folds, augmented in PREDICTIONS:
+        (model / 'dataset.json').write_text(json.dumps(dataset))
+    for name, model, folds, augmented in PREDICTIONS:
         (out / 'labels').mkdir(exist_ok=True)
         for half, ending in ((True, ''), (False, '-float32')):
             with tempfile.TemporaryDirectory() as folder:
-                margins = nnunet_predicts(out / configuration, folds, augmented, out / 'images', folder, half)['case']
+                margins = nnunet_predicts(out / model, folds, augmented, out / 'images', folder, half)['case']
                 labels = SimpleITK.ReadImage(f'{folder}/case.nii.gz')
             SimpleITK.WriteImage(labels, str(out / f'labels/{name}{ending}.nii.gz'), useCompression=True)
         if margins.min() < TIE:
@@ -196,12 +211,15 @@ def check_export():
     """nnU-Net predicts with networks that voxfeed trained what voxfeed predicts with them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        plans, _ = plans_of('3d_fullres')
-        original = json.loads((ROOT / 'examples/nnUNetPlans.json').read_text())
-        entry, own = plans['configurations']['3d_fullres'], original['configurations']['3d_fullres']
-        own.update(batch_size=2, **{key: entry[key] for key in ('patch_size', 'spacing', 'architecture')})
-        original['configurations'] = {'3d_fullres': own}
-        (folder / 'plans.json').write_text(json.dumps(original))
+        plans = json.loads((ROOT / 'examples/nnUNetPlans.json').read_text())
+        own = plans['configurations']['3d_fullres']
+        own.update(batch_size=2, patch_size=[16, 16, 16])
+        own['architecture']['arch_kwargs'].update(
+            n_stages=2, features_per_stage=[8, 16], kernel_sizes=[[3, 3, 3]] * 2, strides=[[1, 1, 1], [2, 2, 2]], n_conv_per_stage=[1, 1],
+            n_conv_per_stage_decoder=[1],
+        )
+        plans['configurations'] = {'3d_fullres': own}
+        (folder / 'plans.json').write_text(json.dumps(plans))
         images = folder / 'images'
         images.mkdir()
         shutil.copy(ROOT / 'examples/data/imagesTr/hippocampus_001_0000.nii.gz', images)
@@ -211,7 +229,7 @@ def check_export():
 
         voxfeed('preprocess', ROOT / 'examples/data', 'store', '--plans', 'plans.json')
         for fold in '01':
-            steps = ['--epochs', '2', '--iterations', '100', '--val-iterations', '2', '--workers', '1']
+            steps = ['--epochs', '2', '--iterations', '150', '--val-iterations', '2', '--workers', '1']
             voxfeed('train', 'store', '--fold', fold, '--out', f'model/fold_{fold}', *steps)
         voxfeed('predict', 'images', '--model', 'model', '--out', 'ours')
         model = folder / 'nnunet'

@@ -31,6 +31,12 @@ const PREDICT_FLAGS = {
     flag: '--truth DIR',
     help: 'labels by hand, under the same names: prints Dice, and draws both in comparison.png',
   },
+  previousStage: {
+    schema: text('a path'),
+    otherwise: 'no cascade',
+    flag: '--previous-stage DIR',
+    help: "for a cascade's second stage: the labels that the previous one gave these cases, CASE.nii.gz",
+  },
   disableTta: PREDICT_OPTIONS.disableTta,
   ...JSON_FLAG,
 } as const satisfies OptionTable;
@@ -48,7 +54,7 @@ export const predict = (): TableCommand =>
     )
     .flags(PREDICT_FLAGS)
     .action(async (given: string[], _values: unknown, command: TableCommand) => {
-      const { model, out, truth: truthDir, disableTta, json } = await command.checked(PREDICT_FLAGS);
+      const { model, out, truth: truthDir, previousStage, disableTta, json } = await command.checked(PREDICT_FLAGS);
       if (model === undefined) throw new UsageError('--model DIR must be given');
       using predictor = await Predictor.open(model, await command.given(MODEL_OPTIONS));
       const { channels, ending, labels } = predictor.description;
@@ -63,6 +69,7 @@ export const predict = (): TableCommand =>
       for (const { id, images } of cases) {
         const found = await predictor.predict(images, {
           disableTta,
+          ...(previousStage !== undefined && { previousStage: join(previousStage, `${id}${ending}`) }),
           onWindow: (done, total) => progress.show(id, done, total),
           onNote: (note) => process.stderr.write(`note: ${note}\n`),
         });

@@ -92,6 +92,7 @@ const KIND = object({
   version: that('a version that is read here', (version) => version === 1),
 });
 const count = (least = 1) => wholeNumber(least, 2 ** 31);
+const label = () => wholeNumber(0, 32767);
 
 /** The batches are checked where they go on: see `applyState`. */
 const CHECKPOINT = object({
@@ -103,7 +104,8 @@ const CHECKPOINT = object({
     batch: count(),
     channels: count(),
     classes: count(),
-    ignore: v.nullable(wholeNumber(0, 32767)),
+    ignore: v.nullable(label()),
+    regions: v.optional(list(list(label()))),
     batchDice: flag(),
     scales: count(),
     storage: oneOf(['f32', 'f16']),

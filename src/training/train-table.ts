@@ -92,9 +92,12 @@ export const TRAIN_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
-const { configs: _c, validation: _v, deepSupervision: _d, epochs: _e, ...feeding } = LOADER_OPTIONS;
+const { configs: _c, validation: _v, deepSupervision: _d, epochs: _e, regions: _r, targetType: _t, ...feeding } = LOADER_OPTIONS;
 
-/** What a loader that feeds a training may be asked for. It takes one configuration, and validates after every epoch. */
+/**
+ * What a loader that feeds a training may be asked for. It takes one configuration, validates after every epoch, and has labels for
+ * targets.
+ */
 export const FEED_OPTIONS = feeding;
 
 /** Options of `train`: its own, and those of the loader that feeds it, whose `augmentation` is 'default' here and `fold` 0. */

@@ -74,8 +74,9 @@ export class Training {
       const { results } = await this.#run(this.#source.validation, this.options.validationIterations, () => this.step.validate());
       validationLoss = mean(results.map(({ loss }) => loss));
       const counts = await this.step.counts();
+      // Background is an output of its own, and no region.
       pseudoDice = counts
-        .slice(1)
+        .slice(this.options.regions === undefined ? 1 : 0)
         .map(({ right, wrong, missed }) => (right + wrong + missed === 0 ? null : (2 * right) / (2 * right + wrong + missed)));
     }
     const losses = train.results.map(({ loss }) => loss);

@@ -10,7 +10,7 @@ import * as reference from './reference/operations.ts';
 
 const gpu = await openGpu();
 
-function setUp(batch: number, classes: number, shape: Triple, options: { batchDice: boolean; ignore: number | null }) {
+function setUp(batch: number, classes: number, shape: Triple, options: reference.LossKind) {
   const count = batch * voxels(shape);
   const labels = Int16Array.from({ length: count }, (_, i) => Math.min(classes - 1, Math.floor((noise(9)(i) + 1) * 0.5 * classes)));
   if (options.ignore !== null) for (let i = 0; i < count; i += 5) labels[i] = options.ignore;
@@ -25,17 +25,24 @@ function setUp(batch: number, classes: number, shape: Triple, options: { batchDi
   return { loss, x, labels, packed, step };
 }
 
-describe.each([
+describe.each<{ batchDice: boolean; ignore: number | null; regions?: true }>([
   { batchDice: false, ignore: null },
   { batchDice: true, ignore: null },
   { batchDice: true, ignore: 3 },
-])('with %o', (options) => {
+  { batchDice: false, ignore: null, regions: true },
+  { batchDice: true, ignore: 3, regions: true },
+])('with %o', ({ regions, ...kind }) => {
   test.each<[string, number, number, Triple]>([
     ['3D, odd sizes', 3, 3, [3, 5, 7]],
     ['2D, two classes', 2, 2, [1, 7, 9]],
     ['25 classes', 1, 25, [4, 5, 6]],
     ['more voxels than one group sums', 2, 3, [13, 14, 15]],
   ])('the loss and its gradient are those of the reference: %s', async (_, batch, classes, shape) => {
+    // Each label and the one after it, so that regions overlap, and nothing is in two of them.
+    const options = {
+      ...kind,
+      ...(regions && { regions: Array.from({ length: classes }, (_, c) => [c, c + 1].filter((label) => label > 0)) }),
+    };
     const { loss, x, labels, packed, step } = setUp(batch, classes, shape, options);
     const gradient = maps('gradient', batch, classes, shape, { persistent: true });
     const kernels = lossKernels(loss, step, true, gradient);
@@ -53,9 +60,12 @@ describe.each([
   });
 });
 
-test('the gradient of the reference is the slope of its loss', () => {
-  const { x, labels } = setUp(2, 3, [2, 3, 3], { batchDice: true, ignore: 2 });
-  const options = { batchDice: true, ignore: 2 };
+test.each<reference.LossKind>([
+  { batchDice: true, ignore: 2 },
+  { batchDice: false, ignore: null, regions: [[1, 2], [2], [0]] },
+  { batchDice: true, ignore: 2, regions: [[1], [0, 1], [0]] },
+])('the gradient of the reference is the slope of its loss: %o', (options) => {
+  const { x, labels } = setUp(2, 3, [2, 3, 3], options);
   const { gradient } = reference.loss(x, labels, options);
   for (const i of [0, 5, 17, 30, 50, 77]) {
     const at = (step: number): number => {

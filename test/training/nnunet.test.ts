@@ -9,9 +9,10 @@ const RECORDED = join(import.meta.dirname, 'nnunet');
 const IMAGE = [0, 1].map((channel) => join(RECORDED, `images/case_000${channel}.nii.gz`));
 describe('a network that nnU-Net trained', () => {
   it.each<[string, string, ModelOptions, boolean]>([
-    ['folds', '3d_fullres', {}, false],
-    ['one', '3d_fullres', { folds: [0] }, true],
-    ['slices', '2d', {}, false],
+    ['folds', 'plain', {}, false],
+    ['one', 'plain', { folds: [0] }, true],
+    ['slices', 'flat', {}, false],
+    ['regions', 'residual', {}, false],
   ])('labels an image as nnU-Net does: %s', async (name, model, options, disableTta) => {
     const recorded = async (kind: string) => Int16Array.from((await readNifti(join(RECORDED, `labels/${name}${kind}.nii.gz`))).data);
     using predictor = await Predictor.open(join(RECORDED, model), options);
@@ -21,12 +22,12 @@ describe('a network that nnU-Net trained', () => {
     // As it is, nnU-Net adds logits as float16.
     const plain = await recorded('');
     expect(found.filter((label, i) => label !== plain[i]).length).toBeLessThan(0.01 * found.length);
-    expect(new Set(expected).size).toBe(3);
+    expect(new Set(expected).size).toBeGreaterThan(2);
   });
 
   it('labels it otherwise without mirrored windows, and by another fold', async () => {
-    using predictor = await Predictor.open(join(RECORDED, '3d_fullres'), { folds: [0] });
-    using other = await Predictor.open(join(RECORDED, '3d_fullres'), { folds: [1] });
+    using predictor = await Predictor.open(join(RECORDED, 'plain'), { folds: [0] });
+    using other = await Predictor.open(join(RECORDED, 'plain'), { folds: [1] });
     const plain = await predictor.predict(IMAGE, { disableTta: true });
     expect(await predictor.predict(IMAGE)).not.toEqual(plain);
     expect(await other.predict(IMAGE, { disableTta: true })).not.toEqual(plain);

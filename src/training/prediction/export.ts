@@ -13,7 +13,7 @@ export interface Origin {
   transpose: Triple;
 }
 
-/** The labels of one plane from its logits [y, x], one array a class. */
+/** The labels of one plane from its logits [y, x], one array an output. */
 export type Decide = (logits: readonly Float32Array[], labels: Int16Array) => void;
 
 /** The class with the largest logit; of equal ones the first. */
@@ -27,6 +27,18 @@ export const largest: Decide = (logits, labels) => {
         labels[i] = label;
       }
 };
+
+/**
+ * Of regions: the label of the last one that holds a voxel, whose probability is above one half (nnU-Net's `regions_class_order`).
+ * @param order the label of each output
+ */
+export function lastRegion(order: readonly number[]): Decide {
+  return (logits, labels) => {
+    labels.fill(0);
+    // A logit of 0 is a probability of one half.
+    for (const [region, map] of logits.entries()) for (let i = 0; i < labels.length; i++) if (map[i] > 0) labels[i] = order[region];
+  };
+}
 
 /**
  * Labels in the raw image's grid from logits in the plans' grid, plane by plane: resampled (linear, as nnU-Net resamples what networks

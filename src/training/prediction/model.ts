@@ -7,12 +7,12 @@ import type { Axis } from '../../common/geometry.ts';
 import type { Checked, Given, OptionTable } from '../../common/options.ts';
 import { list, oneOf, that } from '../../common/schemas.ts';
 import { type Configuration, plannedReader, readPlans, resolveConfiguration } from '../../plans/plans-file.ts';
-import { type DatasetDescription, readDatasetJson } from '../../raw/dataset-json.ts';
-import { foregroundOf, type Labels } from '../../raw/labels.ts';
+import { type DatasetDescription, readClassOrder, readDatasetJson } from '../../raw/dataset-json.ts';
 import type { Reader } from '../../raw/readers.ts';
 import { DATASET_FILE } from '../../store/file-names.ts';
 import { CHECKPOINT_FILE, PLANS_COPY, readCheckpoint } from '../checkpoint.ts';
 import type { UnetOptions } from '../network/unet.ts';
+import { outputsOf } from '../outputs.ts';
 import { readWeights, type Weights } from '../weights.ts';
 
 const isFold = (fold: unknown): boolean => fold === 'all' || (Number.isInteger(fold) && (fold as number) >= 0);
@@ -52,6 +52,8 @@ export interface Model {
   reader: Reader;
   configuration: Configuration;
   network: ModelNetwork;
+  /** The label of each output, where those are regions; null: they are background and labels. */
+  regions: number[] | null;
   /** Axes that training mirrored: 0, 1, 2 for z, y, x. */
   mirrorAxes: Axis[];
   /** One a fold. */
@@ -124,26 +126,27 @@ async function openNnunetFold(dir: string, name: Name): Promise<Fold> {
   if (weights.configuration === null)
     throw new CheckpointError(path, 'its header does not say of which configuration it is', 'Convert it as docs/training.md says');
   const about = await readAbout(dirname(dir), weights.configuration);
-  const { configuration, description } = about;
-  const { network, patchSize } = configuration;
+  const { network, patchSize, previousStage, name: configuration } = about.configuration;
   if (network === null)
-    throw new CheckpointError(path, `the network of ${configuration.name} is none of nnU-Net's`, 'Predict with a PlainConvUNet');
-  const { channels, labels } = description;
-  return { ...about, network: { network, patchSize, channels: channels.length, classes: headsOf(path, labels) }, weights };
+    throw new CheckpointError(path, `the network of ${configuration} is none of nnU-Net's`, 'Predict with one that plans describe');
+  const { channels, labels } = about.description;
+  // In a cascade, one a foreground label comes to those of the images.
+  const inputs = channels.length + (previousStage === null ? 0 : labels.values.length - 1);
+  return { ...about, network: { network, patchSize, channels: inputs, classes: outputsOf(labels).classes }, weights };
 }
 
-/** Background and every label. */
-function headsOf(path: string, { values, classes }: Labels): number {
-  if (foregroundOf(classes).some(({ labels }) => labels.length > 1))
-    throw new CheckpointError(path, 'it was trained on regions, which are not predicted here', 'Predict in nnU-Net');
-  return values.length;
-}
-
-async function readAbout(dir: string, name: string): Promise<Pick<Model, 'description' | 'reader' | 'configuration'>> {
-  const description = await readDatasetJson(join(dir, DATASET_FILE));
+async function readAbout(dir: string, name: string): Promise<Pick<Model, 'description' | 'reader' | 'configuration' | 'regions'>> {
+  const datasetPath = join(dir, DATASET_FILE);
+  const description = await readDatasetJson(datasetPath);
   const path = join(dir, PLANS_COPY);
   const plans = await readPlans(path);
-  return { description, configuration: resolveConfiguration(path, plans, name), reader: plannedReader(path, plans, description) };
+  const { regions } = outputsOf(description.labels);
+  return {
+    description,
+    configuration: resolveConfiguration(path, plans, name),
+    reader: plannedReader(path, plans, description),
+    regions: regions === undefined ? null : readClassOrder(datasetPath, description.regionsClassOrder, regions.length),
+  };
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,16 +1,16 @@
-import { CaseError } from '../../common/errors.ts';
-import { transpose, voxels } from '../../common/geometry.ts';
+import { CaseError, OptionError } from '../../common/errors.ts';
+import { show, type Triple, transpose, voxels } from '../../common/geometry.ts';
 import { checkPath } from '../../common/names.ts';
 import { checkOptions, checkValue, type Given, type OptionTable } from '../../common/options.ts';
 import { callback, flag, list, text } from '../../common/schemas.ts';
 import { normalise } from '../../preprocessing/normalise.ts';
 import { resampleCase, transposeCase } from '../../preprocessing/resample-case.ts';
 import type { DatasetDescription } from '../../raw/dataset-json.ts';
-import { type CroppedCase, cropImages, readImages } from '../../raw/read-case.ts';
-import type { Reader } from '../../raw/readers.ts';
+import { type CroppedCase, cropImages, readImages, readSegmentation } from '../../raw/read-case.ts';
+import type { NotedReading, Reader } from '../../raw/readers.ts';
 import { back, turnVolume } from '../../raw/reorient.ts';
 import { Gpu } from '../gpu/device.ts';
-import { LabelVolume, type Origin } from './export.ts';
+import { LabelVolume, largest, lastRegion, type Origin } from './export.ts';
 import { MODEL_OPTIONS, type Model, type ModelOptions, openModel } from './model.ts';
 import { slidingWindow } from './sliding-window.ts';
 import { WindowNetwork } from './window-network.ts';
@@ -22,6 +22,12 @@ export const PREDICT_OPTIONS = {
     default: false,
     flag: '--disable-tta',
     help: 'do not predict windows mirrored as well, along the axes that training mirrored: up to eight times faster, and less accurate',
+  },
+  /** For a cascade's second stage: the file with the labels that the previous stage gave the case, on its images' grid. */
+  previousStage: {
+    schema: text('the path of a file'),
+    otherwise: 'no cascade',
+    help: 'the file with the labels that the previous stage of a cascade gave the case',
   },
   /** Told whenever a window is done. */
   onWindow: { schema: callback<(done: number, total: number) => void>(), help: 'told whenever a window is done' },
@@ -73,11 +79,12 @@ export class Predictor implements Disposable {
    * @throws OptionError, CaseError naming the file, FileError, GpuError
    */
   async predict(paths: readonly string[], options: PredictOptions = {}): Promise<Int16Array> {
-    const { disableTta, onWindow, onNote } = checkOptions(PREDICT_OPTIONS, options);
-    const { volumes, origin } = await this.#prepare(paths, onNote);
+    const { disableTta, previousStage, onWindow, onNote } = checkOptions(PREDICT_OPTIONS, options);
+    const { volumes, origin } = await this.#prepare(paths, previousStage, onNote);
     const { window, classes } = this.#network;
-    const axes = disableTta ? [] : this.#model.mirrorAxes;
-    const labels = new LabelVolume(volumes.shape, volumes.spacing, origin);
+    const { mirrorAxes, regions } = this.#model;
+    const axes = disableTta ? [] : mirrorAxes;
+    const labels = new LabelVolume(volumes.shape, volumes.spacing, origin, regions === null ? largest : lastRegion(regions));
     const planes = slidingWindow(volumes, (patch) => this.#network.predict(patch, axes), {
       window,
       classes,
@@ -90,7 +97,11 @@ export class Predictor implements Disposable {
   }
 
   /** What preprocessing does to a case of the store. */
-  async #prepare(paths: readonly string[], onNote: PredictOptions['onNote']): Promise<{ volumes: CroppedCase; origin: Origin }> {
+  async #prepare(
+    paths: readonly string[],
+    previousStage: string | undefined,
+    onNote: PredictOptions['onNote'],
+  ): Promise<{ volumes: CroppedCase; origin: Origin }> {
     checkValue(list(text('a path')), paths, 'paths');
     const { channels: names } = this.description;
     if (paths.length > names.length || paths.length === 0)
@@ -100,10 +111,12 @@ export class Predictor implements Disposable {
         'Give one file a channel',
       );
     const notes: string[] = [];
-    const images = await readImages(paths, { reader: this.reader, channels: names.length, notes });
+    const reading = { reader: this.reader, channels: names.length, notes };
+    const images = await readImages(paths, reading);
+    const segmentation = await this.#previous(previousStage, paths, images[0].shape, reading);
     for (const note of notes) onNote?.(note);
     const { transpose: order, normalisation, resampling } = this.#model.configuration;
-    const cropped = cropImages(paths[0], images, new Int8Array(voxels(images[0].shape)));
+    const cropped = cropImages(paths[0], images, segmentation);
     const volumes = transposeCase(cropped, order);
     const origin: Origin = {
       spacing: volumes.spacing,
@@ -119,7 +132,36 @@ export class Predictor implements Disposable {
       }
     }
     resampleCase(paths[0], volumes, this.#model.configuration.spacing, resampling);
+    for (const label of this.#cascadeLabels) volumes.channels.push(Float32Array.from(volumes.segmentation, (value) => +(value === label)));
     return { volumes, origin };
+  }
+
+  /** What the network gets a channel of each for, in a cascade. */
+  get #cascadeLabels(): number[] {
+    const { labels, channels } = this.description;
+    return this.#model.network.channels > channels.length ? labels.values.slice(1) : [];
+  }
+
+  /** The labels of the previous stage, on the images' grid; nothing but background outside a cascade. */
+  async #previous(
+    path: string | undefined,
+    images: readonly string[],
+    shape: Triple,
+    reading: NotedReading,
+  ): Promise<Int8Array | Int16Array> {
+    const wanted = this.#cascadeLabels.length > 0;
+    if (wanted !== (path !== undefined))
+      throw new OptionError(
+        'previousStage',
+        wanted
+          ? `the network goes on from ${this.#model.configuration.previousStage ?? 'a previous stage'}, whose labels of the case are not given`
+          : 'the network goes on from no previous stage',
+        wanted ? 'Give the file with them' : 'Leave it out',
+      );
+    if (path === undefined) return new Int8Array(voxels(shape));
+    const found = await readSegmentation({ id: images[0], images: [...images], label: path }, this.description.labels, reading);
+    if (found.shape.join() === shape.join()) return found.data;
+    throw new CaseError(path, `its shape is ${show(found.shape)}, that of the images ${show(shape)}`, 'Give the labels of the same images');
   }
 
   /** Gives the GPU back. */

@@ -7,15 +7,15 @@ import { writeLabels } from '../../../src/formats/nifti-writer.ts';
 import { resampleImage, separateAxis } from '../../../src/preprocessing/resampling/resample-image.ts';
 import { transposeVolume } from '../../../src/preprocessing/transpose.ts';
 import { cropVolume } from '../../../src/raw/crop.ts';
-import { LabelVolume, type Origin } from '../../../src/training/prediction/export.ts';
+import { LabelVolume, lastRegion, type Origin } from '../../../src/training/prediction/export.ts';
 import { writeNifti } from '../../fixtures/nifti-file.ts';
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
 
 const dir = temporaryFolder();
 
 /** Of whole volumes, one a class, given plane by plane. */
-function labelsOf(logits: readonly Float32Array[], shape: Triple, spacing: Triple, origin: Origin): Int16Array {
-  const volume = new LabelVolume(shape, spacing, origin);
+function labelsOf(logits: readonly Float32Array[], shape: Triple, spacing: Triple, origin: Origin, regions?: number[]): Int16Array {
+  const volume = new LabelVolume(shape, spacing, origin, regions && lastRegion(regions));
   const area = shape[1] * shape[2];
   for (let z = 0; z < shape[0]; z++) volume.add(logits.map((map) => map.slice(z * area, (z + 1) * area)));
   return volume.labels();
@@ -57,6 +57,22 @@ test('logits of a coarser grid are resampled', () => {
   const right = Float32Array.from({ length: 32 }, (_, i) => (i % 4 < 2 ? -1 : 1));
   const found = labelsOf([right.map((value) => -value), right], [2, 4, 4], [2, 1, 2], origin);
   expect(found).toEqual(Int16Array.from({ length: 128 }, (_, i) => (i % 8 < 4 ? 0 : 1)));
+});
+
+test('regions become labels in their order, where their probability is above one half', () => {
+  const origin = {
+    spacing: [1, 1, 1] as Triple,
+    shapeBeforeCrop: [1, 1, 6] as Triple,
+    cropBox: { lower: [0, 0, 1], upper: [1, 1, 6] } as Box,
+    transpose: [0, 1, 2] as Triple,
+  };
+  // The whole, then the core in it, then a part of either.
+  const logits = [
+    [-1, 2, 0.1, 9, 0],
+    [-1, -1, 0.2, 1, -3],
+    [-1, -9, -1, 0.5, 4],
+  ].map((row) => Float32Array.from(row));
+  expect([...labelsOf(logits, [1, 1, 5], [1, 1, 1], origin, [2, 1, 7])]).toEqual([0, 0, 2, 1, 7, 7]);
 });
 
 test.each<[string, Triple, Triple, Triple, Triple]>([

@@ -9,9 +9,9 @@ const RECORDED = join(import.meta.dirname, '../nnunet');
 const open = (dir: string, options: ModelOptions = {}): Promise<Model> => openModel(dir, checkOptions(MODEL_OPTIONS, options));
 
 /** A copy of a training that nnU-Net's weights are recorded of. */
-function copied(configuration: string): string {
+function copied(model: string): string {
   const dir = join(temporaryFolder(), 'model');
-  cpSync(join(RECORDED, configuration), dir, { recursive: true });
+  cpSync(join(RECORDED, model), dir, { recursive: true });
   return dir;
 }
 
@@ -19,7 +19,7 @@ const folds = ({ weights }: Model): string[] => weights.map(({ path }) => path.s
 
 describe("a folder of nnU-Net's", () => {
   it('gives all folds that have a number, or those that are asked for', async () => {
-    const dir = copied('3d_fullres');
+    const dir = copied('plain');
     cpSync(join(dir, 'fold_0'), join(dir, 'fold_all'), { recursive: true });
     cpSync(join(dir, 'fold_1'), join(dir, 'fold_10'), { recursive: true });
     expect(folds(await open(dir))).toEqual([0, 1, 10].map((fold) => `fold_${fold}/checkpoint_final.safetensors`));
@@ -29,8 +29,8 @@ describe("a folder of nnU-Net's", () => {
   });
 
   it('says which axes may be mirrored, of those of a volume', async () => {
-    expect(await open(copied('3d_fullres'))).toMatchObject({ mirrorAxes: [0, 2], network: { channels: 2, classes: 3 } });
-    expect(await open(copied('2d'))).toMatchObject({ mirrorAxes: [1, 2], network: { patchSize: [16, 12] } });
+    expect(await open(copied('plain'))).toMatchObject({ mirrorAxes: [0, 2], network: { channels: 2, classes: 3 } });
+    expect(await open(copied('flat'))).toMatchObject({ mirrorAxes: [1, 2], network: { patchSize: [16, 12] } });
   });
 
   it.each<[string, (dir: string) => void, ModelOptions, RegExp]>([
@@ -51,10 +51,10 @@ describe("a folder of nnU-Net's", () => {
       /there is no checkpoint\.json in it, and no fold_0/,
     ],
     [
-      'with labels that are regions',
+      'with regions in no order',
       (dir) => edit(dir, (json) => ({ ...json, labels: { background: 0, both: [1, 2], two: 2 } })),
       {},
-      /it was trained on regions/,
+      /dataset\.json: "regions_class_order" is missing/,
     ],
     [
       'whose file does not say what it is',
@@ -69,17 +69,17 @@ describe("a folder of nnU-Net's", () => {
       'whose folds are of different trainings',
       (dir) => {
         rmSync(join(dir, 'fold_1'), { recursive: true });
-        const other = JSON.parse(readFileSync(join(RECORDED, '2d/plans.json'), 'utf8')).configurations['2d'];
+        const other = JSON.parse(readFileSync(join(RECORDED, 'flat/plans.json'), 'utf8')).configurations['2d'];
         const path = join(dir, 'plans.json');
         const plans = JSON.parse(readFileSync(path, 'utf8'));
         writeFileSync(path, JSON.stringify({ ...plans, configurations: { ...plans.configurations, '2d': other } }));
-        cpSync(join(RECORDED, '2d/fold_0'), join(dir, 'fold_1'), { recursive: true });
+        cpSync(join(RECORDED, 'flat/fold_0'), join(dir, 'fold_1'), { recursive: true });
       },
       {},
       /fold_1\/checkpoint_final\.safetensors: its network is another than that of .*fold_0/,
     ],
   ])('%s is refused', async (_, damage, options, message) => {
-    const dir = copied('3d_fullres');
+    const dir = copied('plain');
     damage(dir);
     await expect(open(dir, options)).rejects.toThrow(message);
   });
