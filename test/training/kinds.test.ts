@@ -118,7 +118,8 @@ describe.each<[string, Record<string, number | number[]>, Change, number]>([
     };
     if (labels === REGIONS) await expect(open()).rejects.toThrow(/dataset\.json: "regions_class_order" is missing/);
     using predictor = await open(labels === REGIONS ? [7, 2] : undefined);
-    const predict = async (previousStage?: string) => predictor.predict([image], { disableTta: true, ...(previousStage && { previousStage }) });
+    const predict = async (previousStage?: string) =>
+      predictor.predict([image], { disableTta: true, ...(previousStage && { previousStage }) });
     if (change === cascade) {
       await expect(predict()).rejects.toThrow(/previousStage: the network goes on from 3d_lowres, whose labels of the case are not given/);
       const [first, second] = [await predict(previous[0]), await predict(previous[1])];

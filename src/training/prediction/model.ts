@@ -110,7 +110,8 @@ async function openFold(dir: string, name: Name): Promise<Fold> {
   if (name === 'best' && best === null)
     throw new CheckpointError(dir, 'it has no best network: no epoch of its training was validated', 'Predict with the final one');
   const weights = await readWeights(join(dir, name === 'best' && best !== null ? best.network : files.network));
-  return { ...(await readAbout(dir, options.configuration)), network: options, weights };
+  const { network, patchSize, channels, classes, storage } = options;
+  return { ...(await readAbout(dir, options.configuration)), network: { network, patchSize, channels, classes, storage }, weights };
 }
 
 /** A fold of nnU-Net's results, its weights converted (docs/training.md#weights). Plans and dataset.json lie one folder up. */

@@ -2,7 +2,10 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkOptions } from '../../../src/common/options.ts';
+import type { Network } from '../../../src/plans/network.ts';
+import { type Checkpoint, writeCheckpoint } from '../../../src/training/checkpoint.ts';
 import { MODEL_OPTIONS, type Model, type ModelOptions, openModel } from '../../../src/training/prediction/model.ts';
+import type { TrainingOptions } from '../../../src/training/training-options.ts';
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
 
 const RECORDED = join(import.meta.dirname, '../nnunet');
@@ -89,6 +92,45 @@ describe("a folder of nnU-Net's", () => {
     const empty = join(temporaryFolder(), 'empty');
     mkdirSync(empty);
     await expect(open(empty)).rejects.toThrow(/there is no checkpoint\.json in it/);
+  });
+});
+
+describe('a folder of folds that voxfeed trained', () => {
+  /** A training of one fold, as far as a model needs it. */
+  async function fold(dir: string, number: number, change: Partial<TrainingOptions> = {}): Promise<void> {
+    const path = join(dir, `fold_${number}`);
+    const network: Network = { kind: 'plain', features: [4], strides: [[1, 1, 1]], kernels: [[3, 3, 3]], encoder: [1], decoder: [] };
+    const options: TrainingOptions = {
+      ...{ configuration: '3d_fullres', network, patchSize: [8, 8, 8], batch: 2, channels: 2, classes: 3, ignore: null, batchDice: false },
+      ...{ scales: 1, storage: 'f32', epochs: 5, iterations: 2, validationIterations: 1, learningRate: 0.01, seed: 0 },
+      ...change,
+    };
+    const batches = { augmentation: [{ transform: 'mirror', axes: [1] }] } as unknown as Checkpoint['batches'];
+    const best = number === 0 ? null : { epoch: 4, movingDice: 0.5, network: 'network-4.safetensors' };
+    const numbers = { values: new Float32Array(2), momentum: new Float32Array(2) };
+    await writeCheckpoint(path, { epoch: 5, options, batches, history: [], best }, [{ name: 'a', shape: [2], offset: 0 }], numbers);
+    cpSync(join(path, 'network-5.safetensors'), join(path, 'network-4.safetensors'));
+    for (const file of ['plans.json', 'dataset.json']) cpSync(join(RECORDED, 'plain', file), join(path, file));
+  }
+
+  it('gives the last network of each, or the best, whatever their seeds and epochs', async () => {
+    const dir = temporaryFolder();
+    await fold(dir, 0);
+    await fold(dir, 1, { seed: 4, epochs: 9 });
+    const model = await open(dir);
+    expect(folds(model)).toEqual(['fold_0/network-5.safetensors', 'fold_1/network-5.safetensors']);
+    expect(model).toMatchObject({ mirrorAxes: [1], regions: null, network: { patchSize: [8, 8, 8], channels: 2, classes: 3 } });
+    expect(folds(await open(dir, { folds: [1], checkpoint: 'best' }))).toEqual(['fold_1/network-4.safetensors']);
+    await expect(open(dir, { checkpoint: 'best' })).rejects.toThrow(
+      /fold_0: it has no best network: no epoch of its training was validated/,
+    );
+  });
+
+  it('with other patches is refused', async () => {
+    const dir = temporaryFolder();
+    await fold(dir, 0);
+    await fold(dir, 1, { patchSize: [8, 8, 16] });
+    await expect(open(dir)).rejects.toThrow(/fold_1\/network-5\.safetensors: its network is another than that of .*fold_0/);
   });
 });
 
