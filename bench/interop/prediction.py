@@ -4,7 +4,7 @@ scripts this runs as they stand there.
     python bench/interop/prediction.py --record     # records test/training/nnunet again: networks, images, labels
     python bench/interop/prediction.py              # compares with what is recorded, then the other way round
 
-The other way: voxfeed trains two folds of a tiny network and predicts with both; their weights go to nnU-Net, which predicts, too. Needs
+The other way: voxfeed writes two folds of a tiny network and predicts with both; their weights go to nnU-Net, which predicts, too. Needs
 nnunetv2 and safetensors, Node 24 on the PATH, and a GPU or a software Vulkan.
 
 nnU-Net adds logits as float16. At the corners of an image its weights are so small there that logits become whole numbers, and elsewhere
@@ -32,6 +32,8 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from safetensors import safe_open
+from safetensors.numpy import save_file
 from scipy.ndimage import gaussian_filter
 
 ROOT = Path(__file__).parents[2]
@@ -95,6 +97,16 @@ def plans_of(model):
     return plans, {**DATASET, **about}, mirror
 
 
+def values_of(name, shape, random):
+    """Numbers for a parameter that make a network label here one thing, there another."""
+    values = random.standard_normal(shape)
+    if len(shape) > 1:
+        values *= (2 / np.prod(shape[1:])) ** 0.5
+    else:
+        values = 0.2 * values + (1 if name.endswith('norm.weight') else 0)
+    return values.astype(np.float32)
+
+
 def save_checkpoint(path, plans, mirror, seed):
     """What nnU-Net's trainer saves of a network with three outputs, with numbers of a seed for weights."""
     manager = PlansManager(plans)
@@ -102,14 +114,7 @@ def save_checkpoint(path, plans, mirror, seed):
     network = nnUNetTrainer.build_network_architecture(manager, manager.get_configuration(configuration), 2, 3, False)
     random = np.random.RandomState(seed)
     for name, parameter in network.named_parameters():
-        values = random.standard_normal(parameter.shape)
-        if parameter.ndim > 1:
-            values *= (2 / np.prod(parameter.shape[1:])) ** 0.5
-        elif '.norm.weight' in name:
-            values = 1 + 0.2 * values
-        else:
-            values *= 0.2
-        parameter.data = torch.from_numpy(values.astype(np.float32))
+        parameter.data = torch.from_numpy(values_of(name, parameter.shape, random))
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(
         {
@@ -208,7 +213,7 @@ def check_recorded():
 
 
 def check_export():
-    """nnU-Net predicts with networks that voxfeed trained what voxfeed predicts with them."""
+    """nnU-Net predicts with networks that voxfeed wrote what voxfeed predicts with them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         plans = json.loads((ROOT / 'examples/nnUNetPlans.json').read_text())
@@ -229,20 +234,25 @@ def check_export():
 
         voxfeed('preprocess', ROOT / 'examples/data', 'store', '--plans', 'plans.json')
         for fold in '01':
-            steps = ['--epochs', '2', '--iterations', '150', '--val-iterations', '2', '--workers', '1']
+            steps = ['--epochs', '1', '--iterations', '2', '--val-iterations', '1', '--workers', '1']
             voxfeed('train', 'store', '--fold', fold, '--out', f'model/fold_{fold}', *steps)
+            # After two steps all is background: other numbers in the very file that voxfeed wrote.
+            path, random = folder / f'model/fold_{fold}/network-1.safetensors', np.random.RandomState(int(fold))
+            with safe_open(path, 'np') as file:
+                about, weights = file.metadata(), {name: values_of(name, file.get_slice(name).get_shape(), random) for name in file.keys()}
+            save_file(weights, path, about)
         voxfeed('predict', 'images', '--model', 'model', '--out', 'ours')
         model = folder / 'nnunet'
         for fold in range(2):
             source = folder / f'model/fold_{fold}'
             (model / f'fold_{fold}').mkdir(parents=True)
-            script('To nnU-Net', source / 'network-2.safetensors', model / f'fold_{fold}/checkpoint_final.pth')
+            script('To nnU-Net', source / 'network-1.safetensors', model / f'fold_{fold}/checkpoint_final.pth')
             for file in ('plans.json', 'dataset.json'):
                 shutil.copy(source / file, model)
         nnunet_predicts(model, (0, 1), True, images, folder / 'plain')
         margins = nnunet_predicts(model, (0, 1), True, images, folder / 'exact', half=False)
         return [
-            compare(f'trained by voxfeed, {case}', *(labels_of(folder / f'{at}/{case}.nii.gz') for at in ('ours', 'exact', 'plain')), margins[case])
+            compare(f'written by voxfeed, {case}', *(labels_of(folder / f'{at}/{case}.nii.gz') for at in ('ours', 'exact', 'plain')), margins[case])
             for case in margins
         ]
 
