@@ -46,31 +46,23 @@ def architecture(kind, features, kernels, strides, encoder, decoder):
     }
 
 
-SMALL = architecture('PlainConvUNet', [3, 4, 4], [[3, 3, 3]] * 3, [[1, 1, 1], [2, 2, 2], [1, 2, 2]], [1, 1, 1], [1, 1])
+# One network, so that its shaders are compiled once: a block that passes on, one that takes means and projects, one that takes means alone.
+# Slices are thick.
+NETWORK = architecture(
+    'ResidualEncoderUNet', [3, 4, 4], [[1, 3, 3], [3, 3, 3], [3, 3, 3]], [[1, 1, 1], [1, 2, 2], [2, 2, 2]], [1, 2, 1], [1, 1]
+)
+PATCH = [4, 8, 12]
 LABELS = {'background': 0, 'a': 1, 'b': 2}
 # Overlapping regions of labels with a gap, one of a single label.
 REGIONS = {'background': 0, 'whole': [1, 2, 4], 'core': [2, 4], 'b': 2}
 CASES = [
-    {
-        # Projections with and without means, means alone, blocks that pass on, thick slices, two scales in use.
-        'name': 'residual encoder',
-        'architecture': architecture(
-            'ResidualEncoderUNet', [3, 4, 5, 5], [[1, 3, 3], [3, 3, 3], [3, 3, 3], [3, 3, 3]],
-            [[1, 1, 1], [1, 2, 2], [2, 2, 2], [2, 2, 2]], [1, 2, 1, 1], [1, 1, 1],
-        ),
-        'patch_size': [8, 16, 16], 'batch_dice': True, 'labels': LABELS,
-    },
-    {
-        'name': '2D residual encoder, regions and ignore label',
-        'architecture': architecture('ResidualEncoderUNet', [3, 4, 4], [[3, 3]] * 3, [[1, 1], [2, 2], [2, 2]], [1, 1, 1], [1, 1]),
-        'patch_size': [12, 16], 'batch_dice': True, 'labels': {**REGIONS, 'ignore': 5},
-    },
-    {'name': 'regions', 'architecture': SMALL, 'patch_size': [6, 8, 12], 'batch_dice': False, 'labels': REGIONS},
-    {'name': 'ignore label', 'architecture': SMALL, 'patch_size': [6, 8, 12], 'batch_dice': True, 'labels': {**LABELS, 'ignore': 3}},
-    {'name': 'cascade', 'architecture': SMALL, 'patch_size': [6, 8, 12], 'batch_dice': False, 'labels': LABELS, 'previous_stage': '3d_lowres'},
+    {'name': 'residual encoder', 'channels': 4, 'batch_dice': True, 'labels': LABELS},
+    {'name': 'ignore label', 'channels': 4, 'batch_dice': True, 'labels': {**LABELS, 'ignore': 3}},
+    {'name': 'regions', 'channels': 4, 'batch_dice': False, 'labels': REGIONS},
+    {'name': 'regions and ignore label', 'channels': 4, 'batch_dice': True, 'labels': {**REGIONS, 'ignore': 5}},
+    {'name': 'cascade', 'channels': 2, 'batch_dice': False, 'labels': LABELS, 'previous_stage': '3d_lowres'},
 ]
 BATCH = 2
-CHANNELS = 2
 
 
 def noise(name, count):
@@ -99,11 +91,11 @@ class Trainer(nnUNetTrainer):
     """nnU-Net's trainer without its folders."""
 
     def __init__(self, case):
-        plans = {'configurations': {'own': {**case, 'previous_stage': case.get('previous_stage')}}}
+        plans = {'configurations': {'own': {'architecture': NETWORK, 'patch_size': PATCH, 'previous_stage': None, **case}}}
         self.plans_manager = PlansManager(plans)
         self.configuration_manager = self.plans_manager.get_configuration('own')
         dataset = {
-            'channel_names': {str(i): 'MRI' for i in range(CHANNELS)},
+            'channel_names': {str(i): 'MRI' for i in range(case['channels'])},
             'labels': case['labels'],
             'regions_class_order': [1, 2, 4],
         }
@@ -122,8 +114,8 @@ class Trainer(nnUNetTrainer):
         return False
 
     def batch(self, case):
-        size = case['patch_size']
-        count = int(np.prod(size))
+        count = int(np.prod(PATCH))
+        channels = case['channels']
         values = sorted({label for entry in case['labels'].values() for label in (entry if isinstance(entry, list) else [entry])})
         images, targets = [], []
         for sample in range(BATCH):
@@ -131,8 +123,8 @@ class Trainer(nnUNetTrainer):
             known = [value for value in values if value != self.label_manager.ignore_label]
             previous = draw_labels(f'previous {sample}', count, known)
             data = {
-                'image': torch.from_numpy(noise(f'image {sample}', CHANNELS * count).reshape(CHANNELS, *size)),
-                'segmentation': torch.from_numpy(np.stack([labels, previous]).reshape(2, *size)),
+                'image': torch.from_numpy(noise(f'image {sample}', channels * count).reshape(channels, *PATCH)),
+                'segmentation': torch.from_numpy(np.stack([labels, previous]).reshape(2, *PATCH)),
             }
             if 'previous_stage' in case:
                 data = MoveSegAsOneHotToDataTransform(1, self.label_manager.foreground_labels)(**data)
@@ -163,7 +155,7 @@ def record(case):
         validation = trainer.validation_step(batch)
     counts = [[int(n) for n in row] for row in zip(*(validation[key] for key in ('tp_hard', 'fp_hard', 'fn_hard')))]
     print(f"{case['name']}: loss {loss.item():.7f}, gradient norm {norm.item():.6f}, counts {counts}")
-    return {**case, 'batch_size': BATCH, 'loss': loss.item(), 'gradient_norm': norm.item(), 'counts': counts}, gradients
+    return {**case, 'loss': loss.item(), 'gradient_norm': norm.item(), 'counts': counts}, gradients
 
 
 def write_safetensors(path, tensors):
@@ -184,5 +176,5 @@ for case in CASES:
     step, gradients = record(case)
     steps.append(step)
     tensors |= {f"{case['name']}/{name}": value for name, value in gradients.items()}
-(out / 'steps.json').write_text(json.dumps(steps, indent=1) + '\n')
+(out / 'steps.json').write_text(json.dumps({'architecture': NETWORK, 'patch_size': PATCH, 'batch_size': BATCH, 'steps': steps}, indent=1) + '\n')
 write_safetensors(out / 'gradients.safetensors', tensors)

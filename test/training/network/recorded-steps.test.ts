@@ -18,9 +18,7 @@ const RECORDED = join(import.meta.dirname, 'recorded-steps');
 
 interface RecordedStep {
   name: string;
-  architecture: unknown;
-  patch_size: number[];
-  batch_size: number;
+  channels: number;
   batch_dice: boolean;
   labels: Record<string, number | number[]>;
   previous_stage?: string;
@@ -30,8 +28,7 @@ interface RecordedStep {
   counts: [number, number, number][];
 }
 
-const CHANNELS = 2;
-const steps: RecordedStep[] = JSON.parse(readFileSync(join(RECORDED, 'steps.json'), 'utf8'));
+const { architecture, patch_size: patchSize, batch_size: batch, steps } = JSON.parse(readFileSync(join(RECORDED, 'steps.json'), 'utf8'));
 const { tensors: gradients } = decodeSafetensors(readFileSync(join(RECORDED, 'gradients.safetensors')));
 const gpu = await openGpu();
 
@@ -67,9 +64,9 @@ function coarser(labels: readonly number[], from: Triple, to: Triple): number[] 
   });
 }
 
-test.each(steps)('one step is that of nnU-Net on PyTorch: $name', async (recorded) => {
-  const { name, patch_size: patchSize, batch_size: batch } = recorded;
-  const network = networkFrom(recorded.architecture) as Network;
+test.each<RecordedStep>(steps)('one step is that of nnU-Net on PyTorch: $name', async (recorded) => {
+  const { name, channels } = recorded;
+  const network = networkFrom(architecture) as Network;
   const labels = readLabels(name, recorded.labels);
   const { ignore, values } = labels;
   const patch = patchOf(patchSize);
@@ -80,7 +77,7 @@ test.each(steps)('one step is that of nnU-Net on PyTorch: $name', async (recorde
     network,
     patchSize,
     batch,
-    channels: CHANNELS + cascade.length,
+    channels: channels + cascade.length,
     heads: Math.max(1, network.features.length - 2),
     tiling: TILINGS.direct,
     batchDice: recorded.batch_dice,
@@ -93,7 +90,7 @@ test.each(steps)('one step is that of nnU-Net on PyTorch: $name', async (recorde
   const samples = Array.from({ length: batch }, (_, sample) => {
     const previous = drawLabels(`previous ${sample}`, count, values);
     return {
-      image: [...noise(`image ${sample}`, CHANNELS * count), ...cascade.flatMap((label) => previous.map((value) => +(value === label)))],
+      image: [...noise(`image ${sample}`, channels * count), ...cascade.flatMap((label) => previous.map((value) => +(value === label)))],
       labels: drawLabels(`labels ${sample}`, count, ignore === null ? values : [...values, ignore]),
     };
   });
@@ -103,8 +100,8 @@ test.each(steps)('one step is that of nnU-Net on PyTorch: $name', async (recorde
   step.train(0.01);
   const [validation, { loss, gradientNorm }] = await step.results();
 
-  // float32 has 6e-8; sums of thousands of terms, in another order.
-  expect(Math.abs(loss / recorded.loss - 1)).toBeLessThan(3e-7);
+  // Of its two parts, which are about 1 and may cancel: float32 has 6e-8, and sums of thousands of terms come in another order.
+  expect(Math.abs(loss - recorded.loss)).toBeLessThan(3e-7 * Math.max(1, Math.abs(recorded.loss)));
   expect(validation.loss).toBe(loss);
   expect(Math.abs(gradientNorm / recorded.gradient_norm - 1)).toBeLessThan(1e-6);
   const counts = (await step.counts()).map(({ right, wrong, missed }) => [right, wrong, missed]);
@@ -119,10 +116,12 @@ test.each(steps)('one step is that of nnU-Net on PyTorch: $name', async (recorde
   for (const { name: key, offset, shape } of own) {
     const { data, shape: recordedShape } = gradients.get(`${name}/${key}`) as NonNullable<ReturnType<typeof gradients.get>>;
     expect(recordedShape, key).toEqual(shape);
+    // A tensor may be small because large terms cancel: its rounding is that of the terms.
+    const relative = Math.max(1e-5, (3e-7 * recorded.gradient_norm) / Math.max(...data.map(Math.abs)));
     expectClose(
       momentum.subarray(offset, offset + data.length),
       data.map((gradient, i) => gradient * clip + 3e-5 * numbers[offset + i]),
-      1e-5,
+      relative,
     );
   }
   step.destroy();
