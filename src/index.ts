@@ -103,6 +103,7 @@ export { storeConfiguration } from './store/store-configuration.ts';
 export type { StoredCase, StoreIndex } from './store/store-index.ts';
 export { verifyStore } from './store/verify.ts';
 export { type Checkpoint, readCheckpoint } from './training/checkpoint.ts';
+export type { ModelOptions } from './training/prediction/model.ts';
 export { type PredictOptions, Predictor } from './training/prediction/predictor.ts';
 export { train } from './training/train.ts';
 export type { TrainOptions, TrainReport, TrainStart } from './training/train-table.ts';
