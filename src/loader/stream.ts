@@ -44,6 +44,8 @@ export interface StreamParts {
   epochLength: number;
   /** Whether batches that are disposed are overwritten. */
   poison: boolean;
+  /** Where cases are copied before they are read: sees to it that those of a batch are there until it is written. */
+  hold?: ((batch: number) => Promise<Disposable>) | null;
   /** Told when there will be no more batches. */
   onEnd: () => void;
 }
@@ -52,7 +54,8 @@ export interface StreamParts {
  * An endless, bit-reproducible stream of batches. The story of a batch, in this file from top to bottom:
  *
  * 1. `start` takes a free entry of the ring. That is the only back-pressure there is.
- * 2. It plans every sample of the batch (pure functions of the seed and the sample's index) and hands the plans out.
+ * 2. It plans every sample of the batch (pure functions of the seed and the sample's index) and hands the plans out. With a local cache,
+ *    it waits for the batch's cases first.
  * 3. Workers read the boxes into shared memory; the dispatcher redoes what died with a worker.
  * 4. `#serve` gives finished batches to whoever waits, in plan order, whatever order they were finished in.
  * 5. The consumer disposes the batch; its entry is free again.
@@ -108,8 +111,11 @@ export class RingStream implements BatchStream {
   }
 
   async #fill(prepared: Prepared): Promise<void> {
-    Object.assign(prepared, this.#parts.planner.plan(prepared.index));
-    this.planMs += performance.now() - prepared.plannedAt;
+    const { planner, hold } = this.#parts;
+    using _held = hold ? await hold(prepared.index) : null;
+    const start = performance.now();
+    Object.assign(prepared, planner.plan(prepared.index));
+    this.planMs += performance.now() - start;
     await this.#parts.dispatcher.fill(this.#lane, prepared.entry, prepared);
   }
 
