@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileError, OptionError } from '../../src/common/errors.ts';
@@ -10,6 +10,7 @@ import { caseFiles } from '../../src/store/file-names.ts';
 import { openStore } from '../../src/store/store.ts';
 import { Copies } from '../fixtures/copies.ts';
 import { fullDisk } from '../fixtures/full-disk.ts';
+import { killInWrite } from '../fixtures/kill.ts';
 import { loaderFixture } from '../fixtures/loader.ts';
 import { nnunetFolderOf } from '../fixtures/nnunet-folder.ts';
 import { hashOf, streamHashes, undisturbedHashes } from '../fixtures/stream.ts';
@@ -136,6 +137,18 @@ describe('a local cache', () => {
     expect(hashes).toEqual(expected);
   });
 
+  it('of a process that was killed while it copied is whole for the next', async () => {
+    const with_ = cached();
+    const { localCache } = with_;
+    const words = ['--patch', '8,9,10', '--batch', '6', '--batches', '2', '--workers', '1'];
+    killInWrite(['bench', store.dir, ...words, '--local-cache', `${localCache.dir}:1GB`], 3, 'main');
+    const left = inCache(localCache.dir);
+    expect(left.partial.length).toBeGreaterThan(0);
+    expect(left.sessions.length).toBeGreaterThan(0);
+    expect(await undisturbedHashes(with_, BATCHES)).toEqual(expected);
+    expect(inCache(localCache.dir)).toMatchObject({ sessions: [], partial: [] });
+  });
+
   it('on a full disk leaves cases where they are, and says so once', async () => {
     using warnings = new Warnings();
     const with_ = cached();
@@ -151,7 +164,6 @@ describe('a local cache', () => {
     const broken = await loaderFixture({ cacheBytes: 0 });
     const { data } = caseFiles(broken.store.dir, 'case_001');
     const { size } = statSync(data);
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(data, Buffer.alloc(size));
     const { localCache } = cached();
     await using loader = await PatchLoader.create({ ...broken.options, localCache });
