@@ -1,11 +1,13 @@
 /**
  * Streams a store from slow storage, with a local cache and without: what each epoch takes, waits, and brings over the wire.
  *
- *     node bench/slow-storage.ts [--rate 40] [--cases 12] [--edge 160] [--batches 60] [--epochs 3] [--mount DIR] [--store DIR]
+ *     node bench/slow-storage.ts [--rate 40] [--cases 12] [--edge 160] [--patch 64] [--batches 60] [--epochs 3] [--mount DIR] [--store DIR]
  *
  * `rate` is in megabytes a second. The address is served by a process of its own (bench/suite/throttled-server.ts). `mount` is a slow
  * mount of the folder `store`, where it is printed to be without it. The page cache is emptied of that mount's files before each epoch: it
- * stands for a data set that is larger than memory.
+ * stands for a data set that is larger than memory. For example:
+ *
+ *     rclone mount STORE MOUNT --read-only --bwlimit 20M --vfs-cache-mode off --daemon
  */
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,13 +24,21 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '40' },
     cases: { type: 'string', default: '12' },
     edge: { type: 'string', default: '160' },
+    patch: { type: 'string', default: '64' },
     batches: { type: 'string', default: '60' },
     epochs: { type: 'string', default: '3' },
     store: { type: 'string' },
     mount: { type: 'string' },
   },
 });
-const [rate, cases, edge, batches, epochs] = [values.rate, values.cases, values.edge, values.batches, values.epochs].map(Number);
+const [rate, cases, edge, patch, batches, epochs] = [
+  values.rate,
+  values.cases,
+  values.edge,
+  values.patch,
+  values.batches,
+  values.epochs,
+].map(Number);
 const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'voxfeed-bench');
 const dir = values.store ?? join(CACHE, `slow-${cases}-${edge}`);
 const store = await syntheticStore(dir, cases, [edge, edge, edge]);
@@ -47,7 +57,7 @@ async function measure(name: string, opened: Store, cached: boolean, before: () 
   try {
     await using loader = await PatchLoader.create({
       store: opened,
-      patchSize: [128, 128, 128],
+      patchSize: [patch, patch, patch],
       batchSize: 2,
       augmentation: 'default',
       seed: 7,

@@ -16,6 +16,8 @@ interface Prepared {
   entry: number;
   configuration: number;
   plans: SlotPlan[];
+  /** Whether its cases are not all here yet. */
+  copying: boolean;
   /** When it was planned, and written: milliseconds of the clock. */
   plannedAt: number;
   writtenAt: number;
@@ -76,6 +78,9 @@ export class RingStream implements BatchStream {
   #nextPlanned: number;
   #startedAt: number | null = null;
   #waitMs = 0;
+  #copyWaitMs = 0;
+  /** When the batch that comes next became the next one. */
+  #nextSince = 0;
   #warned = false;
   readonly #counts = { batches: 0, patches: 0, forced: 0, forcedWithoutForeground: 0, withForeground: 0 };
 
@@ -98,6 +103,7 @@ export class RingStream implements BatchStream {
         entry,
         configuration: 0,
         plans: [],
+        copying: false,
         plannedAt: performance.now(),
         writtenAt: 0,
         state: 'filling',
@@ -112,11 +118,28 @@ export class RingStream implements BatchStream {
 
   async #fill(prepared: Prepared): Promise<void> {
     const { planner, hold } = this.#parts;
-    using _held = hold ? await hold(prepared.index) : null;
+    using _held = hold ? await this.#copied(prepared, hold(prepared.index)) : null;
     const start = performance.now();
     Object.assign(prepared, planner.plan(prepared.index));
     this.planMs += performance.now() - start;
     await this.#parts.dispatcher.fill(this.#lane, prepared.entry, prepared);
+  }
+
+  async #copied(prepared: Prepared, held: Promise<Disposable>): Promise<Disposable> {
+    prepared.copying = true;
+    try {
+      return await held;
+    } finally {
+      this.#copyWaitMs += this.#waitsForCopies(prepared);
+      prepared.copying = false;
+    }
+  }
+
+  /** For how long somebody has waited for this batch while its cases were copied, in milliseconds. */
+  #waitsForCopies(prepared: Prepared | undefined): number {
+    const [waiter] = this.#waiters;
+    if (!prepared?.copying || prepared !== this.#prepared[0] || waiter === undefined) return 0;
+    return performance.now() - Math.max(waiter.since, prepared.plannedAt, this.#nextSince);
   }
 
   #settle(prepared: Prepared, state: Prepared['state']): void {
@@ -149,6 +172,7 @@ export class RingStream implements BatchStream {
         plans.map((_, slot) => this.#ring.seen(entry, slot)),
       );
       this.#nextBatch = index + 1;
+      this.#nextSince = performance.now();
       const keys = plans.map(({ caseNumber }) => this.#parts.caseIds[caseNumber]);
       const epoch = Math.floor(index / this.epochLength);
       publish('voxfeed:batch', () => {
@@ -276,6 +300,7 @@ export class RingStream implements BatchStream {
       ring: this.#occupancy(),
       elapsedMs,
       waitMs,
+      copyWaitMs: this.#copyWaitMs + this.#waitsForCopies(this.#prepared[0]),
       waitFraction: elapsedMs === 0 ? 0 : Math.min(1, waitMs / elapsedMs),
       patchesPerSecond: elapsedMs === 0 ? 0 : (1000 * this.#counts.patches) / elapsedMs,
     };

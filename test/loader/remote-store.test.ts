@@ -139,6 +139,27 @@ describe('a store at an address', () => {
     await expect(loader.next()).rejects.toMatchObject({ name: 'FileError', what: expect.stringMatching(/ENOSPC/) });
   });
 
+  it('is what bounds the stream while its cases come, and not afterwards', async () => {
+    let stuck = true;
+    await using server = await serve(({ name }) => (stuck && name.endsWith('_seg.npy') ? { silentAfter: 0 } : undefined));
+    const given = at(await openStore(server.address));
+    {
+      await using loader = await PatchLoader.create(given);
+      const { bound, measured } = await loader.diagnose({ seconds: 0.2, consumerMs: 0 });
+      expect(bound).toBe('copying');
+      expect(measured.batches).toBe(0);
+    }
+    stuck = false;
+    await using loader = await PatchLoader.create(given);
+    await streamHashes(loader, BATCHES);
+    const { copyWaitMs } = loader.metrics();
+    expect(copyWaitMs).toBeGreaterThan(0);
+    await loader.close();
+    await using again = await PatchLoader.create(given);
+    await streamHashes(again, BATCHES);
+    expect(server.counts()['case_000_seg.npy']).toBe(2);
+  });
+
   it('closes at once while files come', async () => {
     await using server = await serve(({ name }) => (name.endsWith('.npy') ? { silentAfter: 10 } : undefined));
     await using loader = await PatchLoader.create(at(await openStore(server.address)));
