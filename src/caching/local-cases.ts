@@ -1,12 +1,11 @@
-import { type FileHandle, open, symlink } from 'node:fs/promises';
+import { symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { publish } from '../common/channels.ts';
-import { ClosedError, FileError, fileError, OptionError, StoreError } from '../common/errors.ts';
+import { ClosedError, FileError, OptionError, StoreError } from '../common/errors.ts';
 import { mapFiles } from '../common/files.ts';
 import { makeFolders } from '../common/folders.ts';
 import { type Checksum, hasher } from '../common/hash.ts';
 import { isAddress } from '../common/names.ts';
-import { download } from '../remote/download.ts';
 import { openOrigin } from '../remote/open-origin.ts';
 import { type Origin, UPLOAD } from '../remote/origin.ts';
 import { refuseChanged } from '../store/remote-store.ts';
@@ -14,6 +13,7 @@ import { readSidecarFile, type Sidecar } from '../store/sidecar.ts';
 import type { Store } from '../store/store.ts';
 import { CacheFolder } from './cache-folder.ts';
 import { type CaseItem, type CaseItems, itemsOf } from './case-items.ts';
+import { copyItem } from './copy-item.ts';
 import { type Ahead, Prefetcher } from './prefetcher.ts';
 import { openSession } from './session.ts';
 
@@ -207,42 +207,28 @@ export class LocalCases implements AsyncDisposable {
 
   async #fill(item: CaseItem, dir: string, signal: AbortSignal): Promise<void> {
     const start = performance.now();
-    let bytes = 0;
+    const { index, cases } = this.store;
     try {
-      for (const { name, ...expected } of item.files) {
-        const path = join(dir, name);
-        await writing(path, async (write) =>
-          download(
-            this.#origin,
-            name,
-            expected,
-            async (part, at) => {
-              bytes += part.length;
-              await write(part, at);
-            },
-            signal,
-          ),
-        );
-        if (name.endsWith('.msgpack')) this.#checkSidecar(item, name, path);
-      }
+      const bytes = await copyItem(this.#origin, item, dir, signal);
+      const { sidecar } = this.#items[item.caseNumber];
+      if (item === sidecar) this.#checkSidecar(item, dir);
+      publish('voxfeed:copy', () => ({ caseId: cases[item.caseNumber].id, bytes, ms: performance.now() - start }));
     } catch (error) {
       // Of a store that was written anew, files are not what they were: that is what is to be said.
-      if (error instanceof StoreError && this.store.index.arrays === undefined)
-        await refuseChanged(this.#origin, this.store.index, signal).catch((changed) => {
+      if (error instanceof StoreError && index.arrays === undefined)
+        await refuseChanged(this.#origin, index, signal).catch((changed) => {
           if (changed instanceof StoreError) throw changed;
         });
       throw error;
     }
-    const { id } = this.store.cases[item.caseNumber];
-    publish('voxfeed:copy', () => ({ caseId: id, bytes, ms: performance.now() - start }));
   }
 
   /** What no hash in the index says. @throws StoreError */
-  #checkSidecar({ caseNumber }: CaseItem, name: string, path: string): void {
+  #checkSidecar({ caseNumber, files: [{ name }] }: CaseItem, dir: string): void {
     const damaged = (what: string): StoreError => new StoreError(this.#origin.place(name), what, UPLOAD);
     let sidecar: Sidecar;
     try {
-      sidecar = readSidecarFile(path, this.#checksum);
+      sidecar = readSidecarFile(join(dir, name), this.#checksum);
     } catch (error) {
       throw error instanceof StoreError ? damaged(error.what) : error;
     }
@@ -277,33 +263,5 @@ export class LocalCases implements AsyncDisposable {
     await Promise.allSettled([...this.#copies.values(), ...this.#lanes]);
     await Promise.allSettled(this.#held.values().map(({ settled }) => settled));
     await this.#session[Symbol.asyncDispose]();
-  }
-}
-
-/** Writes a file that is flushed to the disk at the end. @throws FileError naming it where it cannot be written */
-async function writing(path: string, use: (write: (part: Uint8Array, at: number) => Promise<void>) => Promise<void>): Promise<void> {
-  let file: FileHandle;
-  try {
-    file = await open(path, 'w');
-  } catch (error) {
-    throw fileError(path, error);
-  }
-  try {
-    let end = 0;
-    await use(async (part, at) => {
-      try {
-        for (let written = 0; written < part.length; )
-          written += (await file.write(part, written, part.length - written, at + written)).bytesWritten;
-      } catch (error) {
-        throw fileError(path, error);
-      }
-      end = at + part.length;
-    });
-    await file.truncate(end);
-    await file.sync();
-  } catch (error) {
-    throw fileError(path, error);
-  } finally {
-    await file.close();
   }
 }

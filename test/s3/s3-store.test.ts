@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, createServer, type Server } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PatchLoader } from '../../src/loader/loader.ts';
@@ -129,6 +129,7 @@ describe('a store in a bucket', () => {
 /** What stands between, and cuts each connection after so many bytes. */
 class Cutting implements AsyncDisposable {
   connections = 0;
+  readonly #sockets: Socket[] = [];
   readonly #server: Server;
 
   static async start(to: number, bytes: number, onCut: () => Promise<void> = async () => {}): Promise<Cutting> {
@@ -141,6 +142,7 @@ class Cutting implements AsyncDisposable {
   private constructor(to: number, bytes: number, onCut: () => Promise<void>) {
     this.#server = createServer((socket) => {
       this.connections++;
+      this.#sockets.push(socket);
       const server = connect(to, '127.0.0.1');
       let left = bytes;
       server.on('data', (part) => {
@@ -163,6 +165,7 @@ class Cutting implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
     await new Promise((done) => this.#server.close(done));
   }
 }
