@@ -14,10 +14,11 @@ import type { Store } from '../store/store.ts';
 import { CacheFolder } from './cache-folder.ts';
 import { type CaseItem, type CaseItems, itemsOf } from './case-items.ts';
 import { copyItem } from './copy-item.ts';
+import { Lanes } from './lanes.ts';
 import { type Ahead, Prefetcher } from './prefetcher.ts';
 import { openSession } from './session.ts';
 
-/** Copies under way at once that nobody waits for. */
+/** Copies under way at once. */
 const LANES = 4;
 /** An item that leaves so often before it can be held never will be. */
 const TRIES = 5;
@@ -44,8 +45,9 @@ export class LocalCases implements AsyncDisposable {
   readonly #session: { dir: string } & AsyncDisposable;
   readonly #held = new Map<string, Held>();
   readonly #copies = new Map<string, Promise<void>>();
-  readonly #queue: number[] = [];
-  readonly #lanes = new Set<Promise<void>>();
+  readonly #lanes = new Lanes(LANES);
+  /** What is copied, or waits for a lane, for batches to come. */
+  readonly #ahead = new Set<Promise<void>>();
   #warned = false;
   readonly #end = new AbortController();
 
@@ -99,14 +101,14 @@ export class LocalCases implements AsyncDisposable {
         caseCount,
         bytesOf: (caseNumber) => this.#items[caseNumber].arrays.bytes,
         bring: (caseNumber) => {
-          this.#queue.push(caseNumber);
-          this.#bringAhead();
+          const copies = this.#lanes.run(() => this.#copyMissing(caseNumber), false).finally(() => this.#ahead.delete(copies));
+          this.#ahead.add(copies);
         },
       },
       this.#bytes / 2 / streams,
     );
-    return (batch) => {
-      const held = this.hold(casesOf(batch));
+    return async (batch) => {
+      const held = await this.hold(casesOf(batch));
       prefetcher.follow(batch);
       return held;
     };
@@ -158,6 +160,8 @@ export class LocalCases implements AsyncDisposable {
     held.settled = held.settled
       .catch(() => {})
       .then(() => this.#folder.giveBack(item, this.#session.dir))
+      // Nobody waits for it. Whatever is wrong is told to who holds an item next.
+      .catch(() => {})
       .then(() => {
         if (held.count === 0) this.#held.delete(item.key);
       });
@@ -167,7 +171,7 @@ export class LocalCases implements AsyncDisposable {
     for (let tries = 0; tries < TRIES; tries++) {
       if (await this.#folder.take(item, this.#session.dir)) return;
       try {
-        await this.#copy(item);
+        await (this.#copies.get(item.key) ?? this.#lanes.run(() => this.#copy(item), true));
       } catch (error) {
         if (await this.#readInPlace(item, error)) return;
         throw error;
@@ -237,21 +241,11 @@ export class LocalCases implements AsyncDisposable {
       throw damaged('its class locations are not those of the index');
   }
 
-  #bringAhead(): void {
-    while (this.#lanes.size < LANES && this.#queue.length > 0 && !this.#end.signal.aborted) {
-      const { arrays, sidecar } = this.#items[this.#queue.shift() as number];
-      const lane = this.#copyMissing(sidecar === null ? [arrays] : [sidecar, arrays]).then(() => {
-        this.#lanes.delete(lane);
-        this.#bringAhead();
-      });
-      this.#lanes.add(lane);
-    }
-  }
-
   /** What fails here fails again when somebody waits for it. */
-  async #copyMissing(items: readonly CaseItem[]): Promise<void> {
+  async #copyMissing(caseNumber: number): Promise<void> {
+    const { arrays, sidecar } = this.#items[caseNumber];
     try {
-      for (const item of items) if (!(await this.#folder.has(item))) await this.#copy(item);
+      for (const item of sidecar === null ? [arrays] : [sidecar, arrays]) if (!(await this.#folder.has(item))) await this.#copy(item);
     } catch {}
   }
 
@@ -260,7 +254,7 @@ export class LocalCases implements AsyncDisposable {
     this.#end.abort(
       new ClosedError('loader', 'it was closed while cases were copied', 'Create a new loader; `state()` says where to continue'),
     );
-    await Promise.allSettled([...this.#copies.values(), ...this.#lanes]);
+    await Promise.allSettled([...this.#copies.values(), ...this.#ahead]);
     await Promise.allSettled(this.#held.values().map(({ settled }) => settled));
     await this.#session[Symbol.asyncDispose]();
   }

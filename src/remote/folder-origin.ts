@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError } from '../common/errors.ts';
 import type { Incoming, Origin } from './origin.ts';
@@ -21,19 +21,18 @@ export class FolderOrigin implements Origin {
   async open(name: string, from: number): Promise<Incoming> {
     const path = this.place(name);
     try {
-      const file = await open(path, 'r');
-      const { size, mtimeMs } = await file.stat();
-      return { etag: String(mtimeMs), from, bytes: size, body: read(path, file, from) };
+      const { size, mtimeMs } = await stat(path);
+      return { etag: String(mtimeMs), from, bytes: size, body: read(path, from) };
     } catch (error) {
       throw fileError(path, error);
     }
   }
 }
 
-/** Closes the file at the end, and where nobody wants more of it. */
-async function* read(path: string, file: Awaited<ReturnType<typeof open>>, from: number): AsyncGenerator<Uint8Array> {
+async function* read(path: string, from: number): AsyncGenerator<Uint8Array> {
   const part = Buffer.allocUnsafe(PART_BYTES);
   try {
+    await using file = await open(path, 'r');
     for (let at = from; ; ) {
       const { bytesRead } = await file.read(part, 0, part.length, at);
       if (bytesRead === 0) return;
@@ -42,7 +41,5 @@ async function* read(path: string, file: Awaited<ReturnType<typeof open>>, from:
     }
   } catch (error) {
     throw fileError(path, error);
-  } finally {
-    await file.close();
   }
 }
