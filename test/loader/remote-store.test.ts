@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { FileError, OptionError, StoreError } from '../../src/common/errors.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
@@ -22,6 +24,8 @@ afterAll(() => {
   else process.env.XDG_CACHE_HOME = XDG_CACHE_HOME;
 });
 
+/** A program of its own. */
+const STREAM_HASH = join(import.meta.dirname, 'stream-hash.ts');
 const BATCHES = 8;
 const { store, options } = await loaderFixture({ cacheBytes: 0, workers: 1 });
 const expected = await undisturbedHashes(options, BATCHES);
@@ -77,6 +81,17 @@ describe('a store at an address', () => {
     expect(await undisturbedHashes({ ...given, store: again }, BATCHES)).toEqual(expected);
     const { after } = await replay({ ...given, store: again }, 7);
     expect(after.data).toEqual((await replay(options, 7)).after.data);
+  });
+
+  it('comes once for processes that run at the same time, as ranks do', async () => {
+    await using server = await serve();
+    const { store: _, ...given } = at(store);
+    const run = async (dir: string, options: object): Promise<string> =>
+      (await promisify(execFile)(process.execPath, [STREAM_HASH, dir, JSON.stringify(options), String(BATCHES)])).stdout;
+    const { localCache: __, ...plain } = given;
+    const hashes = await Promise.all([run(server.address, given), run(server.address, given), run(store.dir, plain)]);
+    expect(new Set(hashes).size).toBe(1);
+    for (const { id } of store.cases) expect(server.counts()[`${id}.npy`]).toBe(1);
   });
 
   it('that was changed since it was opened is not mixed with what it was', async () => {
