@@ -125,27 +125,33 @@ export class CacheFolder {
 
   /** Links the files of an item into a folder of the same disk. @returns whether they are there, and have their sizes */
   async take(item: Item, into: string): Promise<boolean> {
-    const name = nameOf(item);
-    let whole = true;
+    // Twice: it may have come after the first look, whole, and is not to be taken for a damaged one.
+    for (const isLast of [false, true]) {
+      if (await this.#link(item, into)) return true;
+      await this.giveBack(item, into);
+      if (!(await this.has(item))) return false;
+      if (isLast) await this.#discard(nameOf(item));
+    }
+    return false;
+  }
+
+  async #link(item: Item, into: string): Promise<boolean> {
+    const folder = this.#path(nameOf(item));
     try {
-      for (const file of item.files) {
-        const path = join(into, file.name);
+      for (const { name, bytes } of item.files) {
+        const path = join(into, name);
         await rm(path, { force: true });
-        await link(join(this.#path(name), file.name), path);
+        await link(join(folder, name), path);
         const { size } = await stat(path);
-        whole &&= file.bytes === null || size === file.bytes;
+        if (bytes !== null && size !== bytes) return false;
       }
       const now = new Date();
-      if (whole) await utimes(this.#path(name), now, now);
+      await utimes(folder, now, now);
+      return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(into, error);
-      whole = false;
+      return false;
     }
-    if (whole) return true;
-    // It may also have been on its way out.
-    await this.giveBack(item, into);
-    await this.#discard(name);
-    return false;
   }
 
   /** Removes what `take` made. */

@@ -63,9 +63,12 @@ describe('a cache folder', () => {
     expect(listed(dir)).toEqual(names(1, 3));
   });
 
-  it('gives back nothing that was cut off since', async () => {
+  it.each<[string, (path: string) => void]>([
+    ['cut off', (path) => truncateSync(path, 50)],
+    ['removed', (path) => rmSync(path)],
+  ])('gives back nothing that was %s since', async (_, damage) => {
     const { dir, cache, into } = await cacheOf(1, 1000);
-    truncateSync(join(dir, 'items', names(0)[0], 'case_0.npy'), 50);
+    damage(join(dir, 'items', names(0)[0], 'case_0.npy'));
     expect(await cache.take(item(0), into)).toBe(false);
     expect(listed(dir)).toEqual([]);
     expect(readdirSync(into)).toEqual([]);
@@ -94,6 +97,27 @@ describe('a cache folder', () => {
     await Promise.all(caches.map((cache) => cache.add(item(0), slow, signal)));
     expect(fills).toBe(1);
     expect(readdirSync(join(dir, 'locks'))).toEqual([]);
+  });
+
+  it('takes nothing away that comes while others look for it', async () => {
+    const { cache } = await cacheOf(0, 10_000);
+    const folders = [1, 2, 3].map(() => temporaryFolder());
+    let fills = 0;
+    for (let number = 0; number < 20; number++) {
+      let waiting = folders.length;
+      const look = async (into: string): Promise<void> => {
+        while (!(await cache.take(item(number), into)));
+        waiting--;
+      };
+      const fill = async (into: string): Promise<void> => {
+        fills++;
+        await filling(item(number))(into);
+      };
+      const looking = folders.map(look);
+      while (waiting > 0) await cache.add(item(number), fill, signal);
+      await Promise.all(looking);
+    }
+    expect(fills).toBe(20);
   });
 
   it('is cleared of what killed processes left when it is opened', async () => {
