@@ -1,5 +1,6 @@
 import { symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { publish } from '../common/channels.ts';
 import { ClosedError, FileError, OptionError, StoreError } from '../common/errors.ts';
 import { mapFiles } from '../common/files.ts';
@@ -255,7 +256,14 @@ export class LocalCases implements AsyncDisposable {
       new ClosedError('loader', 'it was closed while cases were copied', 'Create a new loader; `state()` says where to continue'),
     );
     await Promise.allSettled([...this.#copies.values(), ...this.#ahead]);
-    await Promise.allSettled(this.#held.values().map(({ settled }) => settled));
+    // Who was still waiting hears of it, and gives back what it has.
+    for (let seen: Promise<void>[] = []; ; ) {
+      const settled = [...this.#held.values()].map((held) => held.settled);
+      if (settled.every((promise) => seen.includes(promise))) break;
+      await Promise.allSettled(settled);
+      await setImmediate();
+      seen = settled;
+    }
     await this.#session[Symbol.asyncDispose]();
   }
 }
