@@ -54,6 +54,7 @@ export type { Bound, DiagnoseOptions, Diagnosis, Measurements, Remedy, WorkerSta
 export type { Epoch } from './loader/epochs.ts';
 export { PatchLoader } from './loader/loader.ts';
 export type { LoaderMetrics, StreamMetrics } from './loader/metrics.ts';
+export type { LocalCache } from './loader/options/local-cache.ts';
 export type { LoaderOptions } from './loader/options/options.ts';
 export type { ConfigState, LoaderState, Positions, ResumeOptions } from './loader/options/state.ts';
 export type { EpochLengths } from './loader/options/streams.ts';
