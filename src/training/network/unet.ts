@@ -3,7 +3,8 @@ import { patchOf, show, type Triple, triple } from '../../common/geometry.ts';
 import type { Network } from '../../plans/network.ts';
 import type { Kernel } from '../gpu/kernel.ts';
 import { type Maps, type Memory, maps, type ScalarType, slice } from '../gpu/memory.ts';
-import type { Tiling } from '../gpu/product.ts';
+import type { Precision } from '../gpu/precision.ts';
+import type { Tiling } from '../gpu/tile.ts';
 import { type Convolution, coarseShape, gather, scatter, weightGradient } from './convolution.ts';
 import { biasGradient, type Norm, normalise, normaliseGradient, statisticsOf } from './norm.ts';
 import { type Parameter, Parameters } from './parameters.ts';
@@ -20,8 +21,7 @@ export interface UnetOptions {
   /** How many scales get a head that is used, the finest first. Further heads exist, and keep their first values. */
   heads: number;
   tiling: Tiling;
-  /** What feature maps are stored as. Sums, parameters and gradients are float32 either way. */
-  storage?: 'f32' | 'f16';
+  precision?: Precision;
 }
 
 /**
@@ -47,10 +47,10 @@ export class Unet {
 
   /** @throws PlansError if the network is one that is not built here */
   constructor(options: UnetOptions) {
-    const { network, patchSize, batch, channels, classes, tiling, storage = 'f32' } = options;
+    const { network, patchSize, batch, channels, classes, tiling, precision } = options;
     checkNetwork(network, patchSize);
     this.#options = { ...options, tiling };
-    this.#storage = { type: storage };
+    this.#storage = { type: precision === 'mixed' ? 'f16' : 'f32' };
     this.#axes = patchSize.length;
     this.input = maps('input', batch, channels, patchOf(patchSize), { persistent: true });
     const { features, strides, kernels, encoder, decoder } = network;
@@ -92,12 +92,12 @@ export class Unet {
     return this.#back.toReversed().flatMap((undo) => undo());
   }
 
-  /** Where the gradient of some maps lies; always float32. */
+  /** Where the gradient of some maps lies. */
   gradientOf(view: Maps): Maps {
     const { memory, batch, total, shape } = view;
     let whole = this.#gradients.get(memory);
     if (whole === undefined) {
-      whole = maps(`gradient of ${memory.name}`, batch, total, shape);
+      whole = maps(`gradient of ${memory.name}`, batch, total, shape, { type: memory.type });
       this.#gradients.set(memory, whole);
     }
     return slice(whole, view.first, view.channels);
