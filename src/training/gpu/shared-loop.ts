@@ -11,7 +11,8 @@ export function sharedLoop(text: ProductText): Loop {
   const extra = extraOf(text);
   const width = Math.min(perThread, 4);
   const vector = `vec${width}f`;
-  // A thread has so many vectors of rows, `down` apart, and of columns, `across` apart: neighbours read neighbouring vectors.
+  // A thread has so many vectors of rows, `down` apart, and of columns, `across` apart: neighbours read neighbouring vectors. What is
+  // in one vector is a part of the tile apart, so that neighbours also load and store neighbouring columns of the maps.
   const vectors = Array.from({ length: perThread / width }, (_, i) => i);
   const each = Array.from({ length: width }, (_, i) => i);
   const down = tile.rows / perThread;
@@ -25,8 +26,8 @@ export function sharedLoop(text: ProductText): Loop {
   const sums = vectors.flatMap((i) => each.flatMap((c) => vectors.map((j) => ({ i, c, j, name: `sum${i}_${c}_${j}` }))));
   const split = (i: number): [vector: number, component: number] => [Math.floor(i / width), i % width];
   const all = Array.from({ length: perThread }, (_, i) => i);
-  const row = (i: number): string => `(threadRow + ${split(i)[0] * down}u) * ${width}u + ${split(i)[1]}u`;
-  const column = (j: number): string => `(threadColumn + ${split(j)[0] * across}u) * ${width}u + ${split(j)[1]}u`;
+  const row = (i: number): string => `threadRow + ${split(i)[0] * down + split(i)[1] * leftSize}u`;
+  const column = (j: number): string => `threadColumn + ${split(j)[0] * across + split(j)[1] * rightSize}u`;
   const sum = (i: number, j: number): string => `sum${split(i).join('_')}_${split(j)[0]}[${split(j)[1]}]`;
   return {
     threads,
@@ -74,10 +75,11 @@ function load(options: {
   const element = fixed
     ? { fast: `THREAD % ${fast}u`, slow: `THREAD / ${fast}u + load * ${threads / fast}u` }
     : { fast: `(THREAD + load * ${threads}u) % ${fast}u`, slow: `(THREAD + load * ${threads}u) / ${fast}u` };
+  const size = alongTerms ? slow : fast;
   const [k, n] = alongTerms ? [element.fast, element.slow] : [element.slow, element.fast];
   const each = Array.from({ length: width }, (_, c) => c);
   const term = `let ${name}Term = term(depth + ${k}, end${extra});`;
-  const at = (c: number): string => `(${n}) * ${width}u + ${c}u`;
+  const at = (c: number): string => `(${n}) + ${c * size}u`;
   const columns = name === 'right' ? each.map((c) => `let rightColumn${c} = column(columnTile + ${at(c)}${extra});`).join(' ') : '';
   const values = each.map((c) =>
     name === 'right' ? `right(rightTerm, rightColumn${c}${extra})` : `left(rowTile + ${at(c)}, leftTerm${extra})`,
