@@ -13,8 +13,8 @@ import { back, turnVolume } from '../../raw/reorient.ts';
 import { DATASET_FILE } from '../../store/file-names.ts';
 import { CHECKPOINT_FILE, type Checkpoint, PLANS_COPY, readCheckpoint, readNumbers } from '../checkpoint.ts';
 import { Gpu } from '../gpu/device.ts';
-import { GPU_TILING, SOFTWARE_TILING } from '../gpu/product.ts';
 import { Program } from '../gpu/program.ts';
+import { tilingFor } from '../gpu/tile.ts';
 import { Unet } from '../network/unet.ts';
 import { labelsOf, type Origin } from './export.ts';
 import { slidingWindow } from './sliding-window.ts';
@@ -64,9 +64,11 @@ export class Predictor implements Disposable {
     const plans = await readPlans(plansPath);
     const configuration = resolveConfiguration(plansPath, plans, options.configuration);
     const reader = plannedReader(plansPath, plans, description);
-    const gpu = await Gpu.open();
+    const gpu = await Gpu.open(options.precision);
     try {
-      const unet = new Unet({ ...options, batch: 1, heads: 1, tiling: gpu.software ? SOFTWARE_TILING : GPU_TILING });
+      // What was trained in mixed precision predicts on adapters that cannot, too.
+      const precision = gpu.hasHalf ? options.precision : 'float32';
+      const unet = new Unet({ ...options, batch: 1, heads: 1, precision, tiling: tilingFor(gpu, precision) });
       // What is not read again would share its buffer.
       unet.logits[0].memory.persistent = true;
       const program = await Program.compile(gpu, unet.forward);
