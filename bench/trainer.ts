@@ -21,14 +21,11 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { patchOf, voxels } from '../src/common/geometry.ts';
 import { environment } from '../src/measuring/environment.ts';
 import type { Network } from '../src/plans/network.ts';
 import { Gpu } from '../src/training/gpu/device.ts';
 import type { Precision } from '../src/training/gpu/precision.ts';
-import { type Tiling, tilingFor } from '../src/training/gpu/tile.ts';
-import { TrainingStep } from '../src/training/training-step.ts';
-import { profile, showProfile } from './kernel-profile.ts';
+import { CHANNELS, CLASSES, headsOf, measureStep, type StepTime, WARM_UP } from './training-step-time.ts';
 
 const { values } = parseArgs({
   options: {
@@ -49,7 +46,6 @@ const { values } = parseArgs({
 const list = (text: string): number[] => text.split(',').map(Number);
 const out = values.out ?? mkdtempSync(join(tmpdir(), 'voxfeed-bench-'));
 const steps = Number(values.steps);
-const WARM_UP = 3;
 
 const features = list(values.features);
 const three = (size: number): number[] => [size, size, size];
@@ -61,9 +57,7 @@ const network: Network = {
   encoder: features.map(() => 2),
   decoder: features.slice(1).map(() => 2),
 };
-const shape = { network, patchSize: list(values.patch), batch: Number(values.batch), channels: 1, classes: 3 };
-// Deep supervision as planned: every scale but the coarsest has weight.
-const heads = Math.max(1, features.length - 2);
+const shape = { network, patchSize: list(values.patch), batch: Number(values.batch) };
 
 const report: Record<string, unknown> = { environment: environment() };
 const ours = await measureSteps();
@@ -71,15 +65,6 @@ const peer = values.peer === undefined ? null : measurePeer(values.peer);
 report.step = { patch: shape.patchSize, batch: shape.batch, voxfeed: ours, peer, ratio: peer && ratios(ours, peer) };
 if (values.raw !== undefined) report.training = trainAndPredict(values.raw);
 console.log(JSON.stringify(report, null, 2));
-
-/** Of one precision. */
-interface StepTime {
-  ms: number;
-  memory_bytes: number;
-  /** Whether products run on matrix units. */
-  matrix_units: boolean;
-  profile?: Awaited<ReturnType<typeof profile>>;
-}
 
 interface StepTimes {
   gpu: string;
@@ -89,42 +74,17 @@ interface StepTimes {
 
 async function measureSteps(): Promise<StepTimes> {
   const gpu = await Gpu.open('mixed', { timed: values.profile });
-  const found: StepTimes = { gpu: gpu.name, float32: await measureStep(gpu, 'float32') };
-  if (gpu.hasHalf) found.mixed = await measureStep(gpu, 'mixed');
+  const measured = (precision: Precision): Promise<StepTime> =>
+    measureStep(gpu, shape, precision, { steps, profiled: values.profile, tiling: values.tile ? JSON.parse(values.tile) : {} });
+  const found: StepTimes = { gpu: gpu.name, float32: await measured('float32') };
+  if (gpu.hasHalf) found.mixed = await measured('mixed');
   gpu.close();
   return found;
 }
 
-async function measureStep(gpu: Gpu, precision: Precision): Promise<StepTime> {
-  const tiling: Tiling = { ...tilingFor(gpu, precision), ...(values.tile && JSON.parse(values.tile)) };
-  const step = await TrainingStep.create(gpu, { ...shape, heads, precision, tiling, batchDice: false, ignore: null });
-  step.load(step.unet.parameters.initial(0), null);
-  const image = new Float32Array(shape.batch * voxels(patchOf(shape.patchSize))).map((_, i) => Math.sin(i));
-  const targets = step.unet.logits.map((logits) => new Int16Array(shape.batch * voxels(logits.shape)).map((_, i) => i % 3));
-  const run = async (count: number): Promise<void> => {
-    for (let i = 0; i < count; i++) {
-      step.upload(image, targets);
-      step.train(0.01);
-      if (i % 2 === 1) await gpu.done();
-    }
-    await step.results();
-  };
-  await run(WARM_UP);
-  const started = performance.now();
-  await run(steps);
-  const time: StepTime = { ms: (performance.now() - started) / steps, memory_bytes: step.bytes, matrix_units: tiling.loop === 'matrix' };
-  console.error(`${precision}: ${time.ms} ms a step`);
-  if (values.profile) {
-    time.profile = await profile(step, WARM_UP);
-    console.error(`${showProfile(time.profile.kinds)}\n\n${showProfile(time.profile.kernels.slice(0, 20))}`);
-  }
-  step.destroy();
-  return time;
-}
-
 function measurePeer(python: string): Record<string, number | string> {
   const path = join(out, 'step.json');
-  writeFileSync(path, JSON.stringify({ ...shape, heads, steps, warmUp: WARM_UP }));
+  writeFileSync(path, JSON.stringify({ ...shape, channels: CHANNELS, classes: CLASSES, heads: headsOf(network), steps, warmUp: WARM_UP }));
   const script = join(import.meta.dirname, 'peers/pytorch_step.py');
   return JSON.parse(execFileSync(python, [script, path], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }));
 }

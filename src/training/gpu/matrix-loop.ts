@@ -24,7 +24,7 @@ export function matrixLoop(text: ProductText): Loop {
   const leftLine = depth + PAD;
   const left = leftBlock(tile, threads, extraOf(text));
   const right = alongTerms ? rightAlongTerms(tile, threads, extraOf(text)) : rightAlongColumns(tile, threads, extraOf(text));
-  const stripSize = units.rows * own[1];
+  const unitSize = units.rows * units.columns;
   const load = (at: string): string => `${left.load(at)}\n${right.load(at)}`;
   const keep = (half: string): string => `${left.keep(half)}\n${right.keep(half)}`;
   const matrix = (kind: string, [width, height]: [number, number]): string => `subgroup_matrix_${kind}<f16, ${width}, ${height}>`;
@@ -40,7 +40,7 @@ export function matrixLoop(text: ProductText): Loop {
     value: 'f16',
     declarations: `var<workgroup> leftBlocks: array<f16, ${2 * left.size}>;
 var<workgroup> rightBlocks: array<f16, ${2 * right.size}>;
-var<workgroup> strips: array<f32, ${subgroups * stripSize}>;
+var<workgroup> results: array<f32, ${subgroups * unitSize}>;
 ${right.declarations}`,
     before: `  let ownRow = SUBGROUP / ${across}u * ${own[0]}u;
   let ownColumn = SUBGROUP % ${across}u * ${own[1]}u;
@@ -69,19 +69,22 @@ ${down.map((i) => along.map((j) => `      ${sum(i, j)} = subgroupMatrixMultiplyA
 ${keep('half')}
     workgroupBarrier();
   }`,
-    bytes: 2 * 2 * (left.size + right.size) + 4 * subgroups * stripSize + right.bytes,
-    // Only the units know which thread has which element: results go through workgroup memory, a row of matrices at a time.
+    bytes: 2 * 2 * (left.size + right.size) + 4 * subgroups * unitSize + right.bytes,
+    // Only the units know which thread has which element: results go through workgroup memory, a matrix of each subgroup at a time.
     results: (put) =>
       down
-        .map(
-          (
-            i,
-          ) => `${along.map((j) => `  subgroupMatrixStore<row_major>(&strips, SUBGROUP * ${stripSize}u + ${j * units.columns}u, ${sum(i, j)}, ${own[1]}u);`).join('\n')}
+        .flatMap((i) =>
+          along.map(
+            (j) => `  subgroupMatrixStore<row_major>(&results, SUBGROUP * ${unitSize}u, ${sum(i, j)}, ${units.columns}u);
   workgroupBarrier();
-  for (var element = LANE; element < ${stripSize}u; element += ${subgroup}u) {
-${put.column(`ownColumn + element % ${own[1]}u`, put.element(`ownRow + ${i * units.rows}u + element / ${own[1]}u`, `strips[SUBGROUP * ${stripSize}u + element]`))}
+  for (var element = LANE; element < ${unitSize}u; element += ${subgroup}u) {
+${put.column(
+  `ownColumn + ${j * units.columns}u + element % ${units.columns}u`,
+  put.element(`ownRow + ${i * units.rows}u + element / ${units.columns}u`, `results[SUBGROUP * ${unitSize}u + element]`),
+)}
   }
   workgroupBarrier();`,
+          ),
         )
         .join('\n'),
   };

@@ -41,20 +41,33 @@ export const GPU_TILING: Tiling = { loop: 'shared', area: 4096, mostRows: 64, mo
 /** On a CPU, caches are what is shared. Barriers cost much there, and shaders with barriers take seconds to compile. */
 export const SOFTWARE_TILING: Tiling = { loop: 'direct', area: 1024, mostRows: 4, mostColumns: 256, depth: 1, own: [4, 4] };
 /** Of 16x16x16 units: not measured yet. What is loaded for a block is used for 32 rows or more. */
-const GPU_MATRIX_TILING: Omit<Tiling, 'units'> = {
+const GPU_MATRIX_TILING: Omit<Tiling, 'units' | 'depth'> = {
   loop: 'matrix',
   area: 8192,
   mostRows: 64,
   mostColumns: 256,
-  depth: 16,
   own: [32, 64],
 };
 
 /** How products are made on an adapter. */
-export function tilingFor({ software, units }: { software: boolean; units: MatrixUnits | null }, precision: Precision): Tiling {
+export function tilingFor({ software, units, limits }: TiledAdapter, precision: Precision): Tiling {
   if (precision === 'float32' || units === null) return software ? SOFTWARE_TILING : GPU_TILING;
-  return software ? softwareMatrixTiling(units) : { ...GPU_MATRIX_TILING, units };
+  if (software) return softwareMatrixTiling(units);
+  const small = limits.maxComputeWorkgroupStorageSize < LARGE_WORKGROUP;
+  // Each thread of a subgroup loads another term, in the smallest tile, too.
+  const depth = Math.max(units.terms, Math.min(16, units.subgroup));
+  return { ...GPU_MATRIX_TILING, ...(small && { area: 4096, mostColumns: 128 }), depth, units };
 }
+
+/** What of a `Gpu` decides how products are made. */
+interface TiledAdapter {
+  software: boolean;
+  units: MatrixUnits | null;
+  limits: { readonly maxComputeWorkgroupStorageSize: number };
+}
+
+/** Workgroup memory of NVIDIA's GPUs: the largest tiles of `GPU_MATRIX_TILING` take 34 KiB, the smaller ones 20. */
+const LARGE_WORKGROUP = 48 * 1024;
 
 /** Two subgroups with one matrix each: a CPU takes a second to compile the smallest of these shaders, and longer for larger ones. */
 function softwareMatrixTiling(units: MatrixUnits): Tiling {

@@ -69,7 +69,7 @@ describe.runIf(gpu !== null).each(Object.entries(SHAPES))('on matrix units, %s',
   const geometry = { kernel, stride, padding };
   const coarse = maps('coarse', batch, given.coarse, coarseShape(shape, kernel, stride, padding), { type });
   const fine = maps('fine', batch, given.fine, shape, { type });
-  const tiling = (): Tiling => (given.tiling ? given.tiling(gpu!.units) : tilingFor({ software: true, units: gpu!.units }, 'mixed'));
+  const tiling = (): Tiling => (given.tiling ? given.tiling(gpu!.units) : tilingFor(gpu!, 'mixed'));
   const convolution = (): Convolution => ({ name: 'test', fine, coarse, ...geometry, tiling: tiling() });
   const parameters = new Parameters();
   const weight = parameters.add('weight', [given.coarse, given.fine, ...kernel], { he: 1 });
@@ -104,4 +104,29 @@ describe.runIf(gpu !== null).each(Object.entries(SHAPES))('on matrix units, %s',
     const [exact, magnitudes] = [reference.weightGradient(x, y, geometry), reference.weightGradient(xs, ys, geometry)];
     expectWithinRounding(found.subarray(0, weights.length), exact, magnitudes, batch * voxels(coarse.shape));
   });
+});
+
+// Too large to compile on a CPU in a test: 20 s a kernel.
+test.each([
+  { of: 'NVIDIA', units: { rows: 16, columns: 16, terms: 16, subgroup: 32 }, memory: 49152 },
+  { of: 'Apple', units: { rows: 8, columns: 8, terms: 8, subgroup: 32 }, memory: 32768 },
+])('tiles for units of $of fit its workgroups, whatever the layer', ({ units, memory }) => {
+  const tiling = tilingFor({ software: false, units, limits: { maxComputeWorkgroupStorageSize: memory } }, 'mixed');
+  const size: Triple = [16, 16, 16];
+  const geometry = { kernel: [3, 3, 3] as Triple, stride: [1, 1, 1] as Triple, padding: [1, 1, 1] as Triple };
+  for (const inputs of [1, 3, 32, 320])
+    for (const outputs of [3, 32, 64, 320])
+      for (const shape of [size, [1, 2, 3] as Triple]) {
+        const [fine, coarse] = [maps('fine', 2, inputs, shape, { type: 'f16' }), maps('coarse', 2, outputs, shape, { type: 'f16' })];
+        const convolution: Convolution = { name: 'test', fine, coarse, ...geometry, tiling };
+        const weight = new Parameters().add('weight', [outputs, inputs, 3, 3, 3], { he: 1 });
+        const [product] = weightGradient(convolution, { fine, coarse }, weight);
+        for (const { workgroupBytes, threads, code } of [gather(convolution, weight, null), scatter(convolution, weight, null), product]) {
+          expect(workgroupBytes).toBeLessThanOrEqual(memory);
+          expect(Number.isInteger(threads / units.subgroup)).toBe(true);
+          expect(threads).toBeLessThanOrEqual(256);
+          // Shares of threads and lines are whole.
+          expect(code).not.toMatch(/\d\.\d+u/);
+        }
+      }
 });
