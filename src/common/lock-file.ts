@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FileError, fileError } from './errors.ts';
+import { runs } from './processes.ts';
 
 /** How often its owner shows that it is alive, by the file's time. */
 const BEAT_MS = 5000;
@@ -135,16 +136,6 @@ async function lastSign(path: string, self: Owner): Promise<{ at: number; silent
     throw error;
   } finally {
     await rm(probe, { force: true });
-  }
-}
-
-function runs(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // It may run under another user.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import { recipeOf } from '../augmentation/recipe.ts';
 import type { CompleteStep } from '../augmentation/transform.ts';
 import { publish } from '../common/channels.ts';
@@ -12,17 +13,17 @@ import { Dispatcher } from '../scheduling/dispatcher.ts';
 import type { PatchTask, PatchWorkerData } from '../scheduling/patch-task.ts';
 import { WorkerPool } from '../scheduling/worker-pool.ts';
 import { LOOK_MS, type Tally, type Tuning, WorkerTuner } from '../scheduling/worker-tuner.ts';
-import { allocate, allocateOnto } from '../shared-memory/allocate.ts';
-import { type Layout, type MemoryReport, reportMemory } from '../shared-memory/layout.ts';
+import type { Layout, MemoryReport } from '../shared-memory/layout.ts';
 import { letGoOf } from '../shared-memory/reuse.ts';
 import { Ring } from '../shared-memory/ring.ts';
 import { warnOfOverlap } from '../store/splits.ts';
+import { allocateFor } from './allocation.ts';
 import { checkEnd, checkPositions } from './arguments.ts';
 import type { Batch, BatchStream, BatchTicket } from './batch.ts';
 import { DIAGNOSE_OPTIONS, type DiagnoseOptions, type Diagnosis } from './diagnosis.ts';
 import { type Epoch, epochs } from './epochs.ts';
 import { ExposureCount } from './exposure-count.ts';
-import { arraysOf, planMemory } from './memory-plan.ts';
+import { arraysOf } from './memory-plan.ts';
 import type { LoaderMetrics } from './metrics.ts';
 import type { LoaderOptions } from './options/options.ts';
 import { prepareOptions } from './options/prepare.ts';
@@ -44,6 +45,8 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   readonly #layout: Layout;
   readonly #memory: MemoryReport;
   readonly #notMapped: string | null;
+  /** Descriptor of the file that the resident cases lie in, if the ranks of this machine share them. */
+  readonly #cases: number | null;
   /** The pipeline of each configuration. */
   readonly #steps: readonly (readonly CompleteStep[])[];
   readonly #pool: WorkerPool;
@@ -102,20 +105,18 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   }
 
   private constructor(options: ResolvedStreams, next: Positions, workerModule: string, ringFile: number | null) {
-    const { store, workers, autoWorkers, maxMemoryBytes, previous, stallSeconds } = options.common;
+    const { store, workers, autoWorkers, previous, stallSeconds } = options.common;
     this.#options = options;
     const recipes = allConfigurations(options).map(recipeOf);
     this.#steps = recipes.map(({ pipeline }) => pipeline.steps);
     const { training, validation, epochs } = options;
     const trainingPlanner = plannerOf(training, recipes, 0);
     const validationPlanner = validation && plannerOf(validation, recipes, training.configurations.length);
-    this.#layout = planMemory(options, recipes);
-    this.#memory = reportMemory(this.#layout, store.locationsBytes, maxMemoryBytes);
-    const { memory, notMapped } =
-      ringFile === null
-        ? { memory: allocate(this.#layout, this.#memory), notMapped: 'no file was given' }
-        : allocateOnto(ringFile, this.#layout, this.#memory);
+    const { memory, layout, report, notMapped, cases } = allocateFor(options, recipes, ringFile);
+    this.#layout = layout;
+    this.#memory = report;
     this.#notMapped = notMapped;
+    this.#cases = cases;
     this.#shared = memory;
     const buffer = memory.buffer as SharedArrayBuffer;
     const arrays = arraysOf(options.common);
@@ -272,7 +273,8 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       this.#tuner?.end();
       this.#closed = this.#dispatcher.close().then((gone) => {
         // Whatever lies in a file is somebody else's, too.
-        if (gone && this.#notMapped !== null) letGo(this.#shared, this.#layout);
+        if (gone && this.#notMapped !== null && this.#cases === null) letGo(this.#shared, this.#layout);
+        if (this.#cases !== null) closeSync(this.#cases);
       });
       for (const stream of this.#streams()) stream.end(closedError());
     }

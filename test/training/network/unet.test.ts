@@ -202,3 +202,14 @@ test('a memory above the limit is refused with the kernel and the limit', async 
   const options = { network: flat, patchSize: [8192, 8192], batch: 16, channels: 2, classes: 2, heads: 1, tiling: TILINGS.direct };
   await expect(TrainingStep.create(gpu, { ...options, batchDice: true, ignore: null })).rejects.toThrow(/maxStorageBufferBindingSize/);
 });
+
+test.each<[string, (voxels: number) => Int16Array | Uint8Array]>([
+  ['of a byte a voxel', (voxels) => new Uint8Array(voxels)],
+  ['of several regions', (voxels) => new Int16Array(2 * voxels)],
+])('masks %s are refused: they are made of labels', async (_, make) => {
+  const options = { network: flat, patchSize: [8, 12], batch: 3, channels: 2, classes: 2, heads: 1, tiling: TILINGS.direct };
+  const step = await TrainingStep.create(gpu, { ...options, batchDice: true, ignore: null, regions: [[1, 2], [2]] });
+  expect(() => step.upload(new Float32Array(576), [make(288)])).toThrow(/not one label a voxel, .* Make the loader with `regions: false`/);
+  step.upload(new Float32Array(576), [new Int16Array(288)]);
+  step.destroy();
+});
