@@ -1,6 +1,6 @@
 """All that is worth knowing of the trainer on this machine's GPU, in under eight minutes:
 
-    python3 bench/gpu/run.py [--out RESULT_JSON] [--carry CARRY_TAR_XZ] [--tiny]
+    python3 bench/gpu/run.py [--out RESULT_JSON] [--carry CARRY_TAR_XZ | --node NODE] [--tiny]
 
 Needs a checkout of voxfeed, Python with PyTorch and an NVIDIA driver with Vulkan, and no network. What else is needed (Node, webgpu, the
 libraries of voxfeed) comes in one archive of about 45 MB, which `node bench/gpu/pack.ts` makes elsewhere; without --carry, Node and the
@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 parser = argparse.ArgumentParser()
 parser.add_argument("--out", default="gpu.json")
 parser.add_argument("--carry")
+parser.add_argument("--node", default=str(ROOT / "node_modules/.bin/node"), help="where nothing is carried")
 parser.add_argument("--tiny", action="store_true")
 parser.add_argument("--minutes", type=float, default=7.8, help="when what still runs is cut off; a rehearsal on a busy CPU takes longer")
 arguments = parser.parse_args()
@@ -47,7 +48,7 @@ def node():
         carried = ROOT / "node_modules/.carried"
         environment["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, [environment.get("LD_LIBRARY_PATH"), str(carried)]))
         return str(carried / "node")
-    return os.environ.get("VOXFEED_NODE") or str(ROOT / "node_modules/.bin/node")
+    return arguments.node
 
 
 def stage(name, command, seconds):
