@@ -9,6 +9,7 @@ import { ranksHere, slotsOf } from '../sampling/ranks.ts';
 import { slotsPerTask } from '../scheduling/dispatcher.ts';
 import { TASKS_PER_WORKER } from '../scheduling/worker-pool.ts';
 import { ADDRESSABLE, computeLayout, type EntryOptions, type Layout } from '../shared-memory/layout.ts';
+import { casesOf } from './local.ts';
 import type { ResolvedOptions } from './options/options.ts';
 import { allConfigurations, type ResolvedConfiguration, type ResolvedStreams } from './options/streams.ts';
 
@@ -100,7 +101,7 @@ function tooLarge(dir: string, bytes: number, room: number): MemoryError {
 export function arraysOf({ store, previous }: Pick<ResolvedOptions, 'store' | 'previous'>): StoredArrays {
   const { arrays = 'npy', channels, labelDtype } = store.index;
   return {
-    dir: store.dir,
+    dir: store.arraysDir,
     format: arrays,
     cases: store.cases.map(({ id, shape }) => ({ id, shape })),
     channels: channels.length,
@@ -125,7 +126,7 @@ export function entryOf({ config, patchSize, slots, patch }: ResolvedConfigurati
 
 /** The cases of all streams, those of training first. */
 export function drawnCases(streams: ResolvedStreams): Iterable<number> {
-  return new Set(allConfigurations(streams).flatMap(({ cases, store }) => cases ?? [...store.cases.keys()]));
+  return casesOf(allConfigurations(streams));
 }
 
 /** Enough batches for so many tasks, one more task to be handed out at once, and one batch in the consumer's hands. */

@@ -54,6 +54,11 @@ export interface StoreIndex {
   xxh64: string;
 }
 
+/** Whether it was written: of nnU-Net's folders it is made up when they are opened, and knows no checksums. */
+export function wasWritten({ xxh64 }: StoreIndex): boolean {
+  return xxh64 !== '';
+}
+
 export function labelDtype(labels: Labels): StoreIndex['labelDtype'] {
   return isWide(labels) ? 'int16' : 'int8';
 }

@@ -59,15 +59,17 @@ export async function makeSubject(dir: string): Promise<Subject> {
       ignore: null,
       batchDice: false,
       scales: 1,
-      storage: 'f32',
+      precision: 'float32' as const,
       epochs: 10,
       iterations: 2,
       validationIterations: 1,
       learningRate: 0.01,
       seed: 3,
     },
+    lossScale: null,
     batches: saved,
     history: [],
+    best: null,
     files: { network: 'network-2.safetensors', momentum: 'momentum-2.safetensors' },
   };
   write(join(model, 'checkpoint.json'), checkpoint);

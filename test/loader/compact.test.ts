@@ -49,6 +49,7 @@ describe('a stream from float16 images', () => {
   it.each<[string, Partial<LoaderOptions>]>([
     ['from files', { cacheBytes: 0 }],
     ['from memory', { workers: 2 }],
+    ['from copies on a local disk', { cacheBytes: 0, localCache: { dir: join(dir, 'copies'), bytes: 1024 ** 3 } }],
     ['without augmentation', { augmentation: 'none', cacheBytes: 0 }],
     ['with every sample mirrored', { augmentation: [{ transform: 'mirror', probability: 1 }], cacheBytes: 0 }],
     ['in two dimensions', { patchSize: [20, 18], batchSize: 9, cacheBytes: 0 }],

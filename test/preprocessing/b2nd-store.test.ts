@@ -54,6 +54,7 @@ describe.each(['float32', 'float16'] as const)('a store of .b2nd files, images %
   it.each<[string, Partial<LoaderOptions>]>([
     ['from files', { cacheBytes: 0 }],
     ['from memory', {}],
+    ['from copies on a local disk', { cacheBytes: 0, localCache: { dir: join(dir, 'copies'), bytes: 1024 ** 3 } }],
   ])('streams what .npy files do: %s', async (_, given) => {
     const [npy, b2nd] = [await openStore(plain), await openStore(compact)];
     const expected = await undisturbedHashes({ store: npy, ...OPTIONS, ...given }, 4);

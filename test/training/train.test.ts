@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import {
   type EpochReport,
   Predictor,
+  readCheckpoint,
   readPlans,
   type Store,
   type TrainOptions,
@@ -12,13 +13,15 @@ import {
   train,
   writeStore,
 } from '../../src/index.ts';
+import { adapterReport } from '../../src/training/gpu/adapter-report.ts';
 import { EXAMPLES } from '../fixtures/paths.ts';
 import { makeStore } from '../fixtures/store.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 import { tinyStore } from './tiny-training.ts';
 
 const dir = temporaryFolder();
-const SMALL = { iterations: 3, validationIterations: 1, workers: 1, seed: 5 };
+const QUICK = { disableTta: true };
+const SMALL = { iterations: 3, validationIterations: 1, workers: 1, seed: 5, precision: 'float32' as const };
 let store: Store;
 const starts: TrainStart[] = [];
 const told: EpochReport[] = [];
@@ -44,7 +47,7 @@ beforeAll(async () => {
     },
   };
   await expect(train(store, options)).rejects.toBe(stop);
-  const { iterations: _, validationIterations: __, seed: ___, ...rest } = options;
+  const { iterations: _, validationIterations: __, seed: ___, precision: ____, ...rest } = options;
   continued = await train(store, { ...rest, continue: true });
 }, 400_000);
 
@@ -54,6 +57,7 @@ describe('train', () => {
       {
         gpu: whole.gpu,
         software: whole.software,
+        precision: 'float32',
         bytes: expect.any(Number),
         configuration: '3d_fullres',
         patchSize: [16, 16, 16],
@@ -90,32 +94,70 @@ describe('train', () => {
     expect(epochs).toEqual(continued.epochs);
   });
 
+  it('takes the precision that suits the GPU', async () => {
+    const { precision } = await adapterReport();
+    const out = join(dir, 'precision');
+    const { precision: _, ...options } = SMALL;
+    await train(store, { ...options, out, iterations: 1, epochs: 1, onStart: (start) => starts.push(start) });
+    expect(starts.at(-1)?.precision).toBe(precision);
+    expect(JSON.parse(readFileSync(join(out, 'checkpoint.json'), 'utf8')).options.precision).toBe(precision);
+  });
+
   it('leaves validation out where it has no steps', async () => {
     const { epochs } = await train(store, { ...SMALL, out: join(dir, 'unvalidated'), epochs: 1, validationIterations: 0, fold: 'all' });
-    expect(epochs).toMatchObject([{ validationLoss: null, pseudoDice: null }]);
+    expect(epochs).toMatchObject([{ validationLoss: null, pseudoDice: null, movingDice: null, best: false }]);
+    await expect(Predictor.open(join(dir, 'unvalidated'), { checkpoint: 'best' })).rejects.toThrow(/it has no best network/);
+  });
+
+  it("keeps the network of the epoch with the highest moving mean of its pseudo-Dice, nnU-Net's rule, whatever was continued", async () => {
+    let moving = 0;
+    for (const [i, { pseudoDice, movingDice }] of whole.epochs.entries()) {
+      const known = (pseudoDice ?? []).filter((dice) => dice !== null);
+      const mean = known.reduce((sum, dice) => sum + dice, 0) / known.length;
+      moving = i === 0 ? mean : 0.9 * moving + 0.1 * mean;
+      expect(movingDice).toBeCloseTo(moving, 12);
+    }
+    const all = whole.epochs.map(({ movingDice }) => movingDice as number);
+    const best = all.indexOf(Math.max(...all)) + 1;
+    for (const model of ['whole', 'model']) {
+      const checkpoint = await readCheckpoint(join(dir, model));
+      expect(checkpoint?.best).toEqual({ epoch: best, movingDice: all[best - 1], network: `network-${best}.safetensors` });
+      expect(readdirSync(join(dir, model))).toContain(`network-${best}.safetensors`);
+    }
+    expect(whole.epochs.map((epoch) => epoch.best)).toEqual(all.map((value, i) => all.slice(0, i).every((other) => other < value)));
+    const image = [join(EXAMPLES, 'imagesTr/hippocampus_001_0000.nii.gz')];
+    using predictor = await Predictor.open(join(dir, 'whole'), { checkpoint: 'best' });
+    using same = await Predictor.open(join(dir, 'model'), { checkpoint: 'best' });
+    expect(await predictor.predict(image, QUICK)).toEqual(await same.predict(image, QUICK));
   });
 
   it('writes what predicts', async () => {
     using predictor = await Predictor.open(join(dir, 'model'));
-    const labels = await predictor.predict([join(EXAMPLES, 'imagesTr/hippocampus_001_0000.nii.gz')]);
+    const labels = await predictor.predict([join(EXAMPLES, 'imagesTr/hippocampus_001_0000.nii.gz')], QUICK);
     expect(labels.every((label) => [0, 1, 2].includes(label))).toBe(true);
   });
 
   it.each<[string, Record<string, unknown>, RegExp]>([
     ['no folder', { out: '' }, /out: "" is not the path of a folder/],
     ['half an epoch', { epochs: 0.5 }, /epochs: 0\.5 is not a whole number from 1 to/],
+    ['another precision', { precision: 'half' }, /precision: "half" is not known/],
     ['no steps', { iterations: 0 }, /iterations: 0 is not a whole number from 1/],
     ['fewer than no validation steps', { validationIterations: -1 }, /validationIterations: -1 is not a whole number from 0/],
     ['a rate of 0', { learningRate: 0 }, /learningRate: 0 is not a number above 0/],
     ['a checkpoint every 0 epochs', { saveEvery: 0 }, /saveEvery: 0 is not a whole number from 1/],
     ['several configurations', { configs: [{ config: '3d_fullres' }] }, /configs: there is no such option/],
     ['a validation of its own', { validation: true }, /validation: there is no such option/],
+    ['masks for targets', { regions: true }, /regions: there is no such option/],
     ['a fold that is not there', { fold: 9 }, /fold: .*splits_final\.json has no fold 9/],
     ['a configuration that is not there', { config: '2d' }, /there is no configuration "2d"/],
     ['nothing to continue', { continue: true }, /there is no checkpoint\.json to continue from/],
     ['what is there already', { out: 'model' }, /it holds a training of 3 epochs\. Go on with `continue`/],
     ['other steps than before', { out: 'model', continue: true, iterations: 4 }, /iterations: the checkpoint was trained with 3, not 4/],
-    ['other numbers than before', { out: 'model', continue: true, half: true }, /half: the checkpoint was trained with f32, not f16/],
+    [
+      'other numbers than before',
+      { out: 'model', continue: true, precision: 'mixed' },
+      /precision: the checkpoint was trained with float32, not mixed/,
+    ],
   ])('refuses %s', async (_, change, message) => {
     const out = change.out === '' ? '' : join(dir, (change.out as string) ?? 'refused');
     await expect(train(store, { epochs: 1, workers: 1, ...change, out } as TrainOptions)).rejects.toThrow(message);
@@ -132,8 +174,6 @@ describe('train', () => {
       plans: await readPlans(join(dir, 'plans.json')),
       cases: [{ id: 'a', shape: shapes[0], image: new Float32Array(4096), segmentation: new Int8Array(4096).fill(2, 0, 99) }],
     };
-    const regions = await writeStore(join(dir, 'regions'), { ...content, labels: { background: 0, both: [1, 2], core: 2 } });
-    await expect(train(regions, options)).rejects.toThrow(/its labels are regions/);
     const gap = await writeStore(join(dir, 'gap'), { ...content, labels: { background: 0, two: 2 } });
     await expect(train(gap, options)).rejects.toThrow(/its labels are 0, 2, not 0, 1, 2/);
   });
