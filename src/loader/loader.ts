@@ -89,13 +89,14 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     const { streams, next } = await prepareOptions(options);
     if (streams.fold !== null) warnOfOverlap(streams.common.store, streams.fold);
     const loader = new PatchLoader(streams, next, workerModule, ringFile);
+    // Batches are planned while threads come up.
+    for (const stream of loader.#streams()) void stream.start();
     try {
       await loader.#pool.ready();
     } catch (error) {
       await loader.close();
       throw error;
     }
-    for (const stream of loader.#streams()) void stream.start();
     if (streams.common.autoWorkers) loader.#tune({ machine: thisMachine(), everyMs: LOOK_MS, ...tuning });
     publish('voxfeed:loader', () => ({ loader }));
     return loader;

@@ -36,8 +36,8 @@ describe('the installed tarball', () => {
       'docs',
       'package.json',
     ]);
-    expect(existsSync(join(installed, 'dist/src/kernels/kernels.wasm'))).toBe(true);
-    expect(existsSync(join(installed, 'dist/workers/patch-worker.js'))).toBe(true);
+    expect(existsSync(join(installed, 'dist/kernels.wasm'))).toBe(true);
+    expect(existsSync(join(installed, 'dist/patch-worker.js'))).toBe(true);
   });
 
   it('has a README whose pictures and links are in it', () => {
@@ -71,6 +71,16 @@ describe('the installed tarball', () => {
        }`,
     );
     expect(run('node', 'train.js')).toEqual({ status: 0, stdout: '20 25\n', stderr: '' });
+  });
+
+  it('has classes and functions by their own names, which errors are told apart by', () => {
+    writeFileSync(
+      join(dir, 'names.js'),
+      `import * as voxfeed from 'voxfeed';
+       const others = Object.entries(voxfeed).filter(([name, value]) => typeof value === 'function' && value.name !== name);
+       console.log(Object.keys(voxfeed).length > 40, others.map(([name]) => name).join());`,
+    );
+    expect(run('node', 'names.js')).toEqual({ status: 0, stdout: 'true \n', stderr: '' });
   });
 
   it('benches from its command line', () => {
