@@ -33,7 +33,8 @@ export async function writeAtomic(path: string, parts: readonly Uint8Array[]): P
   }
 }
 
-async function writeFully(file: FileHandle, part: Uint8Array): Promise<void> {
+/** Writes all of it where the file stands. */
+export async function writeFully(file: FileHandle, part: Uint8Array): Promise<void> {
   let written = 0;
   while (written < part.length) written += (await file.write(part, written, Math.min(part.length - written, MOST_AT_ONCE))).bytesWritten;
 }

@@ -11,6 +11,7 @@ import { decodeSidecar, type Sidecar, sidecarChecksum } from '../store/sidecar.t
 import { listCase, type StoredCase } from '../store/store-index.ts';
 import { writeCase } from '../store/write-case.ts';
 import type { StoreOptions } from './grid.ts';
+import type { Keeping } from './kept-cases.ts';
 import { prepareCase } from './prepare-case.ts';
 import { sameSources, statSources } from './sources.ts';
 
@@ -21,11 +22,18 @@ import { sameSources, statSources } from './sources.ts';
  */
 export async function preprocessCase(
   raw: RawCase,
-  { options, optionsHash, patches, outDir }: { options: StoreOptions; optionsHash: string; patches: readonly Triple[]; outDir: string },
+  {
+    options,
+    optionsHash,
+    patches,
+    outDir,
+    keeping,
+  }: { options: StoreOptions; optionsHash: string; patches: readonly Triple[]; outDir: string; keeping?: Keeping | undefined },
   reading: NotedReading,
 ): Promise<StoredCase> {
   const sources = await statSources(raw);
-  const { channels, segmentation, shape, spacing, rawSpacing, shapeBeforeCrop, cropBox, affine } = await prepareCase(raw, options, reading);
+  const prepared = await prepareCase(raw, options, reading, sources, keeping);
+  const { channels, segmentation, shape, spacing, rawSpacing, shapeBeforeCrop, cropBox, affine } = prepared;
   const classes = sampleClassLocations(segmentation, options.labels.classes);
   const coverage = patches.map((patch) => measureCoverage(segmentation, shape, patch, options.labels.classes));
 
