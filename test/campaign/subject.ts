@@ -68,6 +68,7 @@ export async function makeSubject(dir: string): Promise<Subject> {
     },
     batches: saved,
     history: [],
+    best: null,
     files: { network: 'network-2.safetensors', momentum: 'momentum-2.safetensors' },
   };
   write(join(model, 'checkpoint.json'), checkpoint);

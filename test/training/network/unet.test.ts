@@ -154,10 +154,16 @@ test('names and shapes of parameters are those of nnU-Net', () => {
   });
 });
 
-test.each([2, 3, 20, 200])('tiles of every kernel fit a small GPU, with %i classes', (classes) => {
+test.each<[Network['kind'], number]>([
+  ['plain', 2],
+  ['residual', 3],
+  ['plain', 20],
+  ['plain', 200],
+])('every kernel of a %s network fits a small GPU, with %i classes', (kind, classes) => {
   const features = [8, 16, 32, 64];
   const network: Network = {
     ...flat,
+    kind,
     features,
     strides: features.map((_, stage) => (stage === 0 ? [1, 1, 1] : [2, 2, 2])),
     kernels: features.map(() => [3, 3, 3]),
@@ -165,15 +171,15 @@ test.each([2, 3, 20, 200])('tiles of every kernel fit a small GPU, with %i class
     decoder: [2, 2, 2],
   };
   const unet = new Unet({ network, patchSize: [64, 64, 64], batch: 2, channels: 1, classes, heads: 3, tiling: TILINGS.gpu });
-  for (const { name, workgroupBytes, threads } of [...unet.forward, ...unet.backward()]) {
+  for (const { name, workgroupBytes, threads, bindings } of [...unet.forward, ...unet.backward()]) {
     // What desktop GPUs have at least, and what WebGPU promises.
     expect(workgroupBytes, name).toBeLessThanOrEqual(32768);
     expect(threads, name).toBeLessThanOrEqual(256);
+    expect(bindings.length, name).toBeLessThanOrEqual(8);
   }
 });
 
 test.each<[string, Partial<Network>, number[], RegExp]>([
-  ['residual networks', { kind: 'residual' }, [8, 8], /residual encoder/],
   ['patches that cannot be halved', {}, [8, 9], /Take a multiple of \[2, 2\]/],
   ['patches of other axes', {}, [8, 8, 8], /has 2 axes/],
   [
