@@ -3,10 +3,12 @@
  *
  *     npm run bench:trainer -- [--raw DIR] [--epochs N] [--iterations N] [--val-iterations N] [--peer PYTHON]
  *                              [--patch Z,Y,X] [--batch N] [--features F,…] [--steps N] [--out DIR]
+ *                              [--profile] [--tile JSON]
  *
  * 1. One training step of a 3D network as nnU-Net plans it for one channel at 128x128x128, batch 2 (or `--patch`, `--batch`,
- *    `--features`): milliseconds, float32 and with feature maps in float16. With `--peer`, the Python of a virtual environment
+ *    `--features`): milliseconds, in float32 and in mixed precision. With `--peer`, the Python of a virtual environment
  *    with torch, nnunetv2 and dynamic_network_architectures, the same network makes the same step there: float32, TF32 and AMP.
+ *    `--profile` adds milliseconds, TFLOP/s, GB/s and the share of the step of each kernel; `--tile` changes how products are cut.
  *    Each side warms up, then runs alone; the peer's process begins when ours gave the GPU back.
  * 2. With `--raw`, a data set in nnU-Net's raw layout (the hippocampus data set: 40x56x40, batch 9): preprocesses it, trains
  *    3d_fullres on fold 0 for `--epochs` of `--iterations` steps and predicts that fold's validation cases: milliseconds a step,
@@ -19,12 +21,11 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { patchOf, voxels } from '../src/common/geometry.ts';
 import { environment } from '../src/measuring/environment.ts';
 import type { Network } from '../src/plans/network.ts';
 import { Gpu } from '../src/training/gpu/device.ts';
-import { GPU_TILING, SOFTWARE_TILING, type Tiling } from '../src/training/gpu/product.ts';
-import { TrainingStep } from '../src/training/training-step.ts';
+import type { Precision } from '../src/training/gpu/precision.ts';
+import { CHANNELS, CLASSES, headsOf, measureStep, type StepTime, WARM_UP } from './training-step-time.ts';
 
 const { values } = parseArgs({
   options: {
@@ -38,13 +39,13 @@ const { values } = parseArgs({
     features: { type: 'string', default: '32,64,128,256,320,320' },
     steps: { type: 'string', default: '20' },
     out: { type: 'string' },
+    profile: { type: 'boolean', default: false },
     tile: { type: 'string' },
   },
 });
 const list = (text: string): number[] => text.split(',').map(Number);
 const out = values.out ?? mkdtempSync(join(tmpdir(), 'voxfeed-bench-'));
 const steps = Number(values.steps);
-const WARM_UP = 3;
 
 const features = list(values.features);
 const three = (size: number): number[] => [size, size, size];
@@ -56,58 +57,44 @@ const network: Network = {
   encoder: features.map(() => 2),
   decoder: features.slice(1).map(() => 2),
 };
-const shape = { network, patchSize: list(values.patch), batch: Number(values.batch), channels: 1, classes: 3 };
-// Deep supervision as planned: every scale but the coarsest has weight.
-const heads = Math.max(1, features.length - 2);
+const shape = { network, patchSize: list(values.patch), batch: Number(values.batch) };
 
 const report: Record<string, unknown> = { environment: environment() };
-const ours = await measureStep();
+const ours = await measureSteps();
 const peer = values.peer === undefined ? null : measurePeer(values.peer);
 report.step = { patch: shape.patchSize, batch: shape.batch, voxfeed: ours, peer, ratio: peer && ratios(ours, peer) };
 if (values.raw !== undefined) report.training = trainAndPredict(values.raw);
 console.log(JSON.stringify(report, null, 2));
 
-/** Milliseconds a step, by how feature maps are stored. */
-async function measureStep(): Promise<Record<string, number | string>> {
-  const gpu = await Gpu.open();
-  const found: Record<string, number | string> = { gpu: gpu.name };
-  const tiling: Tiling = values.tile ? JSON.parse(values.tile) : gpu.software ? SOFTWARE_TILING : GPU_TILING;
-  for (const storage of gpu.hasHalf ? (['f32', 'f16'] as const) : (['f32'] as const)) {
-    const step = await TrainingStep.create(gpu, { ...shape, heads, storage, tiling, batchDice: false, ignore: null });
-    step.load(step.unet.parameters.initial(0), null);
-    const image = new Float32Array(shape.batch * voxels(patchOf(shape.patchSize))).map((_, i) => Math.sin(i));
-    const targets = step.unet.logits.map((logits) => new Int16Array(shape.batch * voxels(logits.shape)).map((_, i) => i % 3));
-    const run = async (count: number): Promise<void> => {
-      for (let i = 0; i < count; i++) {
-        step.upload(image, targets);
-        step.train(0.01);
-        if (i % 2 === 1) await gpu.done();
-      }
-      await step.results();
-    };
-    await run(WARM_UP);
-    const started = performance.now();
-    await run(steps);
-    found[`${storage}_ms`] = (performance.now() - started) / steps;
-    found[`${storage}_memory_bytes`] = step.bytes;
-    console.error(`${storage}: ${found[`${storage}_ms`]} ms a step`);
-    step.destroy();
-  }
+interface StepTimes {
+  gpu: string;
+  float32: StepTime;
+  mixed?: StepTime;
+}
+
+async function measureSteps(): Promise<StepTimes> {
+  const gpu = await Gpu.open('mixed', { timed: values.profile });
+  const measured = (precision: Precision): Promise<StepTime> =>
+    measureStep(gpu, shape, precision, { steps, profiled: values.profile, tiling: values.tile ? JSON.parse(values.tile) : {} });
+  const found: StepTimes = { gpu: gpu.name, float32: await measured('float32') };
+  if (gpu.hasHalf) found.mixed = await measured('mixed');
   gpu.close();
   return found;
 }
 
 function measurePeer(python: string): Record<string, number | string> {
   const path = join(out, 'step.json');
-  writeFileSync(path, JSON.stringify({ ...shape, heads, steps, warmUp: WARM_UP }));
+  writeFileSync(path, JSON.stringify({ ...shape, channels: CHANNELS, classes: CLASSES, heads: headsOf(network), steps, warmUp: WARM_UP }));
   const script = join(import.meta.dirname, 'peers/pytorch_step.py');
   return JSON.parse(execFileSync(python, [script, path], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }));
 }
 
-/** How many times as long as the peer we take. */
-function ratios(ours: Record<string, number | string>, peer: Record<string, number | string>): Record<string, number> {
-  const entries = Object.entries(peer).filter(([name, value]) => name.endsWith('_ms') && typeof value === 'number');
-  return Object.fromEntries(entries.map(([name, value]) => [`f32_to_${name.replace('_ms', '')}`, Number(ours.f32_ms) / Number(value)]));
+/** How many times as long as the peer we take, by precision of ours and the peer's. */
+function ratios({ float32, mixed }: StepTimes, peer: Record<string, number | string>): Record<string, number> {
+  const pairs = Object.entries({ float32, mixed }).flatMap(([precision, own]) =>
+    ['float32', 'tf32', 'amp'].map((kind) => [`${precision}_to_${kind}`, (own?.ms ?? Number.NaN) / Number(peer[`${kind}_ms`])] as const),
+  );
+  return Object.fromEntries(pairs.filter(([, ratio]) => Number.isFinite(ratio)));
 }
 
 function trainAndPredict(raw: string) {

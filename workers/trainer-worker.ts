@@ -15,7 +15,7 @@ const ready = open();
 ready.catch(() => {});
 
 async function open(): Promise<{ gpu: Gpu; run: Training }> {
-  const gpu = await Gpu.open();
+  const gpu = await Gpu.open(options.precision ?? 'mixed');
   return { gpu, run: await Training.create(gpu, options, await connect(batches), from) };
 }
 
@@ -23,7 +23,7 @@ const service: TrainerService = {
   ready: () =>
     answer(async () => {
       const { gpu, run } = await ready;
-      return { gpu: gpu.name, software: gpu.software, bytes: run.step.bytes, epochs: run.epochs };
+      return { gpu: gpu.name, software: gpu.software, precision: run.options.precision, bytes: run.step.bytes, epochs: run.epochs };
     }),
   epoch: () =>
     answer(async () => {

@@ -9,7 +9,7 @@ import { Draws } from '../../src/common/random.ts';
 import { encodeSafetensors } from '../../src/formats/safetensors.ts';
 import type { Network } from '../../src/plans/network.ts';
 import { Gpu } from '../../src/training/gpu/device.ts';
-import { GPU_TILING, SOFTWARE_TILING } from '../../src/training/gpu/product.ts';
+import { tilingFor } from '../../src/training/gpu/tile.ts';
 import { TrainingStep } from '../../src/training/training-step.ts';
 
 const STEPS = 3;
@@ -34,9 +34,9 @@ const patchSize = [8, 12, 16];
 const [batch, channels, classes] = [2, 2, 3];
 
 mkdirSync(dir, { recursive: true });
-const gpu = await Gpu.open();
+const gpu = await Gpu.open('float32');
 const options = { network, patchSize, batch, channels, classes, heads: 1, batchDice: true, ignore: null };
-const step = await TrainingStep.create(gpu, { ...options, tiling: gpu.software ? SOFTWARE_TILING : GPU_TILING });
+const step = await TrainingStep.create(gpu, { ...options, tiling: tilingFor(gpu, 'float32') });
 const { parameters, logits } = step.unet;
 const write = (name: string, values: Float32Array): void =>
   writeFileSync(

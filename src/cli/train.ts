@@ -1,18 +1,21 @@
 import { join } from 'node:path';
 import { showBytes } from '../common/bytes.ts';
 import type { OptionTable } from '../common/options.ts';
+import { flag } from '../common/schemas.ts';
 import { foregroundOf, type LabelClass } from '../raw/labels.ts';
 import { openStore } from '../store/store.ts';
 import { CHECKPOINT_FILE } from '../training/checkpoint.ts';
+import { type AdapterReport, adapterReport } from '../training/gpu/adapter-report.ts';
 import { train as trainNetwork } from '../training/train.ts';
 import { FEED_OPTIONS, TRAIN_OPTIONS } from '../training/train-table.ts';
 import type { EpochReport } from '../training/training-options.ts';
-import { TableCommand } from './command.ts';
+import { TableCommand, UsageError } from './command.ts';
 import { JSON_FLAG, METRICS_FLAG, metricsServer, outFlag } from './common-flags.ts';
 import { ProgressLine } from './progress.ts';
 
 const FLAGS = { ...TRAIN_OPTIONS, ...outFlag('model', TRAIN_OPTIONS.out.help) } as const satisfies OptionTable;
 const REPORT_FLAGS = {
+  gpuInfo: { schema: flag(), default: false, flag: '--gpu-info', help: 'print what the GPU and its driver offer, and train nothing' },
   json: { ...JSON_FLAG.json, help: 'print one line of JSON an epoch, and nothing else, on standard output' },
 } as const satisfies OptionTable;
 
@@ -23,15 +26,21 @@ export const train = (): TableCommand =>
     .description(
       "Trains the planned U-Net on the GPU by nnU-Net's recipe, in this process: on a fold's training cases, default 0, validating on its others. Writes a checkpoint after every epoch. --augmentation is default.",
     )
-    .argument('<STORE_DIR>', 'a preprocessed data set')
+    .argument('[STORE_DIR]', 'a preprocessed data set')
     .flags(FEED_OPTIONS)
     .flags(FLAGS)
     .flags(REPORT_FLAGS)
     .flags(METRICS_FLAG)
-    .action(async (storeDir: string, _values: unknown, command: TableCommand) => {
+    .action(async (storeDir: string | undefined, _values: unknown, command: TableCommand) => {
+      const { json, gpuInfo } = await command.checked(REPORT_FLAGS);
+      if (gpuInfo) {
+        const report = await adapterReport();
+        process.stdout.write(json ? `${JSON.stringify(report)}\n` : showAdapter(report));
+        return;
+      }
+      if (storeDir === undefined) throw new UsageError("missing required argument 'STORE_DIR'");
       const feed = await command.given(FEED_OPTIONS);
       const { out = FLAGS.out.default, ...asked } = await command.given(FLAGS);
-      const { json } = await command.checked(REPORT_FLAGS);
       using _metrics = await metricsServer(command);
       const store = await openStore(storeDir);
       const say = (line: string): void => void (json ? process.stderr : process.stdout).write(`${line}\n`);
@@ -40,9 +49,9 @@ export const train = (): TableCommand =>
         ...feed,
         ...asked,
         out,
-        onStart({ gpu, software, bytes, configuration, patchSize, batchSize, training, validation, epoch, epochs }) {
+        onStart({ gpu, software, precision, bytes, configuration, patchSize, batchSize, training, validation, epoch, epochs }) {
           say(
-            `${gpu}${software ? ' (software)' : ''}: ${configuration}, patch ${patchSize.join('x')}, batch ${batchSize}, ${showBytes(bytes)} of GPU memory`,
+            `${gpu}${software ? ' (software)' : ''}: ${configuration}, patch ${patchSize.join('x')}, batch ${batchSize}, precision ${precision}, ${showBytes(bytes)} of GPU memory`,
           );
           say(`${training} cases to train on, ${validation} to validate on, epochs ${epoch} to ${epochs - 1}`);
         },
@@ -68,4 +77,12 @@ export function showEpoch(report: EpochReport, classes: readonly LabelClass[]): 
     `${stepMs.toFixed(1)} ms a step`,
     `GPU waited ${(100 * waitFraction).toFixed(1)} % (bound by the ${boundBy})`,
   ].join(', ');
+}
+
+/** One line a field. */
+function showAdapter({ limits, ...rest }: AdapterReport): string {
+  const show = (value: unknown): unknown => (Array.isArray(value) ? value.join(', ') || 'none' : value === '' ? 'unknown' : value);
+  return Object.entries({ ...rest, ...limits })
+    .map(([name, value]) => `${name}: ${show(value)}\n`)
+    .join('');
 }

@@ -11,6 +11,8 @@ import { faultOf } from '../common/options.ts';
 import { flag, list, number, object, oneOf, positiveNumber, text, that, wholeNumber } from '../common/schemas.ts';
 import type { LoaderState } from '../loader/options/state.ts';
 import { NETWORK } from '../plans/network.ts';
+import { PRECISIONS, type Precision } from './gpu/precision.ts';
+import type { LossScale } from './loss-scale.ts';
 import type { EpochReport, TrainingOptions } from './training-options.ts';
 import { encodeWeights, type Layout, readWeights, valuesOf } from './weights.ts';
 
@@ -24,7 +26,9 @@ export interface Checkpoint {
   version: 1;
   /** Epochs that are done. */
   epoch: number;
-  options: TrainingOptions;
+  options: TrainingOptions & { precision: Precision };
+  /** Of a training in mixed precision. */
+  lossScale: LossScale | null;
   /** The streams after the last batch of the last epoch. */
   batches: LoaderState;
   history: EpochReport[];
@@ -108,13 +112,14 @@ const CHECKPOINT = object({
     regions: v.optional(list(list(label()))),
     batchDice: flag(),
     scales: count(),
-    storage: oneOf(['f32', 'f16']),
+    precision: oneOf(PRECISIONS),
     epochs: count(),
     iterations: count(),
     validationIterations: count(0),
     learningRate: positiveNumber(),
     seed: wholeNumber(0, Number.MAX_SAFE_INTEGER),
   }),
+  lossScale: v.nullable(object({ scale: positiveNumber(), steps: count(0) })),
   batches: object({}),
   history: list(object({ epoch: count(0), losses: list(v.nullable(number())) })),
   best: v.nullish(object({ epoch: count(), movingDice: number(0, 1), network: fileName() })),

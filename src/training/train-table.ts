@@ -1,7 +1,8 @@
 import { readNumber } from '../common/flag-readers.ts';
 import type { Given, OptionTable } from '../common/options.ts';
-import { callback, flag, positiveNumber, text, wholeNumber } from '../common/schemas.ts';
+import { callback, flag, oneOf, positiveNumber, text, wholeNumber } from '../common/schemas.ts';
 import { LOADER_OPTIONS } from '../loader/options/table.ts';
+import { PRECISIONS, type Precision } from './gpu/precision.ts';
 import { DEFAULTS, type EpochReport } from './training-options.ts';
 
 /** What is about to be trained, and on what. */
@@ -9,6 +10,7 @@ export interface TrainStart {
   /** The GPU's name; `software` if it is the CPU in truth. */
   gpu: string;
   software: boolean;
+  precision: Precision;
   /** GPU memory that is taken. */
   bytes: number;
   /** Of the plans. */
@@ -61,12 +63,15 @@ export const TRAIN_OPTIONS = {
     read: readNumber,
     help: 'of the first epoch',
   },
-  /** Keep feature maps as float16: half the memory; sums stay float32. Default false, or as before. */
-  half: {
-    schema: flag(),
-    otherwise: 'float32, or as before',
-    flag: '--half',
-    help: 'keep feature maps as float16: half the memory; sums stay float32',
+  /**
+   * 'mixed': feature maps and gradients as float16, half the memory, and products on matrix units; sums and parameters stay float32.
+   * Default 'mixed' where the GPU has matrix units, else 'float32'; or as before.
+   */
+  precision: {
+    schema: oneOf(PRECISIONS),
+    otherwise: 'mixed where the GPU has matrix units, else float32; or as before',
+    flag: '--precision NAME',
+    help: 'float32, or mixed: float16 on matrix units, with sums and parameters in float32',
   },
   /** Epochs between two checkpoints at most; the last epoch always has one, and so has the best so far. Default 1. */
   saveEvery: {

@@ -46,12 +46,13 @@ export async function train(store: Store, options: TrainOptions): Promise<TrainR
   await using loader = await PatchLoader.create(loaderOptions(store, options, recipe, before));
   const training = trainingOptions(loader, store, { ...configuration, network }, recipe, before);
   await using trainer = await Trainer.create(training, loader, before && { dir: out, checkpoint: before });
-  const { gpu, software, bytes } = trainer;
+  const { gpu, software, precision, bytes } = trainer;
   const { fold, cases } = loader.state();
   const chosen = await foldOf(store, fold, cases);
   onStart?.({
     gpu,
     software,
+    precision,
     bytes,
     configuration: training.configuration,
     patchSize: training.patchSize,
@@ -98,17 +99,16 @@ function trainable(store: Store, config: string | undefined): { configuration: P
 }
 
 /** What a training decides, and a checkpoint keeps: a run that is continued takes it from there. */
-type Recipe = Pick<TrainingOptions, 'epochs' | 'iterations' | 'validationIterations' | 'learningRate' | 'storage'>;
+type Recipe = Pick<TrainingOptions, 'epochs' | 'iterations' | 'validationIterations' | 'learningRate' | 'precision'>;
 
 /** @throws OptionError for what was otherwise before. Only the end may be moved. */
-function recipeOf({ epochs, iterations, validationIterations, learningRate, half }: TrainOptions, before: Checkpoint | null): Recipe {
-  const storage = half === undefined ? undefined : half ? ('f16' as const) : ('f32' as const);
-  const asked = given({ iterations, validationIterations, learningRate, storage });
+function recipeOf({ epochs, iterations, validationIterations, learningRate, precision }: TrainOptions, before: Checkpoint | null): Recipe {
+  const asked = given({ iterations, validationIterations, learningRate, precision });
   const saved = before?.options;
   for (const [name, value] of Object.entries(asked))
     if (saved !== undefined && saved[name as keyof Recipe] !== value)
       throw new OptionError(
-        name === 'storage' ? 'half' : name,
+        name,
         `the checkpoint was trained with ${saved[name as keyof Recipe]}, not ${value}`,
         'Leave it out when you continue, or begin in another folder',
       );
@@ -143,7 +143,7 @@ function trainingOptions(
   if (before !== null) return { ...before.options, epochs: recipe.epochs };
   const { channels, cascadeChannels = 0, configurations } = loader.shared().layout;
   const [{ patchSize, batchSize, targets }] = configurations;
-  const { iterations, validationIterations, learningRate, storage, epochs } = recipe;
+  const { iterations, validationIterations, learningRate, precision, epochs } = recipe;
   return {
     configuration: name,
     network,
@@ -154,7 +154,7 @@ function trainingOptions(
     ignore: labels.ignore,
     batchDice,
     scales: targets.length,
-    storage,
+    precision,
     epochs,
     iterations,
     validationIterations,

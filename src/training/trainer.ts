@@ -7,6 +7,7 @@ import { keepReplacedCode, noThreads, startThread } from '../common/worker-file.
 import type { PatchLoader } from '../loader/loader.ts';
 import { share } from '../loader/share.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import type { Precision } from './gpu/precision.ts';
 import type { EpochReport, TrainingOptions } from './training-options.ts';
 
 /** What the trainer's thread is started with. */
@@ -21,9 +22,18 @@ export interface TrainerWorkerData {
 
 export type Answer<T> = { result: T } | { error: PackedError };
 
+/** What is known once the kernels are compiled. */
+export interface TrainerStart {
+  gpu: string;
+  software: boolean;
+  precision: Precision;
+  bytes: number;
+  epochs: number;
+}
+
 /** What the main thread may call, through Comlink. */
 export interface TrainerService {
-  ready(): Promise<Answer<{ gpu: string; software: boolean; bytes: number; epochs: number }>>;
+  ready(): Promise<Answer<TrainerStart>>;
   epoch(): Promise<Answer<EpochReport>>;
   save(dir: string): Promise<Answer<void>>;
   close(): Promise<Answer<void>>;
@@ -34,6 +44,7 @@ export class Trainer implements AsyncDisposable {
   /** The GPU's name; `software` if it is the CPU in truth. */
   readonly gpu: string;
   readonly software: boolean;
+  readonly precision: Precision;
   /** GPU memory of network, gradients and batches. */
   readonly bytes: number;
   readonly #worker: Worker;
@@ -83,7 +94,7 @@ export class Trainer implements AsyncDisposable {
     service: Remote<TrainerService>,
     death: Promise<never>,
     steps: Int32Array<SharedArrayBuffer>,
-    { gpu, software, bytes, epochs }: { gpu: string; software: boolean; bytes: number; epochs: number },
+    { gpu, software, precision, bytes, epochs }: TrainerStart,
   ) {
     this.#worker = worker;
     this.#service = service;
@@ -91,6 +102,7 @@ export class Trainer implements AsyncDisposable {
     this.#steps = steps;
     this.gpu = gpu;
     this.software = software;
+    this.precision = precision;
     this.bytes = bytes;
     this.#epochs = epochs;
   }

@@ -3,6 +3,7 @@
 import type { BatchStream } from '../loader/batch.ts';
 import type { LoaderState } from '../loader/options/state.ts';
 import type { Network } from '../plans/network.ts';
+import type { Precision } from './gpu/precision.ts';
 import { RECIPE } from './optimiser.ts';
 import type { Outputs } from './outputs.ts';
 
@@ -27,7 +28,8 @@ export interface TrainingOptions extends Outputs {
   batchDice: boolean;
   /** Scales that batches have targets of. As in nnU-Net, the coarsest has weight 0 where there are several. */
   scales: number;
-  storage: 'f32' | 'f16';
+  /** Null: 'mixed' where the adapter has matrix units, else 'float32'. A checkpoint says which it was. */
+  precision: Precision | null;
   epochs: number;
   /** Training and validation steps an epoch. nnU-Net: 250 and 50. */
   iterations: number;
@@ -43,7 +45,7 @@ export const DEFAULTS = {
   iterations: 250,
   validationIterations: 50,
   learningRate: RECIPE.learningRate,
-  storage: 'f32',
+  precision: null,
   seed: 0,
 } as const;
 
@@ -61,7 +63,10 @@ export interface EpochReport {
   movingDice: number | null;
   /** Whether that was never as high: the network after this epoch is kept beside the last one. */
   best: boolean;
-  /** Of every training step, and the norm of its gradient before clipping. */
+  /**
+   * Of every training step, and the norm of its gradient before clipping. Infinite or NaN (null in JSON) for steps that were left out
+   * as their float16 gradients overflowed: a few at the beginning and every 2000 steps, see `loss-scale.ts`.
+   */
   losses: number[];
   gradientNorms: number[];
   patchesPerSecond: number;

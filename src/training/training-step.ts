@@ -6,6 +6,7 @@ import type { Kernel } from './gpu/kernel.ts';
 import { bytesOf, type Memory, memory } from './gpu/memory.ts';
 import { Program } from './gpu/program.ts';
 import { countKernel, type Loss, lossKernels, type StepRecord } from './loss.ts';
+import { INITIAL_SCALE, type LossScale, scaleGradient, scaleMemory } from './loss-scale.ts';
 import { Unet, type UnetOptions } from './network/unet.ts';
 import { optimise } from './optimiser.ts';
 
@@ -19,8 +20,18 @@ export interface StepOptions extends UnetOptions {
 
 export interface StepResult {
   loss: number;
-  /** Before clipping; NaN for validation. */
+  /** Before clipping; NaN for validation. Infinite or NaN where gradients overflowed: nothing was learnt from that step. */
   gradientNorm: number;
+}
+
+/** One kernel of a step. */
+export interface KernelTime {
+  name: string;
+  milliseconds: number;
+  /** Multiplications and additions of products, 0 for other kernels. */
+  flops: number;
+  /** The least that it has to move: every element that it reads or writes once. */
+  bytes: number;
 }
 
 /** Steps between two looks at their losses: the only thing that is read back. */
@@ -43,6 +54,8 @@ export class TrainingStep {
   readonly #labels: Memory[];
   readonly #record: StepRecord;
   readonly #counts: Memory;
+  /** Null where gradients are float32. */
+  readonly #scale: Memory | null;
   readonly #training: Kernel[];
   readonly #validation: Kernel[];
   readonly #uploads: Upload[];
@@ -74,13 +87,16 @@ export class TrainingStep {
     // All but the gradient, which comes last.
     const valueOnly = values.flatMap((kernels) => kernels.slice(0, -1));
     const count = countKernel(losses[0], counts);
-    const before = [...unet.forward, ...values.flat()];
-    const after = [...unet.backward(), ...optimise(unet.parameters, unet.trained, record)];
+    const scale = options.precision === 'mixed' ? scaleMemory() : null;
+    const scaled = scale ? unet.logits.map((logits) => scaleGradient(unet.gradientOf(logits), scale)) : [];
+    const before = [...unet.forward, ...values.flat(), ...scaled];
+    const after = [...unet.backward(), ...optimise(unet.parameters, unet.trained, record, scale)];
     const program = await Program.compile(gpu, [...before, count, ...after]);
     return new TrainingStep(gpu, program, unet, {
       labels,
       record,
       counts,
+      scale,
       training: [...before, ...after],
       validation: [...unet.forward, ...valueOnly, count],
     });
@@ -90,7 +106,7 @@ export class TrainingStep {
     gpu: Gpu,
     program: Program,
     unet: Unet,
-    parts: { labels: Memory[]; record: StepRecord; counts: Memory; training: Kernel[]; validation: Kernel[] },
+    parts: { labels: Memory[]; record: StepRecord; counts: Memory; scale: Memory | null; training: Kernel[]; validation: Kernel[] },
   ) {
     this.#gpu = gpu;
     this.#program = program;
@@ -98,6 +114,7 @@ export class TrainingStep {
     this.#labels = parts.labels;
     this.#record = parts.record;
     this.#counts = parts.counts;
+    this.#scale = parts.scale;
     this.#training = parts.training;
     this.#validation = parts.validation;
     const buffer = (of: Memory): GPUBuffer =>
@@ -115,17 +132,20 @@ export class TrainingStep {
     return this.#program.bytes + 2 * uploads;
   }
 
-  /** Sets the network, and the optimiser's momentum (null: at rest). */
-  load(values: Float32Array, momentum: Float32Array | null): void {
+  /** Sets the network, the optimiser's momentum (null: at rest) and the scale of the gradients where there is one. */
+  load(values: Float32Array, momentum: Float32Array | null, { scale, steps }: LossScale = INITIAL_SCALE): void {
     const { parameters } = this.unet;
+    if (this.#scale) this.#program.write(this.#scale, Float32Array.of(scale, steps));
     this.#program.write(parameters.values, values);
     this.#program.write(parameters.momentum, momentum ?? new Float32Array(parameters.momentum.length));
   }
 
-  async save(): Promise<{ values: Float32Array<ArrayBuffer>; momentum: Float32Array<ArrayBuffer> }> {
+  /** What `load` takes; `lossScale` is null where there is none. */
+  async save(): Promise<{ values: Float32Array<ArrayBuffer>; momentum: Float32Array<ArrayBuffer>; lossScale: LossScale | null }> {
     const { parameters } = this.unet;
-    const [values, momentum] = await this.#program.read(parameters.values, parameters.momentum);
-    return { values: new Float32Array(values), momentum: new Float32Array(momentum) };
+    const memories = [parameters.values, parameters.momentum, ...(this.#scale ? [this.#scale] : [])];
+    const [values, momentum, lossScale] = (await this.#program.read(...memories)).map((contents) => new Float32Array(contents));
+    return { values, momentum, lossScale: lossScale ? { scale: lossScale[0], steps: lossScale[1] } : null };
   }
 
   /** Copies a batch to the GPU; when it returns, the arrays may be reused. @param targets one a scale, further ones are left out */
@@ -168,17 +188,39 @@ export class TrainingStep {
     this.#submit(this.#validation, 0);
   }
 
+  /**
+   * A training step on the batch that was uploaded last, kernel by kernel: milliseconds, and the work that was done in them. The GPU
+   * must have been opened with `timed`.
+   */
+  async profile(learningRate: number): Promise<KernelTime[]> {
+    const encoder = this.#begin(learningRate);
+    const times = this.#program.encodeTimed(encoder, this.#training);
+    this.#gpu.device.queue.submit([encoder.finish()]);
+    const milliseconds = await times();
+    return this.#training.map(({ name, flops, bindings }, i) => ({
+      name,
+      milliseconds: milliseconds[i],
+      flops,
+      bytes: bindings.reduce((sum, { bytes }) => sum + bytes, 0),
+    }));
+  }
+
   #submit(kernels: readonly Kernel[], learningRate: number): void {
+    const encoder = this.#begin(learningRate);
+    this.#program.encode(encoder, kernels);
+    this.#gpu.device.queue.submit([encoder.finish()]);
+  }
+
+  /** What comes before the kernels. */
+  #begin(learningRate: number): GPUCommandEncoder {
     if (this.#pending === HISTORY) throw new GpuError('history', `${HISTORY} results were not read`, 'Call `results` more often');
-    const { device } = this.#gpu;
     this.#program.write(this.#record.control, Float32Array.of(learningRate, this.#pending++));
-    const encoder = device.createCommandEncoder();
+    const encoder = this.#gpu.device.createCommandEncoder();
     const { image, labels } = this.#uploads[this.#upload];
     const copy = (from: GPUBuffer, to: Memory): void => encoder.copyBufferToBuffer(from, 0, this.#program.buffer(to), 0, from.size);
     copy(image, this.unet.input.memory);
     for (const [scale, buffer] of labels.entries()) copy(buffer, this.#labels[scale]);
-    this.#program.encode(encoder, kernels);
-    device.queue.submit([encoder.finish()]);
+    return encoder;
   }
 
   /** The results of all steps since the last call, in order. Waits for them. */

@@ -1,8 +1,9 @@
 import { GpuError } from '../common/errors.ts';
 import type { BatchStream } from '../loader/batch.ts';
 import { type BestNetwork, type Checkpoint, type Numbers, networkFile, readNumbers, writeCheckpoint } from './checkpoint.ts';
-import type { Gpu } from './gpu/device.ts';
-import { GPU_TILING, SOFTWARE_TILING } from './gpu/product.ts';
+import { DAWN_SWITCHES, type Gpu } from './gpu/device.ts';
+import type { Precision } from './gpu/precision.ts';
+import { tilingFor } from './gpu/tile.ts';
 import { movingDice } from './moving-dice.ts';
 import { learningRate } from './optimiser.ts';
 import type { BatchSource, EpochReport, TrainingOptions } from './training-options.ts';
@@ -13,7 +14,7 @@ const WAITED = 0.05;
 
 /** A network in training on one GPU. The story of an epoch is in `epoch`, top to bottom. */
 export class Training {
-  readonly options: TrainingOptions;
+  readonly options: TrainingOptions & { precision: Precision };
   readonly step: TrainingStep;
   readonly #gpu: Gpu;
   readonly #source: BatchSource;
@@ -29,18 +30,22 @@ export class Training {
     from: { dir: string; checkpoint: Checkpoint } | null = null,
   ): Promise<Training> {
     const { scales, configuration: _, ...rest } = options;
-    const tiling = gpu.software ? SOFTWARE_TILING : GPU_TILING;
-    if (options.storage === 'f16' && !gpu.hasHalf) throw noHalf(gpu);
-    const step = await TrainingStep.create(gpu, { ...rest, heads: Math.max(1, scales - 1), tiling });
+    const precision = precisionOn(gpu, options.precision);
+    const step = await TrainingStep.create(gpu, {
+      ...rest,
+      precision,
+      heads: Math.max(1, scales - 1),
+      tiling: tilingFor(gpu, precision),
+    });
     const { parameters } = step.unet;
     const numbers: Numbers | null = from && (await readNumbers(from.dir, from.checkpoint, parameters.list, parameters.values.length));
-    step.load(numbers?.values ?? parameters.initial(options.seed), numbers?.momentum ?? null);
-    return new Training(gpu, options, step, source, from?.checkpoint ?? { history: [], best: null });
+    step.load(numbers?.values ?? parameters.initial(options.seed), numbers?.momentum ?? null, from?.checkpoint.lossScale ?? undefined);
+    return new Training(gpu, { ...options, precision }, step, source, from?.checkpoint ?? { history: [], best: null });
   }
 
   private constructor(
     gpu: Gpu,
-    options: TrainingOptions,
+    options: Training['options'],
     step: TrainingStep,
     source: BatchSource,
     { history, best }: Pick<Checkpoint, 'history' | 'best'>,
@@ -132,13 +137,18 @@ export class Training {
 
   /** Writes network, optimiser and where the streams stand. The best network among those that were saved stays beside the last. */
   async save(dir: string): Promise<void> {
-    const numbers = await this.step.save();
+    const { lossScale, ...numbers } = await this.step.save();
     const { epochs: epoch, options } = this;
     const moving = this.#history.at(-1)?.movingDice ?? null;
     const best =
       moving !== null && moving > (this.#best?.movingDice ?? -1) ? { epoch, movingDice: moving, network: networkFile(epoch) } : this.#best;
     const batches = await this.#source.state();
-    await writeCheckpoint(dir, { epoch, options, batches, history: this.#history, best }, this.step.unet.parameters.list, numbers);
+    await writeCheckpoint(
+      dir,
+      { epoch, options, lossScale, batches, history: this.#history, best },
+      this.step.unet.parameters.list,
+      numbers,
+    );
     this.#best = best;
   }
 }
@@ -147,6 +157,13 @@ function mean(numbers: readonly number[]): number {
   return numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
 }
 
-function noHalf(gpu: Gpu): Error {
-  return new GpuError(gpu.name, 'it has no float16 (shader-f16)', 'Leave `half` out');
+/** The precision that is asked for, or what suits the adapter. @throws GpuError if it cannot */
+function precisionOn({ name, hasHalf, units }: Gpu, asked: Precision | null): Precision {
+  if (asked === 'mixed' && !hasHalf)
+    throw new GpuError(
+      name,
+      `its driver offers no float16 (shader-f16), although Dawn was started with ${DAWN_SWITCHES.join(' and ')}`,
+      'Train with `precision` float32, or install a newer driver; `voxfeed train --gpu-info` shows what there is',
+    );
+  return asked ?? (units ? 'mixed' : 'float32');
 }

@@ -11,7 +11,7 @@ const dir = temporaryFolder();
 const store = join(dir, 'store');
 const model = join(dir, 'model');
 const voxfeed = commandLine(dir);
-const SIZES = ['--iterations', '3', '--val-iterations', '1', '--workers', '1'];
+const SIZES = ['--iterations', '3', '--val-iterations', '1', '--workers', '1', '--precision', 'float32'];
 const IMAGE = join(EXAMPLES, 'imagesTr/hippocampus_001_0000.nii.gz');
 
 let first: CommandResult;
@@ -27,7 +27,7 @@ describe('voxfeed train', () => {
     expect(first.stderr).not.toMatch(/error:/);
     expect(first.status).toBe(0);
     expect(first.stdout).toMatch(
-      /3d_fullres, patch 16x16x16, batch 2, .* of GPU memory\n16 cases to train on, 4 to validate on, epochs 0 to 0\n/,
+      /3d_fullres, patch 16x16x16, batch 2, precision float32, .* of GPU memory\n16 cases to train on, 4 to validate on, epochs 0 to 0\n/,
     );
     expect(first.stdout).toMatch(
       /epoch 0: loss -?\d\.\d{4}, validation -?\d\.\d{4}, pseudo-Dice Anterior [\d.-]+ Posterior [\d.-]+, moving mean [\d.]+ \(best so far\), [\d.]+ patches\/s, [\d.]+ ms a step, GPU waited [\d.]+ %/,
@@ -50,6 +50,15 @@ describe('voxfeed train', () => {
     ]);
     expect(checkpoint).toMatchObject({ format: 'voxfeed-checkpoint', epoch: 2, batches: { nextBatch: 6, validation: { nextBatch: 2 } } });
     expect(checkpoint.history.map(({ epoch }: { epoch: number }) => epoch)).toEqual([0, 1]);
+  });
+
+  it('with --gpu-info says what the adapter offers, and needs no data set', async () => {
+    const { status, stdout } = await voxfeed('train', '--gpu-info');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^name: .+\n(.*\n)*features: .*shader-f16.*\n(.*\n)*matrixConfigs: .+\nprecision: (float32|mixed)\n/);
+    const json = await voxfeed('train', '--gpu-info', '--json');
+    expect(JSON.parse(json.stdout)).toMatchObject({ name: expect.any(String), limits: { maxBufferSize: expect.any(Number) } });
+    expect((await voxfeed('train')).stderr).toMatch(/missing required argument 'STORE_DIR'/);
   });
 
   it.each([

@@ -6,7 +6,7 @@ import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 import { tinyStore } from './tiny-training.ts';
 
 const dir = temporaryFolder();
-const SMALL = { iterations: 2, validationIterations: 1, workers: 1, seed: 5 } as const;
+const SMALL = { iterations: 2, validationIterations: 1, workers: 1, seed: 5, precision: 'float32' } as const;
 let store: Store;
 
 beforeAll(async () => {

@@ -2,21 +2,28 @@ import { afterAll, expect } from 'vitest';
 import { Gpu } from '../../src/training/gpu/device.ts';
 import type { Kernel } from '../../src/training/gpu/kernel.ts';
 import type { Memory } from '../../src/training/gpu/memory.ts';
-import { GPU_TILING, SOFTWARE_TILING } from '../../src/training/gpu/product.ts';
 import { Program } from '../../src/training/gpu/program.ts';
+import { GPU_TILING, type MatrixUnits, SOFTWARE_TILING, type Tiling } from '../../src/training/gpu/tile.ts';
 
 /** Both ways to make products. On a software Vulkan, shaders of large tiles take long to compile: one test has those. */
 export const TILINGS = {
   direct: SOFTWARE_TILING,
-  shared: { area: 64, mostRows: 8, mostColumns: 16, depth: 4, perThread: 2, shared: true },
+  shared: { loop: 'shared', area: 64, mostRows: 8, mostColumns: 16, depth: 4, own: [2, 2] },
   gpu: GPU_TILING,
-};
+} satisfies Record<string, Tiling>;
 
 /** One GPU a test file, closed at its end. Without an adapter tests fail: they are not skipped. */
 export async function openGpu(): Promise<Gpu> {
   const gpu = await Gpu.open();
   afterAll(() => gpu.close());
   return gpu;
+}
+
+/** The GPU if it has matrix units. Few software Vulkans have some: where none is at hand this says so, and those tests do not run. */
+export async function openMatrixGpu(): Promise<(Gpu & { units: MatrixUnits }) | null> {
+  const gpu = await openGpu();
+  if (gpu.units === null) console.error(`NOT RUN: tests of matrix units, as ${gpu.name} has none. See .ci/newer-mesa`);
+  return gpu.units && (gpu as Gpu & { units: MatrixUnits });
 }
 
 /** Runs kernels once, on these contents of memories. All they use is kept, so that it can be read. */
@@ -29,15 +36,26 @@ export async function runKernels(
   const kept = new Set(kernels.flatMap(({ bindings }) => bindings.map(({ memory }) => memory)));
   for (const memory of kept) memory.persistent = true;
   const program = await Program.compile(gpu, kernels);
-  for (const [memory, numbers] of contents) if (kept.has(memory)) program.write(memory, Float32Array.from(numbers));
+  for (const [memory, numbers] of contents) if (kept.has(memory)) program.write(memory, numbersFor(memory, numbers));
   const encoder = gpu.device.createCommandEncoder();
   program.encode(encoder, kernels);
   gpu.device.queue.submit([encoder.finish()]);
   await gpu.done();
   const results: Float32Array[] = [];
-  for (const memory of wanted) results.push(await program.readFloats(memory));
+  for (const memory of wanted) {
+    const [contents] = await program.read(memory);
+    results.push(memory.type === 'f16' ? Float32Array.from(new Float16Array(contents, 0, memory.length)) : new Float32Array(contents));
+  }
   program.destroy();
   return results;
+}
+
+/** As the memory has them, in whole words. */
+function numbersFor({ type }: Memory, numbers: ArrayLike<number>): Float32Array | Uint32Array {
+  if (type !== 'f16') return Float32Array.from(numbers);
+  const half = new Float16Array(2 * Math.ceil(numbers.length / 2));
+  half.set(numbers);
+  return new Uint32Array(half.buffer);
 }
 
 /** Numbers that look random and are the same each time: -1 to 1. */

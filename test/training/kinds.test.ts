@@ -80,6 +80,8 @@ describe.each<[string, Kind]>([
       iterations: 2,
       validationIterations: 1,
       epochs: 2,
+      // As the recorded steps, whatever the adapter has.
+      precision: 'float32',
       seed: 5,
       workers: 1,
       cases: { training: ['a', 'b'], validation: ['c'] },

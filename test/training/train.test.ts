@@ -13,6 +13,7 @@ import {
   train,
   writeStore,
 } from '../../src/index.ts';
+import { adapterReport } from '../../src/training/gpu/adapter-report.ts';
 import { EXAMPLES } from '../fixtures/paths.ts';
 import { makeStore } from '../fixtures/store.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
@@ -20,7 +21,7 @@ import { tinyStore } from './tiny-training.ts';
 
 const dir = temporaryFolder();
 const QUICK = { disableTta: true };
-const SMALL = { iterations: 3, validationIterations: 1, workers: 1, seed: 5 };
+const SMALL = { iterations: 3, validationIterations: 1, workers: 1, seed: 5, precision: 'float32' as const };
 let store: Store;
 const starts: TrainStart[] = [];
 const told: EpochReport[] = [];
@@ -46,7 +47,7 @@ beforeAll(async () => {
     },
   };
   await expect(train(store, options)).rejects.toBe(stop);
-  const { iterations: _, validationIterations: __, seed: ___, ...rest } = options;
+  const { iterations: _, validationIterations: __, seed: ___, precision: ____, ...rest } = options;
   continued = await train(store, { ...rest, continue: true });
 }, 400_000);
 
@@ -56,6 +57,7 @@ describe('train', () => {
       {
         gpu: whole.gpu,
         software: whole.software,
+        precision: 'float32',
         bytes: expect.any(Number),
         configuration: '3d_fullres',
         patchSize: [16, 16, 16],
@@ -90,6 +92,15 @@ describe('train', () => {
   it('continued to an end that is reached trains no more', async () => {
     const { epochs } = await train(store, { out: join(dir, 'model'), continue: true, epochs: 3, workers: 1 });
     expect(epochs).toEqual(continued.epochs);
+  });
+
+  it('takes the precision that suits the GPU', async () => {
+    const { precision } = await adapterReport();
+    const out = join(dir, 'precision');
+    const { precision: _, ...options } = SMALL;
+    await train(store, { ...options, out, iterations: 1, epochs: 1, onStart: (start) => starts.push(start) });
+    expect(starts.at(-1)?.precision).toBe(precision);
+    expect(JSON.parse(readFileSync(join(out, 'checkpoint.json'), 'utf8')).options.precision).toBe(precision);
   });
 
   it('leaves validation out where it has no steps', async () => {
@@ -129,6 +140,7 @@ describe('train', () => {
   it.each<[string, Record<string, unknown>, RegExp]>([
     ['no folder', { out: '' }, /out: "" is not the path of a folder/],
     ['half an epoch', { epochs: 0.5 }, /epochs: 0\.5 is not a whole number from 1 to/],
+    ['another precision', { precision: 'half' }, /precision: "half" is not known/],
     ['no steps', { iterations: 0 }, /iterations: 0 is not a whole number from 1/],
     ['fewer than no validation steps', { validationIterations: -1 }, /validationIterations: -1 is not a whole number from 0/],
     ['a rate of 0', { learningRate: 0 }, /learningRate: 0 is not a number above 0/],
@@ -141,7 +153,11 @@ describe('train', () => {
     ['nothing to continue', { continue: true }, /there is no checkpoint\.json to continue from/],
     ['what is there already', { out: 'model' }, /it holds a training of 3 epochs\. Go on with `continue`/],
     ['other steps than before', { out: 'model', continue: true, iterations: 4 }, /iterations: the checkpoint was trained with 3, not 4/],
-    ['other numbers than before', { out: 'model', continue: true, half: true }, /half: the checkpoint was trained with f32, not f16/],
+    [
+      'other numbers than before',
+      { out: 'model', continue: true, precision: 'mixed' },
+      /precision: the checkpoint was trained with float32, not mixed/,
+    ],
   ])('refuses %s', async (_, change, message) => {
     const out = change.out === '' ? '' : join(dir, (change.out as string) ?? 'refused');
     await expect(train(store, { epochs: 1, workers: 1, ...change, out } as TrainOptions)).rejects.toThrow(message);

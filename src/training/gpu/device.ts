@@ -1,8 +1,10 @@
 import { createRequire } from 'node:module';
 import { GpuError } from '../../common/errors.ts';
+import type { Precision } from './precision.ts';
+import type { MatrixUnits } from './tile.ts';
 
 /** What of a device the trainer asks for by name: WebGPU's defaults are far below what networks need. */
-const LIMITS = [
+export const LIMITS = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',
   'maxComputeWorkgroupStorageSize',
@@ -12,13 +14,26 @@ const LIMITS = [
   'maxStorageBuffersPerShaderStage',
 ] as const;
 
-/** Dawn's switches, which it does not complain about if it does not know them. It hides float16 on NVIDIA without this one. */
-export const DAWN_SWITCHES = ['vulkan_enable_f16_on_nvidia'];
+/**
+ * Dawn's switches ("toggles"), which it does not complain about if it does not know them. Without the first it hides experimental
+ * features, matrix units among them; without the second float16 on NVIDIA, before driver 615.
+ */
+export const DAWN_SWITCHES = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia'];
+/** What else is asked for where it is offered, besides `shader-f16`. */
+const MATRIX_FEATURES = ['subgroups', 'chromium-experimental-subgroup-matrix'];
 
-export const INSTALL_WEBGPU = 'Install it beside voxfeed: npm install webgpu';
+/** The one release that kernels are written for: what WGSL says of matrix units is experimental, and changes. */
+export const WEBGPU_VERSION = '0.6.2';
+export const INSTALL_WEBGPU = `Install it beside voxfeed: npm install webgpu@${WEBGPU_VERSION}`;
 export const INSTALL_ADAPTER =
   'Install the driver of your GPU with Vulkan (Linux), or a software Vulkan to train on the CPU: mesa-vulkan-drivers 23 or newer ' +
-  '(Debian 12: apt-get install -t bookworm-backports mesa-vulkan-drivers libvulkan1)';
+  '(Debian 12: apt-get install -t bookworm-backports mesa-vulkan-drivers libvulkan1). A container sees the Vulkan of an NVIDIA GPU with ' +
+  'NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility';
+
+interface Capabilities {
+  hasHalf: boolean;
+  units: MatrixUnits | null;
+}
 
 /** A GPU that is open, and what became of it. All that goes wrong on it, whenever, is fatal and reaches `check` and `done`. */
 export class Gpu {
@@ -28,33 +43,43 @@ export class Gpu {
   /** Runs on the CPU: what costs little differs. */
   readonly software: boolean;
   readonly hasHalf: boolean;
-  readonly #adapter: GPUAdapter;
+  /** Null where it has none, or none of a kind that is used here. */
+  readonly units: MatrixUnits | null;
   /** Never used again, but whatever Dawn does needs it alive. */
   readonly #instance: GPU;
   #failure: Error | null = null;
   #closed = false;
   readonly #onFailure = new Set<(reason: Error) => void>();
 
-  /** @throws GpuError if the package or an adapter is missing, saying what to install */
-  static async open(): Promise<Gpu> {
-    const gpu = loadWebgpu();
-    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-    if (adapter === null)
-      throw new GpuError('GPU', 'there is no adapter: WebGPU found neither a GPU nor a software Vulkan', INSTALL_ADAPTER);
+  /**
+   * @param precision 'float32' asks Dawn and the driver for nothing that is experimental
+   * @param timed to the nanosecond, for `Program.encodeTimed`
+   * @throws GpuError if the package or an adapter is missing, saying what to install
+   */
+  static async open(precision: Precision = 'mixed', { timed = false } = {}): Promise<Gpu> {
+    const { instance, adapter } = await findAdapter(precision === 'mixed' ? DAWN_SWITCHES : [], timed ? ['timestamp_quantization'] : []);
+    if (timed && !adapter.features.has('timestamp-query'))
+      throw new GpuError(nameOf(adapter.info), 'it has no clock (timestamp-query)', 'Measure without a profile');
     const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
-    const hasHalf = adapter.features.has('shader-f16');
-    const requiredFeatures: GPUFeatureName[] = hasHalf ? ['shader-f16'] : [];
-    return new Gpu(gpu, adapter, await adapter.requestDevice({ requiredLimits, requiredFeatures }), hasHalf);
+    const capabilities = capabilitiesOf(adapter, precision);
+    const { hasHalf, units } = capabilities;
+    const requiredFeatures = [
+      ...(hasHalf ? ['shader-f16'] : []),
+      ...(units ? MATRIX_FEATURES : []),
+      ...(timed ? ['timestamp-query'] : []),
+    ] as GPUFeatureName[];
+    const device = await adapter.requestDevice({ requiredLimits, requiredFeatures });
+    return new Gpu(instance, adapter, device, capabilities);
   }
 
-  private constructor(instance: GPU, adapter: GPUAdapter, device: GPUDevice, hasHalf: boolean) {
+  private constructor(instance: GPU, adapter: GPUAdapter, device: GPUDevice, { hasHalf, units }: Capabilities) {
     const { info } = adapter;
     this.#instance = instance;
-    this.#adapter = adapter;
     this.device = device;
-    this.name = info.description || info.device || info.vendor;
-    this.software = info.isFallbackAdapter || /llvmpipe|swiftshader|lavapipe/i.test(`${info.device} ${info.description}`);
+    this.name = nameOf(info);
+    this.software = isSoftware(info);
     this.hasHalf = hasHalf;
+    this.units = units;
     device.onuncapturederror = ({ error }) =>
       this.#fail(error.message, 'It is a fault of voxfeed, or the GPU ran out of memory: report it');
     device.lost.then(({ reason, message }) => {
@@ -116,11 +141,6 @@ export class Gpu {
     return result!;
   }
 
-  /** Whether the adapter offers a feature. */
-  offers(feature: string): boolean {
-    return this.#adapter.features.has(feature as GPUFeatureName);
-  }
-
   close(): void {
     this.#closed = true;
     this.device.destroy();
@@ -133,8 +153,49 @@ export class Gpu {
   }
 }
 
+/** The adapter that training would take. @throws GpuError if the package or an adapter is missing, saying what to install */
+export async function findAdapter(
+  switches: readonly string[],
+  off: readonly string[] = [],
+): Promise<{ instance: GPU; adapter: GPUAdapter }> {
+  const instance = loadWebgpu(switches, off);
+  const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' });
+  if (adapter === null) throw new GpuError('GPU', 'there is no adapter: WebGPU found neither a GPU nor a software Vulkan', INSTALL_ADAPTER);
+  return { instance, adapter };
+}
+
+export function nameOf({ description, device, vendor }: GPUAdapterInfo): string {
+  return description || device || vendor;
+}
+
+export function isSoftware({ isFallbackAdapter, device, description }: GPUAdapterInfo): boolean {
+  return isFallbackAdapter || /llvmpipe|swiftshader|lavapipe/i.test(`${device} ${description}`);
+}
+
+/** What Dawn says of an adapter besides the standard. */
+export interface DawnAdapterInfo extends GPUAdapterInfo {
+  subgroupMatrixConfigs?: { componentType: string; resultComponentType: string; M: number; N: number; K: number }[];
+}
+
+/** What is used of an adapter in this precision. */
+export function capabilitiesOf({ features, info }: GPUAdapter, precision: Precision): Capabilities {
+  const offers = (name: string): boolean => features.has(name as GPUFeatureName);
+  const hasHalf = precision === 'mixed' && offers('shader-f16');
+  return { hasHalf, units: hasHalf && MATRIX_FEATURES.every(offers) ? matrixUnits(info as DawnAdapterInfo) : null };
+}
+
+/** The largest units that multiply float16 and sum up in float32, worked by subgroups of one size. */
+function matrixUnits({ subgroupMinSize, subgroupMaxSize = 0, subgroupMatrixConfigs = [] }: DawnAdapterInfo): MatrixUnits | null {
+  if (subgroupMinSize !== subgroupMaxSize) return null;
+  const [best] = subgroupMatrixConfigs
+    // Each thread of a subgroup loads one of the terms.
+    .filter(({ componentType, resultComponentType, K }) => componentType === 'f16' && resultComponentType === 'f32' && K <= subgroupMaxSize)
+    .sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K);
+  return best === undefined ? null : { rows: best.M, columns: best.N, terms: best.K, subgroup: subgroupMaxSize };
+}
+
 /** Dawn, if it is installed: it is large, and only training needs it. */
-function loadWebgpu(): GPU {
+function loadWebgpu(on: readonly string[], off: readonly string[]): GPU {
   let found: typeof import('webgpu');
   try {
     // Node loads modules of this form with require, too, and needs no top-level await in a worker for it.
@@ -149,5 +210,8 @@ function loadWebgpu(): GPU {
     );
   }
   Object.assign(globalThis, found.globals);
-  return found.create([`enable-dawn-features=${DAWN_SWITCHES.join(',')}`]);
+  const switches = { enable: on, disable: off };
+  return found.create(
+    Object.entries(switches).flatMap(([what, names]) => (names.length === 0 ? [] : [`${what}-dawn-features=${names.join(',')}`])),
+  );
 }

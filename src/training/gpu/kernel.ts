@@ -1,4 +1,5 @@
-import type { Memory } from './memory.ts';
+import { voxels } from '../../common/geometry.ts';
+import { BYTES, bytesOf, type Memory } from './memory.ts';
 
 /** One memory as a kernel sees it. */
 export interface Binding {
@@ -7,6 +8,16 @@ export interface Binding {
   memory: Memory;
   /** 'write' covers reading, too. */
   access: 'read' | 'write';
+  /** What of the memory is touched, each element once: the least that can be moved. */
+  bytes: number;
+}
+
+/** Part of a memory: some maps, a parameter. */
+interface Part {
+  memory: Memory;
+  shape: readonly number[];
+  batch?: number;
+  channels?: number;
 }
 
 /** One dispatch: a shader with everything it is bound to. Shapes are constants in its text. */
@@ -16,18 +27,33 @@ export interface Kernel {
   bindings: Binding[];
   /** Workgroups, counted in one row: `GROUP` in the shader. */
   groups: number;
+  /** Multiplications and additions of a product; 0 for kernels that only pass over memory. */
+  flops: number;
   /** Bytes of workgroup memory, to be refused by name where an adapter has less. */
   workgroupBytes: number;
   threads: number;
 }
 
-export function read(name: string, of: Memory): Binding {
-  return { name, memory: of, access: 'read' };
+export function read(name: string, of: Memory | Part): Binding {
+  return binding(name, of, 'read');
 }
 
-export function write(name: string, to: Memory): Binding {
-  return { name, memory: to, access: 'write' };
+export function write(name: string, to: Memory | Part): Binding {
+  return binding(name, to, 'write');
 }
+
+function binding(name: string, of: Memory | Part, access: Binding['access']): Binding {
+  if (!('memory' in of)) return { name, memory: of, access, bytes: bytesOf(of) };
+  const { memory, shape, batch = 1, channels = 1 } = of;
+  return { name, memory, access, bytes: BYTES[memory.type] * batch * channels * voxels(shape) };
+}
+
+/** Extensions of WGSL, and what tells that a shader uses them. */
+const EXTENSIONS: [name: string, used: RegExp][] = [
+  ['f16', /\bf16\b/],
+  ['subgroups', /\bsubgroup_matrix_/],
+  ['chromium_experimental_subgroup_matrix', /\bsubgroup_matrix_/],
+];
 
 /** Workgroups in one row: the largest that every adapter takes. More make further rows. */
 const ROW = 65535;
@@ -37,8 +63,8 @@ export function rowsOf(groups: number): [number, number] {
 }
 
 /**
- * A kernel from the body of its main function, which knows `GROUP` (the workgroup), `THREAD` (the thread in it) and `INDEX` (the
- * thread among all). All threads of a superfluous group leave at once, so barriers stay uniform.
+ * A kernel from the body of its main function, which knows `GROUP` (the workgroup), `THREAD` (the thread in it), `INDEX` (the
+ * thread among all), and where it uses subgroups `SUBGROUP` and `LANE` (the thread in it). All threads of a superfluous group leave at once, so barriers stay uniform.
  */
 export function kernel(options: {
   name: string;
@@ -48,24 +74,29 @@ export function kernel(options: {
   declarations?: string;
   body: string;
   workgroupBytes?: number;
+  flops?: number;
 }): Kernel {
-  const { name, bindings, threads, groups, declarations = '', body, workgroupBytes = 0 } = options;
-  const half = bindings.some(({ memory }) => memory.type === 'f16') || /\bf16\b/.test(declarations);
+  const { name, bindings, threads, groups, declarations = '', body, workgroupBytes = 0, flops = 0 } = options;
   const buffers = bindings.map(
     ({ name: variable, memory: { type }, access }, index) =>
       `@group(0) @binding(${index}) var<storage, ${access === 'read' ? 'read' : 'read_write'}> ${variable}: array<${type}>;`,
   );
-  const code = `${half ? 'enable f16;\n' : ''}${buffers.join('\n')}
+  const subgroups = /\bSUBGROUP\b/.test(body) ? ', @builtin(subgroup_id) SUBGROUP: u32, @builtin(subgroup_invocation_id) LANE: u32' : '';
+  const text = `${buffers.join('\n')}
 ${declarations}
 @compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) THREAD: u32) {
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) THREAD: u32${subgroups}) {
   let GROUP = workgroup.x + workgroup.y * ${ROW}u;
   if (GROUP >= ${groups}u) { return; }
   let INDEX = GROUP * ${threads}u + THREAD;
 ${body}
 }
 `;
-  return { name, code, bindings, groups, workgroupBytes, threads };
+  const code =
+    EXTENSIONS.filter(([, used]) => used.test(text))
+      .map(([name]) => `enable ${name};\n`)
+      .join('') + text;
+  return { name, code, bindings, groups, flops, workgroupBytes, threads };
 }
 
 /** A kernel with one thread an element: `body` runs where INDEX < count. */

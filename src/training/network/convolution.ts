@@ -1,7 +1,9 @@
-import { type Triple, triple, voxels } from '../../common/geometry.ts';
+import { PlansError } from '../../common/errors.ts';
+import { show, type Triple, triple, voxels } from '../../common/geometry.ts';
 import { elementwise, type Kernel, read, write } from '../gpu/kernel.ts';
 import { type Maps, type Memory, memory, place } from '../gpu/memory.ts';
-import { product, type Tiling, tileFor } from '../gpu/product.ts';
+import { product } from '../gpu/product.ts';
+import { type Tiling, tileFor } from '../gpu/tile.ts';
 import type { Parameter } from './parameters.ts';
 
 /**
@@ -23,6 +25,11 @@ export function coarseShape(fine: Triple, kernel: Triple, stride: Triple, paddin
   return triple((axis) => Math.floor((fine[axis] + 2 * padding[axis] - kernel[axis]) / stride[axis]) + 1);
 }
 
+/** Forward, and of each gradient alike. */
+function flopsOf({ fine, coarse, kernel }: Pick<Convolution, 'fine' | 'coarse' | 'kernel'>): number {
+  return 2 * coarse.batch * fine.channels * coarse.channels * voxels(kernel) * voxels(coarse.shape);
+}
+
 /** coarse = weights * fine (+ bias): a convolution forward, or the data gradient of a transposed one. */
 export function gather(of: Convolution, weights: Parameter, bias: Parameter | null, { accumulate = false } = {}): Kernel {
   const { fine, coarse, kernel, stride, padding, tiling } = of;
@@ -31,33 +38,36 @@ export function gather(of: Convolution, weights: Parameter, bias: Parameter | nu
   const value = withBias('value', bias);
   return product({
     name: `${of.name} gather`,
-    bindings: [read('weights', weights.memory), read('fine', fine.memory), write('coarse', coarse.memory)],
+    bindings: [read('weights', weights), read('fine', fine), write('coarse', coarse)],
     rows: coarse.channels,
     columns,
     slices: coarse.batch,
     prepare: `let sample = slice; let first = 0u; let end = ${terms}u;`,
     arguments: 'sample',
-    declarations: `
-struct Term { channel: u32, flat: u32, tap: vec3i, inside: bool }
-struct Column { corner: vec3i, inside: bool }
+    declarations: `${nearFunctions(kernel)}
+struct Term { flat: u32, offset: u32, needs: u32 }
+struct Column { offset: u32, near: u32 }
 fn term(k: u32, end: u32, sample: u32) -> Term {
-  let tap = k % ${voxels(kernel)}u;
-  return Term(k / ${voxels(kernel)}u, k, ${unravel('tap', kernel)}, k < end);
+  if (k >= end) { return Term(0u, 0u, NEVER); }
+  let tap = ${unravel(`(k % ${voxels(kernel)}u)`, kernel)};
+  return Term(k, k / ${voxels(kernel)}u * ${voxels(fine.shape)}u + ${ravel('tap', fine.shape)}, needs(tap));
 }
 fn column(n: u32, sample: u32) -> Column {
-  return Column(${unravel('n', coarse.shape)} * ${vector(stride)} - ${vector(padding)}, n < ${columns}u);
+  if (n >= ${columns}u) { return Column(0u, 0u); }
+  let corner = ${unravel('n', coarse.shape)} * ${vector(stride)} - ${vector(padding)};
+  return Column(${place(fine, 'sample', '0u', ravel('corner', fine.shape))}, near(corner, ${vector(kernel)}, ${vector(fine.shape)}));
 }
-fn left(m: u32, term: Term, sample: u32) -> f32 {
-  if (m >= ${coarse.channels}u || !term.inside) { return 0.0; }
-  return weights[${weights.offset}u + m * ${terms}u + term.flat];
+fn left(m: u32, term: Term, sample: u32) -> Value {
+  if (m >= ${coarse.channels}u || term.needs == NEVER) { return Value(0.0); }
+  return Value(weights[${weights.offset}u + m * ${terms}u + term.flat]);
 }
-fn right(term: Term, column: Column, sample: u32) -> f32 {
-  let at = column.corner + term.tap;
-  if (!column.inside || !term.inside || ${outside('at', fine.shape)}) { return 0.0; }
-  return f32(fine[${place(fine, 'sample', 'term.channel', ravel('at', fine.shape))}]);
+fn right(term: Term, column: Column, sample: u32) -> Value {
+  if ((column.near & term.needs) != term.needs) { return Value(0.0); }
+  return Value(fine[column.offset + term.offset]);
 }`,
     alongTerms: false,
     store: `let at = ${place(coarse, 'sample', 'm', 'n')}; ${put('coarse', coarse, value, accumulate)}`,
+    flops: flopsOf(of),
     tile: tileFor(tiling, coarse.channels, columns),
   });
 }
@@ -74,12 +84,11 @@ export function scatter(of: Convolution, weights: Parameter, bias: Parameter | n
   const value = withBias('value', bias);
   // Where every phase meets equally many taps, their number is a constant, which compilers divide by cheaply.
   const even = [0, 1, 2].every((axis) => kernel[axis] % stride[axis] === 0);
-  const taps = even
-    ? vector(triple((axis) => kernel[axis] / stride[axis]))
-    : `max((${vector(kernel)} - rest + ${vector(stride)} - 1) / ${vector(stride)}, vec3i(0))`;
+  const evenTaps = vector(triple((axis) => kernel[axis] / stride[axis]));
+  const taps = even ? evenTaps : `max((${vector(kernel)} - rest + ${vector(stride)} - 1) / ${vector(stride)}, vec3i(0))`;
   return product({
     name: `${of.name} scatter`,
-    bindings: [read('weights', weights.memory), read('coarse', coarse.memory), write('fine', fine.memory)],
+    bindings: [read('weights', weights), read('coarse', coarse), write('fine', fine)],
     rows: fine.channels,
     columns,
     slices: fine.batch * phases,
@@ -90,34 +99,39 @@ export function scatter(of: Convolution, weights: Parameter, bias: Parameter | n
   let first = 0u; let end = ${coarse.channels}u * u32(taps.x * taps.y * taps.z);
   let phase = Phase(sample, offset, rest, taps);`,
     arguments: 'phase',
-    declarations: `
+    declarations: `${nearFunctions(kernel)}
 struct Phase { sample: u32, offset: vec3i, rest: vec3i, taps: vec3i }
-struct Term { channel: u32, flat: u32, back: vec3i, inside: bool }
-struct Column { base: vec3i, at: vec3i, inside: bool }
+struct Term { flat: u32, offset: u32, needs: u32 }
+struct Column { offset: u32, near: u32 }
 fn term(k: u32, end: u32, phase: Phase) -> Term {
-  let taps = ${even ? vector(triple((axis) => kernel[axis] / stride[axis])) : 'max(phase.taps, vec3i(1))'};
+  if (k >= end) { return Term(0u, 0u, NEVER); }
+  let taps = ${even ? evenTaps : 'phase.taps'};
   let count = u32(taps.x * taps.y * taps.z);
-  let tap = i32(k % count);
-  let back = vec3i(tap / (taps.y * taps.z), tap / taps.z % taps.y, tap % taps.z);
-  let at = phase.rest + back * ${vector(stride)};
-  return Term(k / count, u32(${ravel('at', kernel)}), back, k < end);
+  let step = i32(k % count);
+  // Steps go up in the coarse maps, and so down in the kernel.
+  let up = vec3i(step / (taps.y * taps.z), step / taps.z % taps.y, step % taps.z);
+  let tap = phase.rest + (taps - 1 - up) * ${vector(stride)};
+  let channel = k / count;
+  return Term(channel * ${fine.channels * voxels(kernel)}u + ${ravel('tap', kernel)}, channel * ${voxels(coarse.shape)}u + ${ravel('up', coarse.shape)}, needs(up));
 }
 fn column(n: u32, phase: Phase) -> Column {
-  let step = ${unravel('n', counted)};
-  let at = step * ${vector(stride)} + phase.offset;
-  return Column((at + ${vector(padding)} - phase.rest) / ${vector(stride)}, at, n < ${columns}u && all(at < ${vector(fine.shape)}));
+  let at = ${unravel('n', counted)} * ${vector(stride)} + phase.offset;
+  if (n >= ${columns}u || any(at >= ${vector(fine.shape)})) { return Column(0u, 0u); }
+  let corner = (at + ${vector(padding)} - phase.rest) / ${vector(stride)} - (phase.taps - 1);
+  return Column(${place(coarse, 'phase.sample', '0u', ravel('corner', coarse.shape))}, near(corner, phase.taps, ${vector(coarse.shape)}));
 }
-fn left(m: u32, term: Term, phase: Phase) -> f32 {
-  if (m >= ${fine.channels}u || !term.inside) { return 0.0; }
-  return weights[${weights.offset}u + (term.channel * ${fine.channels}u + m) * ${voxels(kernel)}u + term.flat];
+fn left(m: u32, term: Term, phase: Phase) -> Value {
+  if (m >= ${fine.channels}u || term.needs == NEVER) { return Value(0.0); }
+  return Value(weights[${weights.offset}u + m * ${voxels(kernel)}u + term.flat]);
 }
-fn right(term: Term, column: Column, phase: Phase) -> f32 {
-  let at = column.base - term.back;
-  if (!column.inside || !term.inside || ${outside('at', coarse.shape)}) { return 0.0; }
-  return f32(coarse[${place(coarse, 'phase.sample', 'term.channel', ravel('at', coarse.shape))}]);
+fn right(term: Term, column: Column, phase: Phase) -> Value {
+  if ((column.near & term.needs) != term.needs) { return Value(0.0); }
+  return Value(coarse[column.offset + term.offset]);
 }`,
     alongTerms: false,
-    store: `if (place.inside) { let at = ${place(fine, 'sample', 'm', ravel('place.at', fine.shape))}; ${put('fine', fine, value, accumulate)} }`,
+    store: `let to = ${unravel('n', counted)} * ${vector(stride)} + offset;
+      if (all(to < ${vector(fine.shape)})) { let at = ${place(fine, 'sample', 'm', ravel('to', fine.shape))}; ${put('fine', fine, value, accumulate)} }`,
+    flops: flopsOf(of),
     tile: tileFor(tiling, fine.channels, columns),
   });
 }
@@ -152,33 +166,36 @@ export function weightGradient(of: Convolution, maps: { fine: Maps; coarse: Maps
   const sums: Memory = whole ? gradient.memory : memory(`${of.name} partial weight gradient`, parts * rows * columns);
   const main = product({
     name: `${of.name} weight gradient`,
-    bindings: [read('coarse', coarse.memory), read('fine', fine.memory), write('gradient', sums)],
+    bindings: [read('coarse', coarse), read('fine', fine), write('gradient', whole ? gradient : sums)],
     rows,
     columns,
     slices: parts,
     prepare: `let first = slice * ${part}u; let end = min(first + ${part}u, ${terms}u);`,
-    declarations: `
-struct Term { sample: u32, voxel: u32, corner: vec3i, inside: bool }
-struct Column { channel: u32, tap: vec3i, inside: bool }
+    declarations: `${nearFunctions(kernel)}
+struct Term { start: u32, offset: u32, near: u32 }
+struct Column { offset: u32, needs: u32 }
 fn term(k: u32, end: u32) -> Term {
-  let voxel = k % ${area}u;
-  return Term(k / ${area}u, voxel, ${unravel('voxel', coarse.shape)} * ${vector(stride)} - ${vector(padding)}, k < end);
+  if (k >= end) { return Term(0u, 0u, 0u); }
+  let sample = k / ${area}u; let voxel = k % ${area}u;
+  let corner = ${unravel('voxel', coarse.shape)} * ${vector(stride)} - ${vector(padding)};
+  return Term(${place(coarse, 'sample', '0u', 'voxel')}, ${place(fine, 'sample', '0u', ravel('corner', fine.shape))}, near(corner, ${vector(kernel)}, ${vector(fine.shape)}));
 }
 fn column(n: u32) -> Column {
-  let tap = n % ${taps}u;
-  return Column(n / ${taps}u, ${unravel('tap', kernel)}, n < ${columns}u);
+  if (n >= ${columns}u) { return Column(0u, NEVER); }
+  let tap = ${unravel(`(n % ${taps}u)`, kernel)};
+  return Column(n / ${taps}u * ${voxels(fine.shape)}u + ${ravel('tap', fine.shape)}, needs(tap));
 }
-fn left(m: u32, term: Term) -> f32 {
-  if (m >= ${rows}u || !term.inside) { return 0.0; }
-  return f32(coarse[${place(coarse, 'term.sample', 'm', 'term.voxel')}]);
+fn left(m: u32, term: Term) -> Value {
+  if (m >= ${rows}u || term.near == 0u) { return Value(0.0); }
+  return Value(coarse[term.start + m * ${area}u]);
 }
-fn right(term: Term, column: Column) -> f32 {
-  let at = term.corner + column.tap;
-  if (!column.inside || !term.inside || ${outside('at', fine.shape)}) { return 0.0; }
-  return f32(fine[${place(fine, 'term.sample', 'column.channel', ravel('at', fine.shape))}]);
+fn right(term: Term, column: Column) -> Value {
+  if ((term.near & column.needs) != column.needs) { return Value(0.0); }
+  return Value(fine[term.offset + column.offset]);
 }`,
     alongTerms: true,
     store: `gradient[${whole ? `${gradient.offset}u` : `slice * ${rows * columns}u`} + m * ${columns}u + n] = value;`,
+    flops: flopsOf({ fine, coarse, kernel }),
     tile,
   });
   if (whole) return [main];
@@ -187,7 +204,7 @@ fn right(term: Term, column: Column) -> f32 {
     elementwise(
       `${of.name} weight gradient sum`,
       rows * columns,
-      [read('sums', sums), write('gradient', gradient.memory)],
+      [read('sums', sums), write('gradient', gradient)],
       `var total = 0.0;
   for (var part = 0u; part < ${parts}u; part++) { total += sums[part * ${rows * columns}u + INDEX]; }
   gradient[${gradient.offset}u + INDEX] = total;`,
@@ -210,9 +227,29 @@ export function vector(sizes: Triple): string {
   return `vec3i(${sizes.join(', ')})`;
 }
 
-/** Below 0 is far above any size, as an unsigned number. */
-function outside(at: string, sizes: Triple): string {
-  return `any(vec3u(${at}) >= vec3u(${sizes.join(', ')}))`;
+/** Bits that `near` has for each axis. */
+const MOST_TAPS = 10;
+
+/**
+ * Whether a tap of a kernel meets the maps, for one comparison and no index arithmetic in the inner loop: `near` has a bit for every
+ * tap of an axis that does, from the corner where the kernel begins, and `needs` has the bits of one tap's place. Nothing is near
+ * enough for NEVER.
+ */
+function nearFunctions(kernel: Triple): string {
+  if (kernel.some((size) => size > MOST_TAPS))
+    throw new PlansError('the plans', `a kernel is ${show(kernel)}`, `The trainer builds kernels of up to ${MOST_TAPS} along each axis`);
+  return `const NEVER = 0xffffffffu;
+fn nearAlong(corner: i32, taps: i32, size: i32) -> u32 {
+  let end = clamp(size - corner, 0, taps);
+  return (1u << u32(end)) - (1u << u32(clamp(-corner, 0, end)));
+}
+fn near(corner: vec3i, taps: vec3i, size: vec3i) -> u32 {
+  let along = vec3u(nearAlong(corner.x, taps.x, size.x), nearAlong(corner.y, taps.y, size.y), nearAlong(corner.z, taps.z, size.z));
+  return along.x | (along.y << ${MOST_TAPS}u) | (along.z << ${2 * MOST_TAPS}u);
+}
+fn needs(tap: vec3i) -> u32 {
+  return (1u << u32(tap.x)) | (1u << u32(tap.y + ${MOST_TAPS})) | (1u << u32(tap.z + ${2 * MOST_TAPS}));
+}`;
 }
 
 /** The place (z, y, x) of an element, as a vec3i, from its index. */

@@ -1,7 +1,7 @@
 import { type Triple, triple, voxels } from '../../common/geometry.ts';
 import type { Kernel } from '../gpu/kernel.ts';
 import { type Maps, type Memory, maps, type ScalarType, slice } from '../gpu/memory.ts';
-import type { Tiling } from '../gpu/product.ts';
+import type { Tiling } from '../gpu/tile.ts';
 import { type Convolution, coarseShape, gather, scatter, weightGradient } from './convolution.ts';
 import { biasGradient, type Norm, normalise, normaliseGradient, statisticsOf } from './norm.ts';
 import { type Initial, type Parameter, Parameters } from './parameters.ts';
@@ -50,12 +50,12 @@ export class Layers {
     return this.#back.toReversed().flatMap((undo) => undo());
   }
 
-  /** Where the gradient of some maps lies; always float32. */
+  /** Where the gradient of some maps lies, stored as they are. */
   gradientOf(view: Maps): Maps {
     const { memory, batch, total, shape } = view;
     let whole = this.#gradients.get(memory);
     if (whole === undefined) {
-      whole = maps(`gradient of ${memory.name}`, batch, total, shape);
+      whole = maps(`gradient of ${memory.name}`, batch, total, shape, { type: memory.type });
       this.#gradients.set(memory, whole);
     }
     return slice(whole, view.first, view.channels);

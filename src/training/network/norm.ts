@@ -38,7 +38,7 @@ export function normalise({ name, input, output, weight, bias, statistics, resid
     // Sums of differences to the chunk's first voxel: no digits cancel, whatever the mean is.
     reduction({
       name: `${name} statistics`,
-      bindings: [read('input', input.memory), write('partial', partial)],
+      bindings: [read('input', input), write('partial', partial)],
       groups: batch * channels * chunks,
       type: 'vec2f',
       each: `
@@ -78,11 +78,11 @@ export function normalise({ name, input, output, weight, bias, statistics, resid
       `${name} normalise`,
       batch * channels * area,
       [
-        read('input', input.memory),
+        read('input', input),
         read('statistics', statistics),
-        read('parameters', weight.memory),
-        ...(residual ? [read('residual', residual.memory)] : []),
-        write('output', output.memory),
+        read('parameters', weight),
+        ...(residual ? [read('residual', residual)] : []),
+        write('output', output),
       ],
       `
   let map = INDEX / ${area}u; let voxel = INDEX % ${area}u;
@@ -112,19 +112,18 @@ export function normaliseGradient(
   const partial = memory(`${name} partial gradients`, 2 * batch * channels * chunks);
   const sums = memory(`${name} gradient sums`, 2 * batch * channels);
   const common = [
-    read('input', input.memory),
-    read('outputGradient', outputGradient.memory),
+    read('input', input),
+    read('outputGradient', outputGradient),
     read('statistics', statistics),
-    read('parameters', weight.memory),
-    ...(residual && activation ? [read('residual', residual.memory)] : []),
+    read('parameters', weight),
+    ...(residual && activation ? [read('residual', residual)] : []),
   ];
   // The gradient before the activation, and the normalised input, of a voxel.
   const both = (sample: string, channel: string, voxel: string): string => `
   let normal = (f32(input[${place(input, sample, channel, voxel)}]) - mean) * scale;
   let before = fma(normal, parameters[${weight.offset}u + ${channel}], parameters[${bias.offset}u + ${channel}])${activation ? plus(residual, sample, channel, voxel) : ''};
-  let given = outputGradient[${place(outputGradient, sample, channel, voxel)}];
+  let given = f32(outputGradient[${place(outputGradient, sample, channel, voxel)}]);
   let gradient = ${activation ? `select(${SLOPE} * given, given, before > 0.0)` : 'given'};`;
-
   return [
     reduction({
       name: `${name} gradient sums`,
@@ -148,7 +147,7 @@ export function normaliseGradient(
     elementwise(
       `${name} join gradient sums`,
       channels,
-      [read('partial', partial), write('sums', sums), write('gradients', gradients.weight.memory)],
+      [read('partial', partial), write('sums', sums), write('gradients', gradients.weight)],
       `
   var total = vec2f(0.0);
   for (var sample = 0u; sample < ${batch}u; sample++) {
@@ -171,16 +170,16 @@ export function normaliseGradient(
       [
         ...common,
         read('sums', sums),
-        write('inputGradient', inputGradient.memory),
-        ...(gradients.residual ? [write('residualGradient', gradients.residual.maps.memory)] : []),
+        write('inputGradient', inputGradient),
+        ...(gradients.residual ? [write('residualGradient', gradients.residual.maps)] : []),
       ],
       `
   let map = INDEX / ${area}u; let voxel = INDEX % ${area}u;
   let sample = map / ${channels}u; let channel = map % ${channels}u;
   let mean = statistics[2u * map]; let scale = statistics[2u * map + 1u];
   ${both('sample', 'channel', 'voxel')}
-  inputGradient[${place(inputGradient, 'sample', 'channel', 'voxel')}] =
-    parameters[${weight.offset}u + channel] * scale * (gradient - sums[2u * map] - normal * sums[2u * map + 1u]);
+  let value = parameters[${weight.offset}u + channel] * scale * (gradient - sums[2u * map] - normal * sums[2u * map + 1u]);
+  inputGradient[${place(inputGradient, 'sample', 'channel', 'voxel')}] = ${inputGradient.memory.type}(value);
   ${gradients.residual ? passOn(gradients.residual) : ''}`,
     ),
   ];
@@ -201,7 +200,7 @@ export function biasGradient(name: string, outputGradient: Maps, gradient: Param
   return [
     reduction({
       name: `${name} bias gradient`,
-      bindings: [read('outputGradient', outputGradient.memory), write('partial', partial)],
+      bindings: [read('outputGradient', outputGradient), write('partial', partial)],
       groups: batch * channels * chunks,
       type: 'f32',
       each: `
@@ -210,13 +209,13 @@ export function biasGradient(name: string, outputGradient: Maps, gradient: Param
   let end = min(first + ${CHUNK}u, ${area}u);
   let base = ${place(outputGradient, `(map / ${channels}u)`, `map % ${channels}u`, '0u')};
   var sum = 0.0;
-  for (var i = first + THREAD; i < end; i += ${THREADS}u) { sum += outputGradient[base + i]; }`,
+  for (var i = first + THREAD; i < end; i += ${THREADS}u) { sum += f32(outputGradient[base + i]); }`,
       write: `partial[GROUP] = sum;`,
     }),
     elementwise(
       `${name} join bias gradient`,
       channels,
-      [read('partial', partial), write('gradients', gradient.memory)],
+      [read('partial', partial), write('gradients', gradient)],
       `
   var total = 0.0;
   for (var sample = 0u; sample < ${batch}u; sample++) {

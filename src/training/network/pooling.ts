@@ -10,7 +10,7 @@ export function meanPool(name: string, fine: Maps, coarse: Maps, stride: Triple)
   return elementwise(
     `${name} mean`,
     batch * channels * area,
-    [read('fine', fine.memory), write('coarse', coarse.memory)],
+    [read('fine', fine), write('coarse', coarse)],
     `
   let map = INDEX / ${area}u; let voxel = INDEX % ${area}u;
   let sample = map / ${channels}u; let channel = map % ${channels}u;
@@ -37,7 +37,7 @@ export function meanPoolGradient(
   return elementwise(
     `${name} mean gradient`,
     batch * channels * area,
-    [read('coarseGradient', coarseGradient.memory), write('fineGradient', fineGradient.memory)],
+    [read('coarseGradient', coarseGradient), write('fineGradient', fineGradient)],
     `
   let map = INDEX / ${area}u; let voxel = INDEX % ${area}u;
   let sample = map / ${channels}u; let channel = map % ${channels}u;

@@ -3,7 +3,8 @@ import { patchOf, show } from '../../common/geometry.ts';
 import type { Network } from '../../plans/network.ts';
 import type { Kernel } from '../gpu/kernel.ts';
 import { type Maps, maps, slice } from '../gpu/memory.ts';
-import type { Tiling } from '../gpu/product.ts';
+import type { Precision } from '../gpu/precision.ts';
+import type { Tiling } from '../gpu/tile.ts';
 import { plainBlock, residualBlock } from './blocks.ts';
 import { coarseShape } from './convolution.ts';
 import { Layers, ONES, same } from './layers.ts';
@@ -21,8 +22,7 @@ export interface UnetOptions {
   /** How many scales get a head that is used, the finest first. Further heads exist, and keep their first values. */
   heads: number;
   tiling: Tiling;
-  /** What feature maps are stored as. Sums, parameters and gradients are float32 either way. */
-  storage?: 'f32' | 'f16';
+  precision?: Precision;
 }
 
 /**
@@ -41,8 +41,9 @@ export class Unet {
   readonly #layers: Layers;
 
   /** @throws PlansError if the network is one that is not built here */
-  constructor({ network, patchSize, batch, channels, classes, heads, tiling, storage = 'f32' }: UnetOptions) {
+  constructor({ network, patchSize, batch, channels, classes, heads, tiling, precision }: UnetOptions) {
     checkNetwork(network, patchSize);
+    const storage = precision === 'mixed' ? 'f16' : 'f32';
     this.input = maps('input', batch, channels, patchOf(patchSize), { persistent: true });
     const layers = new Layers(this.input, { tiling, storage, axes: patchSize.length });
     this.#layers = layers;
@@ -101,7 +102,7 @@ export class Unet {
     return this.#layers.backward(this.logits);
   }
 
-  /** Where the gradient of some maps lies; always float32. */
+  /** Where the gradient of some maps lies. */
   gradientOf(view: Maps): Maps {
     return this.#layers.gradientOf(view);
   }

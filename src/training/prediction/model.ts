@@ -60,7 +60,7 @@ export interface Model {
   weights: Weights[];
 }
 
-export type ModelNetwork = Pick<UnetOptions, 'network' | 'patchSize' | 'channels' | 'classes' | 'storage'>;
+export type ModelNetwork = Required<Pick<UnetOptions, 'network' | 'patchSize' | 'channels' | 'classes' | 'precision'>>;
 
 type Name = Checked<typeof MODEL_OPTIONS>['checkpoint'];
 
@@ -110,8 +110,8 @@ async function openFold(dir: string, name: Name): Promise<Fold> {
   if (name === 'best' && best === null)
     throw new CheckpointError(dir, 'it has no best network: no epoch of its training was validated', 'Predict with the final one');
   const weights = await readWeights(join(dir, name === 'best' && best !== null ? best.network : files.network));
-  const { network, patchSize, channels, classes, storage } = options;
-  return { ...(await readAbout(dir, options.configuration)), network: { network, patchSize, channels, classes, storage }, weights };
+  const { network, patchSize, channels, classes, precision } = options;
+  return { ...(await readAbout(dir, options.configuration)), network: { network, patchSize, channels, classes, precision }, weights };
 }
 
 /** A fold of nnU-Net's results, its weights converted (docs/training.md#weights). Plans and dataset.json lie one folder up. */
@@ -133,7 +133,9 @@ async function openNnunetFold(dir: string, name: Name): Promise<Fold> {
   const { channels, labels } = about.description;
   // In a cascade, one a foreground label comes to those of the images.
   const inputs = channels.length + (previousStage === null ? 0 : labels.values.length - 1);
-  return { ...about, network: { network, patchSize, channels: inputs, classes: outputsOf(labels).classes }, weights };
+  const { classes } = outputsOf(labels);
+  // nnU-Net's files do not say how they were trained.
+  return { ...about, network: { network, patchSize, channels: inputs, classes, precision: 'float32' }, weights };
 }
 
 async function readAbout(dir: string, name: string): Promise<Pick<Model, 'description' | 'reader' | 'configuration' | 'regions'>> {

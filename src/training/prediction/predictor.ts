@@ -56,7 +56,7 @@ export class Predictor implements Disposable {
   static async open(dir: string, options: ModelOptions = {}): Promise<Predictor> {
     checkPath('dir', dir);
     const model = await openModel(dir, checkOptions(MODEL_OPTIONS, options));
-    const gpu = await Gpu.open();
+    const gpu = await Gpu.open(model.network.precision);
     try {
       return new Predictor(model, gpu, await WindowNetwork.create(gpu, model.network, model.weights));
     } catch (error) {

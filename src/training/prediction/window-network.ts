@@ -2,8 +2,8 @@ import { type Axis, patchOf, type Triple, voxels } from '../../common/geometry.t
 import type { Gpu } from '../gpu/device.ts';
 import { elementwise, type Kernel, read, write } from '../gpu/kernel.ts';
 import { type Maps, type Memory, maps, memory, place } from '../gpu/memory.ts';
-import { GPU_TILING, SOFTWARE_TILING } from '../gpu/product.ts';
 import { Program } from '../gpu/program.ts';
+import { tilingFor } from '../gpu/tile.ts';
 import { Unet } from '../network/unet.ts';
 import { valuesOf, type Weights } from '../weights.ts';
 import type { ModelNetwork } from './model.ts';
@@ -23,7 +23,9 @@ export class WindowNetwork {
 
   /** @throws PlansError, CheckpointError, GpuError */
   static async create(gpu: Gpu, network: ModelNetwork, weights: readonly Weights[]): Promise<WindowNetwork> {
-    const unet = new Unet({ ...network, batch: 1, heads: 1, tiling: gpu.software ? SOFTWARE_TILING : GPU_TILING });
+    // What was trained in mixed precision predicts on adapters that cannot, too.
+    const precision = gpu.hasHalf ? network.precision : 'float32';
+    const unet = new Unet({ ...network, precision, batch: 1, heads: 1, tiling: tilingFor(gpu, precision) });
     const [logits] = unet.logits;
     const memories: Memories = {
       patch: maps('patch', 1, unet.input.channels, unet.input.shape, { persistent: true }),

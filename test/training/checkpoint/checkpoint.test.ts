@@ -35,7 +35,7 @@ const CONTENT = {
     ignore: null,
     batchDice: false,
     scales: 1,
-    storage: 'f32' as const,
+    precision: 'float32' as const,
     epochs: 5,
     iterations: 2,
     validationIterations: 1,
@@ -43,6 +43,7 @@ const CONTENT = {
     seed: 0,
   },
   batches: { augmentation: [{ transform: 'mirror', axes: [0, 2] }] } as unknown as Checkpoint['batches'],
+  lossScale: null,
   history: [],
   best: null,
 };

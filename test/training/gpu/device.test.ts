@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { DAWN_SWITCHES, Gpu } from '../../../src/training/gpu/device.ts';
+import { adapterReport } from '../../../src/training/gpu/adapter-report.ts';
+import { DAWN_SWITCHES, Gpu, INSTALL_WEBGPU, WEBGPU_VERSION } from '../../../src/training/gpu/device.ts';
 import { kernel, write } from '../../../src/training/gpu/kernel.ts';
 import { memory, shareBuffers } from '../../../src/training/gpu/memory.ts';
 import { Program } from '../../../src/training/gpu/program.ts';
@@ -25,7 +26,28 @@ test('Dawn knows the switches that are set: of unknown ones it says nothing', ()
   const webgpu = join(import.meta.dirname, '../../../node_modules/webgpu/dist');
   const builds = globSync('*/dawn.node', { cwd: webgpu }).map((path) => readFileSync(join(webgpu, path)));
   expect(builds.length).toBeGreaterThan(0);
-  for (const name of DAWN_SWITCHES) for (const build of builds) expect(build.includes(`\0${name}\0`), name).toBe(true);
+  // Linkers let a name be the end of a longer text.
+  for (const name of DAWN_SWITCHES) for (const build of builds) expect(build.includes(`${name}\0`), name).toBe(true);
+});
+
+test('the release of Dawn is the one that package.json names, in errors and in the documentation', () => {
+  const root = join(import.meta.dirname, '../../..');
+  const { peerDependencies, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  expect([peerDependencies.webgpu, devDependencies.webgpu]).toEqual([WEBGPU_VERSION, WEBGPU_VERSION]);
+  expect(INSTALL_WEBGPU).toContain(`webgpu@${WEBGPU_VERSION}`);
+  expect(readFileSync(join(root, 'docs/training.md'), 'utf8')).toContain(`npm install webgpu@${WEBGPU_VERSION}`);
+});
+
+test('an adapter is reported with what it offers; in float32 nothing experimental is asked for', async () => {
+  const report = await adapterReport();
+  expect(report).toMatchObject({ name: gpu.name, software: gpu.software, precision: gpu.units === null ? 'float32' : 'mixed' });
+  expect(report.features.includes('shader-f16')).toBe(gpu.hasHalf);
+  expect(report.limits.maxBufferSize).toBe(gpu.limits.maxBufferSize);
+  expect(report.matrixConfigs.length > 0).toBe(report.features.includes('chromium-experimental-subgroup-matrix'));
+  const own = await Gpu.open('float32');
+  expect(own).toMatchObject({ hasHalf: false, units: null });
+  expect([...own.device.features].filter((name) => /f16|subgroup/.test(name))).toEqual([]);
+  own.close();
 });
 
 test('what exceeds a limit is refused with the name of the kernel and the limit', async () => {

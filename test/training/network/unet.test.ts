@@ -29,7 +29,7 @@ const deep: Network = {
 };
 
 describe.each([
-  { name: '2D', network: flat, patchSize: [8, 12], batch: 3, channels: 2, heads: 1, storage: 'f32' as const },
+  { name: '2D', network: flat, patchSize: [8, 12], batch: 3, channels: 2, heads: 1, precision: 'float32' as const },
   {
     name: '3D, anisotropic, deep supervision',
     network: deep,
@@ -37,10 +37,10 @@ describe.each([
     batch: 2,
     channels: 1,
     heads: 2,
-    storage: 'f32' as const,
+    precision: 'float32' as const,
   },
-  { name: '2D, float16 maps', network: flat, patchSize: [8, 12], batch: 3, channels: 2, heads: 1, storage: 'f16' as const },
-])('$name', ({ network, patchSize, batch, channels, heads, storage }) => {
+  { name: '2D, mixed precision', network: flat, patchSize: [8, 12], batch: 3, channels: 2, heads: 1, precision: 'mixed' as const },
+])('$name', ({ network, patchSize, batch, channels, heads, precision }) => {
   test('a whole step is that of plain loops in float64', async () => {
     const classes = 3;
     const step = await TrainingStep.create(gpu, {
@@ -50,7 +50,7 @@ describe.each([
       channels,
       classes,
       heads,
-      storage,
+      precision,
       tiling: TILINGS.direct,
       batchDice: true,
       ignore: null,
@@ -74,7 +74,7 @@ describe.each([
     const weights = heads === 1 ? [1] : [2 / 3, 1 / 3];
     const losses = weights.map((_, scale) => reference.loss(expected.logits[scale], labels[scale], { batchDice: true, ignore: null }));
     const value = losses.reduce((sum, each, scale) => sum + weights[scale] * each.value, 0);
-    const tolerance = storage === 'f32' ? 1e-4 : 2e-2;
+    const tolerance = precision === 'float32' ? 1e-4 : 2e-2;
     expect(Math.abs(loss - value)).toBeLessThan(tolerance * Math.abs(value));
     expected.backward(losses.map(({ gradient }, scale) => ({ ...gradient, data: gradient.data.map((g) => weights[scale] * g) })));
 
@@ -95,12 +95,12 @@ describe.each([
       expectClose(
         each.map((i) => found.momentum[i]),
         step,
-        storage === 'f32' ? 1e-3 : 0.1,
+        precision === 'float32' ? 1e-3 : 0.1,
       );
       expectClose(
         each.map((i) => found.values[i]),
         each.map((i, k) => values[i] - 0.01 * 1.99 * step[k]),
-        storage === 'f32' ? 1e-4 : 1e-2,
+        precision === 'float32' ? 1e-4 : 1e-2,
       );
       expect(name).toBeTruthy();
     }
@@ -201,4 +201,15 @@ test.each<[string, Partial<Network>, number[], RegExp]>([
 test('a memory above the limit is refused with the kernel and the limit', async () => {
   const options = { network: flat, patchSize: [8192, 8192], batch: 16, channels: 2, classes: 2, heads: 1, tiling: TILINGS.direct };
   await expect(TrainingStep.create(gpu, { ...options, batchDice: true, ignore: null })).rejects.toThrow(/maxStorageBufferBindingSize/);
+});
+
+test.each<[string, (voxels: number) => Int16Array | Uint8Array]>([
+  ['of a byte a voxel', (voxels) => new Uint8Array(voxels)],
+  ['of several regions', (voxels) => new Int16Array(2 * voxels)],
+])('masks %s are refused: they are made of labels', async (_, make) => {
+  const options = { network: flat, patchSize: [8, 12], batch: 3, channels: 2, classes: 2, heads: 1, tiling: TILINGS.direct };
+  const step = await TrainingStep.create(gpu, { ...options, batchDice: true, ignore: null, regions: [[1, 2], [2]] });
+  expect(() => step.upload(new Float32Array(576), [make(288)])).toThrow(/not one label a voxel, .* Make the loader with `regions: false`/);
+  step.upload(new Float32Array(576), [new Int16Array(288)]);
+  step.destroy();
 });

@@ -5,7 +5,6 @@ import { checkOptions } from '../../../src/common/options.ts';
 import type { Network } from '../../../src/plans/network.ts';
 import { type Checkpoint, writeCheckpoint } from '../../../src/training/checkpoint.ts';
 import { MODEL_OPTIONS, type Model, type ModelOptions, openModel } from '../../../src/training/prediction/model.ts';
-import type { TrainingOptions } from '../../../src/training/training-options.ts';
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
 
 const RECORDED = join(import.meta.dirname, '../nnunet');
@@ -97,18 +96,23 @@ describe("a folder of nnU-Net's", () => {
 
 describe('a folder of folds that voxfeed trained', () => {
   /** A training of one fold, as far as a model needs it. */
-  async function fold(dir: string, number: number, change: Partial<TrainingOptions> = {}): Promise<void> {
+  async function fold(dir: string, number: number, change: Partial<Checkpoint['options']> = {}): Promise<void> {
     const path = join(dir, `fold_${number}`);
     const network: Network = { kind: 'plain', features: [4], strides: [[1, 1, 1]], kernels: [[3, 3, 3]], encoder: [1], decoder: [] };
-    const options: TrainingOptions = {
+    const options: Checkpoint['options'] = {
       ...{ configuration: '3d_fullres', network, patchSize: [8, 8, 8], batch: 2, channels: 2, classes: 3, ignore: null, batchDice: false },
-      ...{ scales: 1, storage: 'f32', epochs: 5, iterations: 2, validationIterations: 1, learningRate: 0.01, seed: 0 },
+      ...{ scales: 1, precision: 'float32', epochs: 5, iterations: 2, validationIterations: 1, learningRate: 0.01, seed: 0 },
       ...change,
     };
     const batches = { augmentation: [{ transform: 'mirror', axes: [1] }] } as unknown as Checkpoint['batches'];
     const best = number === 0 ? null : { epoch: 4, movingDice: 0.5, network: 'network-4.safetensors' };
     const numbers = { values: new Float32Array(2), momentum: new Float32Array(2) };
-    await writeCheckpoint(path, { epoch: 5, options, batches, history: [], best }, [{ name: 'a', shape: [2], offset: 0 }], numbers);
+    await writeCheckpoint(
+      path,
+      { epoch: 5, options, lossScale: null, batches, history: [], best },
+      [{ name: 'a', shape: [2], offset: 0 }],
+      numbers,
+    );
     cpSync(join(path, 'network-5.safetensors'), join(path, 'network-4.safetensors'));
     for (const file of ['plans.json', 'dataset.json']) cpSync(join(RECORDED, 'plain', file), join(path, file));
   }

@@ -1,0 +1,92 @@
+import type { Precision } from './precision.ts';
+
+/** Units that multiply whole matrices, as an adapter offers them: float16 in, float32 sums. */
+export interface MatrixUnits {
+  /** Sizes of one product: `rows` x `terms` times `terms` x `columns`. */
+  rows: number;
+  columns: number;
+  terms: number;
+  /** Threads that work on one together. */
+  subgroup: number;
+}
+
+/** How the threads of a workgroup make a product: see the files `*-loop.ts`. */
+export type LoopKind = 'direct' | 'shared' | 'matrix';
+
+/** What decides tiles. */
+export interface Tiling {
+  loop: LoopKind;
+  /** Elements of a workgroup's part of the result. */
+  area: number;
+  mostRows: number;
+  /** Where there are few rows: workgroup memory has `depth` terms of every column. */
+  mostColumns: number;
+  depth: number;
+  /** Rows and columns that a thread makes, on matrix units a subgroup. */
+  own: readonly [rows: number, columns: number];
+  units?: MatrixUnits;
+}
+
+/**
+ * How a tiled product is cut: a workgroup makes `rows` x `columns` of the result, `depth` terms at a time; a thread, or a subgroup,
+ * makes `own` rows and columns of it. All are powers of two.
+ */
+export interface Tile extends Pick<Tiling, 'loop' | 'depth' | 'own' | 'units'> {
+  rows: number;
+  columns: number;
+}
+
+/** The fastest of seven on an H100: bench/results, `tilings_128`. */
+export const GPU_TILING: Tiling = { loop: 'shared', area: 4096, mostRows: 64, mostColumns: 256, depth: 16, own: [4, 4] };
+/** On a CPU, caches are what is shared. Barriers cost much there, and shaders with barriers take seconds to compile. */
+export const SOFTWARE_TILING: Tiling = { loop: 'direct', area: 1024, mostRows: 4, mostColumns: 256, depth: 1, own: [4, 4] };
+/** Of 16x16x16 units: not measured yet. What is loaded for a block is used for 32 rows or more. */
+const GPU_MATRIX_TILING: Omit<Tiling, 'units' | 'depth'> = {
+  loop: 'matrix',
+  area: 8192,
+  mostRows: 64,
+  mostColumns: 256,
+  own: [32, 64],
+};
+
+/** How products are made on an adapter. */
+export function tilingFor({ software, units, limits }: TiledAdapter, precision: Precision): Tiling {
+  if (precision === 'float32' || units === null) return software ? SOFTWARE_TILING : GPU_TILING;
+  if (software) return softwareMatrixTiling(units);
+  const small = limits.maxComputeWorkgroupStorageSize < LARGE_WORKGROUP;
+  // Each thread of a subgroup loads another term, in the smallest tile, too.
+  const depth = Math.max(units.terms, Math.min(16, units.subgroup));
+  return { ...GPU_MATRIX_TILING, ...(small && { area: 4096, mostColumns: 128 }), depth, units };
+}
+
+/** What of a `Gpu` decides how products are made. */
+interface TiledAdapter {
+  software: boolean;
+  units: MatrixUnits | null;
+  limits: { readonly maxComputeWorkgroupStorageSize: number };
+}
+
+/** Workgroup memory of NVIDIA's GPUs: the largest tiles of `GPU_MATRIX_TILING` take 34 KiB, the smaller ones 20. */
+const LARGE_WORKGROUP = 48 * 1024;
+
+/** Two subgroups with one matrix each: a CPU takes a second to compile the smallest of these shaders, and longer for larger ones. */
+function softwareMatrixTiling(units: MatrixUnits): Tiling {
+  const { rows, columns, terms } = units;
+  return { loop: 'matrix', area: 2 * rows * columns, mostRows: rows, mostColumns: 2 * columns, depth: terms, own: [rows, columns], units };
+}
+
+/** A tile that wastes little on a result of these sizes. */
+export function tileFor({ area, mostRows, mostColumns, depth, own, loop, units }: Tiling, rows: number, columns: number): Tile {
+  const [leastRows, leastColumns] = units ? [units.rows, units.columns] : own;
+  const within = (size: number, least: number, most: number): number => Math.min(most, 2 ** Math.ceil(Math.log2(Math.max(size, least))));
+  const tileRows = within(rows, leastRows, mostRows);
+  const tileColumns = within(columns, leastColumns, Math.min(area / tileRows, mostColumns));
+  return {
+    loop,
+    rows: tileRows,
+    columns: tileColumns,
+    depth,
+    own: [Math.min(own[0], tileRows), Math.min(own[1], tileColumns)],
+    ...(units && { units }),
+  };
+}
