@@ -17,6 +17,7 @@ import { PLAN_PART_OPTIONS } from '../src/preprocessing/plan-part.ts';
 import { PREPROCESS_OPTIONS } from '../src/preprocessing/preprocess.ts';
 import { NNUNET_OPTIONS } from '../src/preprocessing/preprocess-nnunet.ts';
 import type { StreamOption } from '../src/sampling/table.ts';
+import { MODEL_OPTIONS } from '../src/training/prediction/model.ts';
 import { PREDICT_OPTIONS } from '../src/training/prediction/predictor.ts';
 import { TRAIN_OPTIONS } from '../src/training/train-table.ts';
 
@@ -119,7 +120,9 @@ ${table(TRAIN_OPTIONS, { flags: true })}
 
 ## Of predict
 
-${table(PREDICT_OPTIONS, { flags: true })}
+Of \`Predictor.open\`, and of \`predictor.predict\`:
+
+${table({ ...MODEL_OPTIONS, ...PREDICT_OPTIONS }, { flags: true })}
 
 ## Of transforms
 

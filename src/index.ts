@@ -54,6 +54,7 @@ export type { Bound, DiagnoseOptions, Diagnosis, Measurements, Remedy, WorkerSta
 export type { Epoch } from './loader/epochs.ts';
 export { PatchLoader } from './loader/loader.ts';
 export type { LoaderMetrics, StreamMetrics } from './loader/metrics.ts';
+export type { LocalCache } from './loader/options/local-cache.ts';
 export type { LoaderOptions } from './loader/options/options.ts';
 export type { ConfigState, LoaderState, Positions, ResumeOptions } from './loader/options/state.ts';
 export type { EpochLengths } from './loader/options/streams.ts';
@@ -103,6 +104,7 @@ export { storeConfiguration } from './store/store-configuration.ts';
 export type { StoredCase, StoreIndex } from './store/store-index.ts';
 export { verifyStore } from './store/verify.ts';
 export { type Checkpoint, readCheckpoint } from './training/checkpoint.ts';
+export type { ModelOptions } from './training/prediction/model.ts';
 export { type PredictOptions, Predictor } from './training/prediction/predictor.ts';
 export { train } from './training/train.ts';
 export type { TrainOptions, TrainReport, TrainStart } from './training/train-table.ts';

@@ -9,6 +9,7 @@ const claim = (one: Figure | undefined): number | null => (one?.reliable ? one.m
 /** Pictures of a result, by the names of their files. */
 export function pictures({ name, parts }: Result): Record<string, string> {
   if (name === 'peers') return { 'bench-peers.svg': peersPicture(parts) };
+  if (name !== 'bench') return {};
   const { workers, stages } = parts;
   return { ...(workers && { 'bench-workers.svg': workersPicture(workers) }), ...(stages && { 'bench-stages.svg': stagesPicture(stages) }) };
 }

@@ -8,19 +8,22 @@ import { runJob } from './run-job.ts';
 const SAMPLE_MS: Record<string, number> = { b: 10, d: 0.5 };
 const WORKERS = [1, 4, 16];
 
+/** One line: so many workers that sleep in the place of making samples of a configuration, of that store. */
+export function mainThreadEntry(name: string, config: string, store: string, workers: number, plan: Plan): Entry {
+  const batches = batchesOf(plan, config === 'b' ? 40 * workers : 200 * Math.sqrt(workers));
+  // No cases in memory: nothing is read.
+  const options = { ...optionsOf(CONFIGURATIONS[config], 1, workers), cacheBytes: 0 };
+  const job = { kind: 'main-thread' as const, store, options, batches: Math.ceil(batches), warmUp: Math.ceil(batches / 2) };
+  return { name, run: () => runJob({ ...job, sampleMs: SAMPLE_MS[config] }, 2) };
+}
+
 /** What the thread of the consumer spends on a stream: planning, handing out, collecting. */
 export async function mainThreadPart(plan: Plan): Promise<Part> {
   const entries: Entry[] = [];
-  for (const [config, sampleMs] of Object.entries(SAMPLE_MS).filter(([name]) => !plan.quick || name === 'd')) {
-    const configuration = CONFIGURATIONS[config];
-    const { dir: store } = await storeOf(configuration, plan);
-    for (const workers of WORKERS) {
-      const batches = batchesOf(plan, config === 'b' ? 40 * workers : 200 * Math.sqrt(workers));
-      // No cases in memory: nothing is read.
-      const options = { ...optionsOf(configuration, 1, workers), cacheBytes: 0 };
-      const job = { kind: 'main-thread' as const, store, options, batches: Math.ceil(batches), warmUp: Math.ceil(batches / 2), sampleMs };
-      entries.push({ name: `${config}, ${workers} simulated worker${workers > 1 ? 's' : ''}`, run: () => runJob(job, 2) });
-    }
+  for (const config of plan.quick ? ['d'] : Object.keys(SAMPLE_MS)) {
+    const { dir: store } = await storeOf(CONFIGURATIONS[config], plan);
+    for (const workers of WORKERS)
+      entries.push(mainThreadEntry(`${config}, ${workers} simulated worker${workers > 1 ? 's' : ''}`, config, store, workers, plan));
   }
   const rows = rowsOf(entries, await rounds(entries, fewerRuns(plan)));
   return {

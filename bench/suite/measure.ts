@@ -104,6 +104,7 @@ async function mainThread({ store, options, batches, warmUp, sampleMs }: Extract
     patches_per_second: (1000 * patches) / (performance.now() - start),
     scheduler_cpu_ms_per_batch: (user + system) / 1000 / count,
     event_loop_utilisation_percent: 100 * performance.eventLoopUtilization(idle).utilization,
+    peak_mib: peakMib(),
   };
 }
 

@@ -81,13 +81,22 @@ def test_ranks_make_up_the_stream_of_one_process(store: Path, in_node: list[str]
         assert [len(part.keys) for part in parts] == [2, 2]
         whole = [np.concatenate(pair) for pair in zip(*([part.data, *part.targets] for part in parts), strict=True)]
         assert digest(whole) == expected
+    # Their cases lie in one file in memory.
+    assert len({shared_cases(rank.pid) for rank in ranks}) == 1
     for rank in ranks:
         rank.close()
 
 
+def shared_cases(pid: int) -> int:
+    [file] = [fd for fd in Path(f"/proc/{pid}/fd").iterdir() if str(fd.readlink()).startswith("/memfd:voxfeed-cases-")]
+    return file.stat().st_ino
+
+
 def test_epochs_validation_and_what_a_batch_has(store: Path) -> None:
     with voxfeed.Loader(store, **OPTIONS, validation=True, epochs={"training": 3, "validation": 2}) as loader:
-        batches = list(loader.epoch(0))
+        epoch = loader.epoch(0)
+        assert len(epoch) == len(DataLoader(Batches(epoch), batch_size=None)) == 3
+        batches = list(epoch)
         assert [(batch.index, batch.epoch) for batch in batches] == [(0, 0), (1, 0), (2, 0)]
         first = batches[0]
         assert first.data.dtype == torch.float32 and first.data.shape == (4, 1, 16, 24, 20)
@@ -98,7 +107,7 @@ def test_epochs_validation_and_what_a_batch_has(store: Path) -> None:
         seen = [(epoch.index, [b.index for b in epoch.training], [b.index for b in epoch.validation]) for epoch in loader.epochs(3)]
         assert seen == [(0, [], [0, 1]), (1, [3, 4, 5], [2, 3]), (2, [6, 7, 8], [4, 5])]
         with pytest.raises(OptionError, match="epoch 1 is over, the next training batch is 9"):
-            next(loader.epoch(1))
+            loader.epoch(1)
         assert [batch.index for batch in loader.epoch(5)] == [15, 16, 17]
         assert loader.validation.epoch_length == 2
         assert {part["name"] for part in loader.memory["parts"]} >= {"ring", "validation ring"}

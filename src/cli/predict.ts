@@ -4,19 +4,26 @@ import { writeAtomic } from '../common/atomic-file.ts';
 import { CaseError, fileError } from '../common/errors.ts';
 import { mapFiles } from '../common/files.ts';
 import { makeFolders } from '../common/folders.ts';
+import { foldedName } from '../common/names.ts';
 import type { OptionTable } from '../common/options.ts';
 import { text } from '../common/schemas.ts';
 import { drawContactSheet, type SheetSample } from '../pictures/contact-sheet.ts';
 import { type Library, readFileVolumes, writeFileLabels } from '../raw/file-formats.ts';
-import { foregroundOf, type LabelClass } from '../raw/labels.ts';
+import { foregroundOf, type LabelClass, type Labels } from '../raw/labels.ts';
 import { READERS } from '../raw/readers.ts';
+import { MODEL_OPTIONS } from '../training/prediction/model.ts';
 import { PREDICT_OPTIONS, Predictor } from '../training/prediction/predictor.ts';
 import { TableCommand, UsageError } from './command.ts';
 import { JSON_FLAG, outFlag } from './common-flags.ts';
 import { ProgressLine } from './progress.ts';
 
 const PREDICT_FLAGS = {
-  model: { schema: text('a path'), flag: '--model DIR', help: 'the folder that `voxfeed train --out` wrote' },
+  model: {
+    schema: text('a path'),
+    flag: '--model DIR',
+    help: "the folder that `voxfeed train --out` wrote, one with fold_0, fold_1 and so on of those, or nnU-Net's of a training, converted",
+  },
+  ...MODEL_OPTIONS,
   ...outFlag('predictions', 'the folder for the labels'),
   truth: {
     schema: text('a path'),
@@ -24,7 +31,13 @@ const PREDICT_FLAGS = {
     flag: '--truth DIR',
     help: 'labels by hand, under the same names: prints Dice, and draws both in comparison.png',
   },
-  mirror: PREDICT_OPTIONS.mirror,
+  previousStage: {
+    schema: text('a path'),
+    otherwise: 'no cascade',
+    flag: '--previous-stage DIR',
+    help: "for a cascade's second stage: the labels that the previous one gave these cases, CASE.nii.gz",
+  },
+  disableTta: PREDICT_OPTIONS.disableTta,
   ...JSON_FLAG,
 } as const satisfies OptionTable;
 
@@ -33,7 +46,7 @@ export const predict = (): TableCommand =>
     .withFiles()
     .summary('label images with a trained network')
     .description(
-      "Labels images with a network that `voxfeed train` trained: a sliding window with Gaussian weights. Labels are written as files of the images' format, where the images lie.",
+      "Labels images with a network that `voxfeed train` or nnU-Net trained, as nnU-Net does: a sliding window with Gaussian weights, mirrored as well; the mean of several folds. Labels are written as files of the images' format, where the images lie.",
     )
     .argument(
       '<IMAGE...>',
@@ -41,20 +54,22 @@ export const predict = (): TableCommand =>
     )
     .flags(PREDICT_FLAGS)
     .action(async (given: string[], _values: unknown, command: TableCommand) => {
-      const { model, out, truth: truthDir, mirror, json } = await command.checked(PREDICT_FLAGS);
+      const { model, out, truth: truthDir, previousStage, disableTta, json } = await command.checked(PREDICT_FLAGS);
       if (model === undefined) throw new UsageError('--model DIR must be given');
-      using predictor = await Predictor.open(model);
+      using predictor = await Predictor.open(model, await command.given(MODEL_OPTIONS));
       const { channels, ending, labels } = predictor.description;
       const { family: library } = READERS[predictor.reader];
       const classes = foregroundOf(labels.classes);
       const cases = (await mapFiles(given, (path) => findCases(path, ending, channels.length))).flat();
+      refuseTwins(cases);
       await makeFolders(out);
       const progress = new ProgressLine();
       const report: { case: string; path: string; dice: Record<string, number | null> | null }[] = [];
       const pictures: SheetSample[] = [];
       for (const { id, images } of cases) {
         const found = await predictor.predict(images, {
-          mirror,
+          disableTta,
+          ...(previousStage !== undefined && { previousStage: join(previousStage, `${id}${ending}`) }),
           onWindow: (done, total) => progress.show(id, done, total),
           onNote: (note) => process.stderr.write(`note: ${note}\n`),
         });
@@ -63,11 +78,13 @@ export const predict = (): TableCommand =>
         let dice: Record<string, number | null> | null = null;
         if (truthDir !== undefined) {
           const truth = await readTruth(join(truthDir, `${id}${ending}`), found.length, library);
-          dice = diceOf(found, truth, classes);
-          const [{ data: image, shape }] = await readFileVolumes(images[0], library, false);
-          const scores = Object.values(dice).map((value) => value?.toFixed(2) ?? '-');
-          pictures.push({ image, shape, target: truth, forced: false, caption: `${id}: truth` });
-          pictures.push({ image, shape, target: found, forced: false, caption: `${id}: prediction, Dice ${scores.join(' ')}` });
+          dice = diceOf(found, truth, labels);
+          if (pictures.length < MOST_PICTURES) {
+            const [{ data: image, shape }] = await readFileVolumes(images[0], library, false);
+            const scores = Object.values(dice).map((value) => value?.toFixed(2) ?? '-');
+            pictures.push({ image, shape, target: truth, forced: false, caption: `${id}: truth` });
+            pictures.push({ image, shape, target: found, forced: false, caption: `${id}: prediction, Dice ${scores.join(' ')}` });
+          }
         }
         report.push({ case: id, path, dice });
         if (!json) process.stdout.write(`${path}${dice === null ? '' : ` ${showDice(dice)}`}\n`);
@@ -82,7 +99,7 @@ export const predict = (): TableCommand =>
       let picture: string | null = null;
       if (mean !== null) {
         picture = join(out, 'comparison.png');
-        const sheet = await drawContactSheet(`${model}: truth and prediction`, pictures.slice(0, MOST_PICTURES), classes);
+        const sheet = await drawContactSheet(`${model}: truth and prediction`, pictures, classes);
         await writeAtomic(picture, [sheet]);
       }
       if (json) process.stdout.write(`${JSON.stringify({ cases: report, mean, picture }, null, 2)}\n`);
@@ -117,6 +134,17 @@ async function findCases(path: string, ending: string, channels: number): Promis
   return found.map((name) => caseOf(join(path, name)));
 }
 
+/** Two cases of one name would be written to one file. */
+function refuseTwins(cases: readonly { id: string; images: string[] }[]): void {
+  const first = new Map<string, string>();
+  for (const { id, images } of cases) {
+    const other = first.get(foldedName(id));
+    if (other !== undefined)
+      throw new CaseError(images[0], `its labels would have the name of those of ${other}`, 'Predict the two into different folders');
+    first.set(foldedName(id), images[0]);
+  }
+}
+
 async function readTruth(path: string, length: number, library: Library): Promise<Int16Array> {
   const [{ data }] = await readFileVolumes(path, library, true);
   if (data.length !== length)
@@ -124,15 +152,18 @@ async function readTruth(path: string, length: number, library: Library): Promis
   return Int16Array.from(data);
 }
 
-/** Of each class; null where neither has it. */
-function diceOf(found: Int16Array, truth: Int16Array, classes: readonly LabelClass[]): Record<string, number | null> {
+/** Of each class or region, as nnU-Net evaluates: without voxels that nobody annotated; null where neither has it. */
+function diceOf(found: Int16Array, truth: Int16Array, { classes, ignore }: Labels): Record<string, number | null> {
   return Object.fromEntries(
-    classes.map(({ name, labels: [label] }) => {
+    foregroundOf(classes).map(({ name, labels }) => {
       let both = 0;
       let either = 0;
       for (let i = 0; i < found.length; i++) {
-        either += Number(found[i] === label) + Number(truth[i] === label);
-        both += Number(found[i] === label && truth[i] === label);
+        if (truth[i] === ignore) continue;
+        const ours = labels.includes(found[i]);
+        const theirs = labels.includes(truth[i]);
+        either += Number(ours) + Number(theirs);
+        both += Number(ours && theirs);
       }
       return [name, either === 0 ? null : (2 * both) / either];
     }),

@@ -70,8 +70,7 @@ export const replay = (): TableCommand =>
       else process.stdout.write(`${dir}: ${files.join(', ')}\n`);
     });
 
-async function write(dir: string, { store }: LoaderOptions, { plan, before, after }: Replayed): Promise<string[]> {
-  const sidecar = store.sidecar(plan.caseNumber);
+async function write(dir: string, { store }: LoaderOptions, { plan, sidecar, before, after }: Replayed): Promise<string[]> {
   const { id } = store.cases[plan.caseNumber];
   const className = plan.classNumber === null ? null : store.classes[plan.classNumber].name;
   const text = `${JSON.stringify({ case: id, class: className, ...plan }, null, 1)}\n`;

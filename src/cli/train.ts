@@ -65,13 +65,14 @@ export const train = (): TableCommand =>
     });
 
 export function showEpoch(report: EpochReport, classes: readonly LabelClass[]): string {
-  const { epoch, loss, validationLoss, pseudoDice, patchesPerSecond, stepMs, waitFraction, boundBy } = report;
+  const { epoch, loss, validationLoss, pseudoDice, movingDice, best, patchesPerSecond, stepMs, waitFraction, boundBy } = report;
   const named = foregroundOf(classes);
   const dice = pseudoDice?.map((value, i) => `${named[i]?.name ?? i + 1} ${value === null ? '-' : value.toFixed(3)}`).join(' ');
   return [
     `epoch ${epoch}: loss ${loss.toFixed(4)}`,
     ...(validationLoss === null ? [] : [`validation ${validationLoss.toFixed(4)}`]),
     ...(dice === undefined ? [] : [`pseudo-Dice ${dice}`]),
+    ...(dice === undefined || movingDice === null ? [] : [`moving mean ${movingDice.toFixed(3)}${best ? ' (best so far)' : ''}`]),
     `${patchesPerSecond.toFixed(1)} patches/s`,
     `${stepMs.toFixed(1)} ms a step`,
     `GPU waited ${(100 * waitFraction).toFixed(1)} % (bound by the ${boundBy})`,

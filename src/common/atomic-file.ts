@@ -43,7 +43,7 @@ async function writeFully(file: FileHandle, part: Uint8Array): Promise<void> {
 const NO_FOLDER_SYNC = ['EINVAL', 'EBADF', 'ENOTSUP'];
 
 /** Makes the rename itself durable, where the system lets a folder be synced (Windows does not). */
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const folder = await open(path, 'r');
   try {

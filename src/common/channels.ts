@@ -22,6 +22,8 @@ export interface VoxfeedEvents {
   'voxfeed:death': { reason: string; deaths: number };
   /** With `workers: 'auto'`: how many workers there are from now on, and were before. */
   'voxfeed:workers': { workers: number; before: number };
+  /** With `localCache`: a case, or what is planned with of one, has come to the local disk. */
+  'voxfeed:copy': { caseId: string; bytes: number; ms: number };
   /** A worker stands still and is ended: over which sample, at what. */
   'voxfeed:stall': { stream: string; sample: number; caseId: string; reason: string };
 }

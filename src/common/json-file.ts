@@ -33,10 +33,10 @@ export function parseJson<S extends v.GenericSchema>(path: string, text: string,
   return json as v.InferOutput<S>;
 }
 
-/** @throws Failure as `parseJson` does */
-export function checkContents(path: string, contents: unknown, schema: v.GenericSchema, { Failure, action }: Refusal): void {
+/** @param at where in the file the contents stand. @throws Failure as `parseJson` does */
+export function checkContents(path: string, contents: unknown, schema: v.GenericSchema, { Failure, action }: Refusal, at = ''): void {
   const fault = faultOf(schema, contents);
   if (fault === null) return;
-  const within = fault.within.replace(/^\./, '');
+  const within = (at + fault.within).replace(/^\./, '');
   throw new Failure(path, within === '' ? fault.what : `${within}: ${fault.what}`, action);
 }

@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FileError, fileError } from './errors.ts';
+import { runs } from './processes.ts';
 
 /** How often its owner shows that it is alive, by the file's time. */
 const BEAT_MS = 5000;
@@ -31,12 +32,28 @@ const held = new Set<string>();
  * @throws FileError naming the folder, if another run has it or no file can be made there
  */
 export async function takeLock(dir: string, name: string, patient: boolean): Promise<AsyncDisposable> {
+  const lock = await lockUnlessTaken(dir, name, patient);
+  if (lock instanceof FileError) throw lock;
+  return lock;
+}
+
+/** The same, and null where another run has it. @throws FileError naming the folder, if no file can be made there */
+export async function tryLock(dir: string, name: string): Promise<AsyncDisposable | null> {
+  const lock = await lockUnlessTaken(dir, name, false);
+  return lock instanceof FileError ? null : lock;
+}
+
+/** @returns an error that says who has it, where somebody has */
+async function lockUnlessTaken(dir: string, name: string, patient: boolean): Promise<AsyncDisposable | FileError> {
   const path = join(dir, name);
   const owner = newOwner();
   const text = `${JSON.stringify(owner)}\n`;
   let file: FileHandle | null = null;
   try {
-    for (file = await create(path); file === null; file = await create(path)) await removeStale(dir, path, owner, patient);
+    for (file = await create(path); file === null; file = await create(path)) {
+      const taken = await removeStale(dir, path, owner, patient);
+      if (taken !== null) return taken;
+    }
     await file.write(text, 0);
   } catch (error) {
     if (file !== null) await rm(path, { force: true }).catch(() => {});
@@ -58,11 +75,13 @@ export async function takeLock(dir: string, name: string, patient: boolean): Pro
 
 /** Takes away what a killed run left. @throws FileError naming the folder, if a run has it */
 export async function removeLeft(dir: string, name: string): Promise<void> {
+  let taken: FileError | null;
   try {
-    await removeStale(dir, join(dir, name), newOwner(), false);
+    taken = await removeStale(dir, join(dir, name), newOwner(), false);
   } catch (error) {
     throw fileError(dir, error);
   }
+  if (taken !== null) throw taken;
 }
 
 function newOwner(): Owner {
@@ -79,13 +98,13 @@ async function create(path: string): Promise<FileHandle | null> {
   }
 }
 
-/** Returns where nobody has the lock any more. @throws FileError if somebody has */
-async function removeStale(dir: string, path: string, self: Owner, patient: boolean): Promise<void> {
+/** Returns null where nobody has the lock any more, and who has it where somebody has. */
+async function removeStale(dir: string, path: string, self: Owner, patient: boolean): Promise<FileError | null> {
   const { owner, text } = await readOwner(path);
   if (await isAlive(path, owner, self, patient)) {
     const who = owner === null ? 'another run' : `process ${owner.pid} on ${owner.host}`;
     const since = owner === null ? '' : ` since ${owner.since}`;
-    throw new FileError(
+    return new FileError(
       dir,
       `${who} has been writing into it${since}`,
       `Wait until it has ended, or choose another folder. If it no longer runs, remove ${path}`,
@@ -96,6 +115,7 @@ async function removeStale(dir: string, path: string, self: Owner, patient: bool
   await rename(path, aside).catch(unlessGone);
   if ((await readOwner(aside)).text !== text) await link(aside, path).catch(() => {});
   await rm(aside, { force: true });
+  return null;
 }
 
 /** Nobody, where there is no lock, or one that is being written or was cut off. */
@@ -135,16 +155,6 @@ async function lastSign(path: string, self: Owner): Promise<{ at: number; silent
     throw error;
   } finally {
     await rm(probe, { force: true });
-  }
-}
-
-function runs(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // It may run under another user.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

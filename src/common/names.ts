@@ -27,8 +27,15 @@ export function foldedName(name: string): string {
   return name.normalize('NFC').toLowerCase();
 }
 
+/** Whether a text is the address of something elsewhere, such as https://…, and no path. A drive's letter is none. */
+export function isAddress(text: unknown): text is string {
+  return typeof text === 'string' && /^[a-z][a-z0-9+.-]+:\/\//i.test(text);
+}
+
 /** @throws OptionError unless it is the text of a path */
 export function checkPath(name: string, path: unknown): void {
-  if (typeof path === 'string' && path !== '' && !path.includes('\0')) return;
-  throw new OptionError(name, `${shown(path)} is not a path`, 'Give the path as a text');
+  if (typeof path !== 'string' || path === '' || path.includes('\0'))
+    throw new OptionError(name, `${shown(path)} is not a path`, 'Give the path as a text');
+  if (isAddress(path))
+    throw new OptionError(name, `${path} is an address`, 'Give a folder of this machine: only stores are streamed from addresses');
 }

@@ -5,6 +5,7 @@ import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { warnOfAddressLimit } from './addresses.ts';
 import { WorkerError } from './errors.ts';
 import { addressSpaceLeft } from './granted.ts';
+import { makeLocked } from './thread-end.ts';
 
 /** The path of a module in `workers/`, as TypeScript when run from the sources and as JavaScript when run from `dist/`. */
 export function workerFile(name: string): string {
@@ -35,7 +36,7 @@ export function makeThread<T>(make: () => T, threadOf: (made: T) => Worker): T {
   try {
     if (addressSpaceLeft() < (starting.size + 1) * THREAD_ADDRESS_SPACE)
       throw Object.assign(new Error('a thread takes 800 MiB of address space, and `ulimit -v` leaves less'), { code: 'ENOMEM' });
-    const made = make();
+    const made = makeLocked(make, threadOf);
     const thread = threadOf(made);
     starting.add(thread);
     for (const event of ['online', 'error', 'exit']) thread.once(event, () => starting.delete(thread));

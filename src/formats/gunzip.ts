@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
-import { createInflateRaw, createUnzip, gunzipSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
+import type { ZlibOptions } from 'node:zlib';
 import { CaseError } from '../common/errors.ts';
+import { createInflateRaw, createUnzip, gunzipSync, inflateRawSync } from '../common/zlib.ts';
 
 /** Bits of a gzip header's flags (RFC 1952). */
 const HEADER_CHECKSUM = 2;

@@ -1,7 +1,7 @@
-import { gzipSync } from 'node:zlib';
 import { NIFTI1 } from 'nifti-reader-js';
 import { writeAtomic } from '../common/atomic-file.ts';
 import type { Triple } from '../common/geometry.ts';
+import { gzipSync } from '../common/zlib.ts';
 import { readNiftiStart } from './nifti-head.ts';
 
 /** Where the two versions of NIfTI keep what voxels of another kind change, in bytes. */

@@ -1,6 +1,7 @@
 import { fstatSync, readSync } from 'node:fs';
-import { constants, crc32, inflateRawSync } from 'node:zlib';
+import { constants, crc32 } from 'node:zlib';
 import { StoreError } from '../common/errors.ts';
+import { inflateRawSync } from '../common/zlib.ts';
 import { DTYPES, type NpyHeader, parseNpyHeader } from './npy.ts';
 
 /** An array of an .npz file: a zip of .npy files, stored or deflated (NumPy's `savez` and `savez_compressed`). */

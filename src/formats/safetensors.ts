@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { voxels } from '../common/geometry.ts';
 import { faultOf, isPlainObject, shown } from '../common/options.ts';
-import { byName, list, object, text, wholeNumber } from '../common/schemas.ts';
+import { byName, list, object, text, that, wholeNumber } from '../common/schemas.ts';
 
 /** A tensor of float32 values by its name. */
 export interface NamedTensor {
@@ -43,11 +43,11 @@ const HEADER = byName(
   }),
 );
 
-/** @throws RangeError saying what is wrong with the bytes */
-export function decodeSafetensors(bytes: Buffer): Map<string, NamedTensor> {
+/** The tensors by name, and what else the header says. @throws RangeError saying what is wrong with the bytes */
+export function decodeSafetensors(bytes: Buffer): { tensors: Map<string, NamedTensor>; metadata: Record<string, string> } {
   const length = bytes.length >= 8 ? Number(bytes.readBigUInt64LE()) : Number.POSITIVE_INFINITY;
   if (length > LONGEST_HEADER || 8 + length > bytes.length) throw new RangeError('it ends in its header');
-  const entries = parseHeader(bytes.toString('utf8', 8, 8 + length));
+  const { entries, metadata } = parseHeader(bytes.toString('utf8', 8, 8 + length));
   const tensors = new Map<string, NamedTensor>();
   let end = 0;
   // One after the other, without gaps: so every byte belongs to one tensor.
@@ -65,7 +65,7 @@ export function decodeSafetensors(bytes: Buffer): Map<string, NamedTensor> {
     end = to;
   }
   if (8 + length + end !== bytes.length) throw new RangeError(`${bytes.length - 8 - length - end} bytes follow its last value`);
-  return tensors;
+  return { tensors, metadata };
 }
 
 interface Entry {
@@ -74,15 +74,17 @@ interface Entry {
   data_offsets: [number, number];
 }
 
-function parseHeader(text: string): [string, Entry][] {
+const METADATA = byName(that('a text', (value) => typeof value === 'string'));
+
+function parseHeader(text: string): { entries: [string, Entry][]; metadata: Record<string, string> } {
   let header: unknown;
   try {
     header = JSON.parse(text);
   } catch (error) {
     throw new RangeError(`its header is not JSON (${(error as Error).message.replace(/\s+/g, ' ')})`);
   }
-  const { __metadata__: _, ...entries } = isPlainObject(header) ? header : { header };
-  const fault = faultOf(HEADER, entries);
+  const { __metadata__: metadata = {}, ...entries } = isPlainObject(header) ? header : { header };
+  const fault = faultOf(HEADER, entries) ?? faultOf(object({ __metadata__: METADATA }), { __metadata__: metadata });
   if (fault !== null) throw new RangeError(`its header has ${fault.within.slice(1)}: ${fault.what}`);
-  return Object.entries(entries as Record<string, Entry>);
+  return { entries: Object.entries(entries as Record<string, Entry>), metadata: metadata as Record<string, string> };
 }

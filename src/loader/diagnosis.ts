@@ -45,6 +45,8 @@ export interface Measurements {
   samples: number;
   /** The part of the time in which somebody waited for a batch. */
   waitFraction: number;
+  /** Of that, the part in which cases of the batch that came next were being copied to the local cache. */
+  copying: number;
   /** What the consumer takes for a batch, in milliseconds, without waiting; 0 where one was watched that took none. */
   consumerMs: number;
   workers: number;
@@ -95,13 +97,14 @@ export interface Measurements {
 }
 
 /**
- * What keeps a stream from being faster: the consumer (the loader is ahead), the consumer because it holds batches, a ring that is too
- * small, too little memory, a disk, decompression, reading that no disk is to blame for, augmentation, the loader's thread, too few
+ * What keeps a stream from being faster: the consumer (the loader is ahead), cases that come to the local cache, the consumer because it holds
+ * batches, a ring that is too small, too little memory, a disk, decompression, reading that no disk is to blame for, augmentation, the loader's thread, too few
  * workers, or cores that others use. 'nobody': no batch was asked for.
  */
 export type Bound =
   | 'nobody'
   | 'consumer'
+  | 'copying'
   | 'held batches'
   | 'ring'
   | 'memory'
@@ -149,6 +152,7 @@ export function findBound(measured: Measurements): { bound: Bound; transform: st
   if (batches === 0 && waitFraction === 0) return only(consumerMs > 0 ? 'consumer' : 'nobody');
   // Of a step that is longer than all that was measured, only its beginning or its end was seen.
   if (waitFraction < AHEAD || (batches > 0 && consumerMs > 1000 * seconds)) return only('consumer');
+  if (measured.copying >= waitFraction / 2) return only('copying');
   if (busy < ENOUGH_TO_DO) {
     // Workers have no room to write to.
     if (ring.free < 0.5 && ring.held >= HELD && ring.held >= ring.batches / 2) return only('held batches');

@@ -1,5 +1,7 @@
+import { closeSync } from 'node:fs';
 import { recipeOf } from '../augmentation/recipe.ts';
 import type { CompleteStep } from '../augmentation/transform.ts';
+import type { LocalCases } from '../caching/local-cases.ts';
 import { publish } from '../common/channels.ts';
 import { ClosedError } from '../common/errors.ts';
 import { thisMachine } from '../common/machine.ts';
@@ -12,17 +14,18 @@ import { Dispatcher } from '../scheduling/dispatcher.ts';
 import type { PatchTask, PatchWorkerData } from '../scheduling/patch-task.ts';
 import { WorkerPool } from '../scheduling/worker-pool.ts';
 import { LOOK_MS, type Tally, type Tuning, WorkerTuner } from '../scheduling/worker-tuner.ts';
-import { allocate, allocateOnto } from '../shared-memory/allocate.ts';
-import { type Layout, type MemoryReport, reportMemory } from '../shared-memory/layout.ts';
+import type { Layout, MemoryReport } from '../shared-memory/layout.ts';
 import { letGoOf } from '../shared-memory/reuse.ts';
 import { Ring } from '../shared-memory/ring.ts';
 import { warnOfOverlap } from '../store/splits.ts';
+import { allocateFor } from './allocation.ts';
 import { checkEnd, checkPositions } from './arguments.ts';
 import type { Batch, BatchStream, BatchTicket } from './batch.ts';
 import { DIAGNOSE_OPTIONS, type DiagnoseOptions, type Diagnosis } from './diagnosis.ts';
 import { type Epoch, epochs } from './epochs.ts';
 import { ExposureCount } from './exposure-count.ts';
-import { arraysOf, planMemory } from './memory-plan.ts';
+import { bringLocations, casesOf, openLocal } from './local.ts';
+import { arraysOf } from './memory-plan.ts';
 import type { LoaderMetrics } from './metrics.ts';
 import type { LoaderOptions } from './options/options.ts';
 import { prepareOptions } from './options/prepare.ts';
@@ -44,6 +47,8 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   readonly #layout: Layout;
   readonly #memory: MemoryReport;
   readonly #notMapped: string | null;
+  /** Descriptor of the file that the resident cases lie in, if the ranks of this machine share them. */
+  readonly #cases: number | null;
   /** The pipeline of each configuration. */
   readonly #steps: readonly (readonly CompleteStep[])[];
   readonly #pool: WorkerPool;
@@ -52,6 +57,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   #tuner: WorkerTuner | null = null;
   readonly #training: RingStream;
   readonly #validation: RingStream | null;
+  readonly #local: LocalCases | null;
   #closed: Promise<void> | null = null;
 
   /**
@@ -86,9 +92,15 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     ringFile: number | null = null,
     tuning: Partial<Tuning> = {},
   ): Promise<PatchLoader> {
-    const { streams, next } = await prepareOptions(options);
+    const local = await openLocal(options);
+    await using stack = new AsyncDisposableStack();
+    stack.use(local);
+    const { streams, next } = await prepareOptions(local === null ? options : { ...options, store: local.store });
     if (streams.fold !== null) warnOfOverlap(streams.common.store, streams.fold);
-    const loader = new PatchLoader(streams, next, workerModule, ringFile);
+    if (local !== null) await bringLocations(local, streams);
+    const loader = new PatchLoader(streams, next, workerModule, ringFile, local);
+    // From here on, closing the loader does it.
+    stack.move();
     try {
       await loader.#pool.ready();
     } catch (error) {
@@ -101,21 +113,20 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     return loader;
   }
 
-  private constructor(options: ResolvedStreams, next: Positions, workerModule: string, ringFile: number | null) {
-    const { store, workers, autoWorkers, maxMemoryBytes, previous, stallSeconds } = options.common;
+  private constructor(options: ResolvedStreams, next: Positions, workerModule: string, ringFile: number | null, local: LocalCases | null) {
+    const { store, workers, autoWorkers, previous, stallSeconds } = options.common;
     this.#options = options;
+    this.#local = local;
     const recipes = allConfigurations(options).map(recipeOf);
     this.#steps = recipes.map(({ pipeline }) => pipeline.steps);
     const { training, validation, epochs } = options;
     const trainingPlanner = plannerOf(training, recipes, 0);
     const validationPlanner = validation && plannerOf(validation, recipes, training.configurations.length);
-    this.#layout = planMemory(options, recipes);
-    this.#memory = reportMemory(this.#layout, store.locationsBytes, maxMemoryBytes);
-    const { memory, notMapped } =
-      ringFile === null
-        ? { memory: allocate(this.#layout, this.#memory), notMapped: 'no file was given' }
-        : allocateOnto(ringFile, this.#layout, this.#memory);
+    const { memory, layout, report, notMapped, cases } = allocateFor(options, recipes, ringFile);
+    this.#layout = layout;
+    this.#memory = report;
     this.#notMapped = notMapped;
+    this.#cases = cases;
     this.#shared = memory;
     const buffer = memory.buffer as SharedArrayBuffer;
     const arrays = arraysOf(options.common);
@@ -124,7 +135,8 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       layout: this.#layout,
       arrays,
       recipes,
-      openCases: arrays.format === 'npz' ? 1 : openCasesPerWorker(workers, previous ? 3 : 2),
+      // A copy that leaves the local cache takes its room until it is closed.
+      openCases: arrays.format === 'npz' || local !== null ? 1 : openCasesPerWorker(workers, previous ? 3 : 2),
     };
     const ring = new Ring(buffer, this.#layout);
     const beats = ({ scratch }: PatchTask): number => Atomics.load(ring.progress(scratch), PROGRESS.beats);
@@ -146,6 +158,11 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
         nextBatch,
         epochLength: number === 0 ? epochs.training : epochs.validation,
         poison: this.poison,
+        hold:
+          local?.streamOf(
+            { casesOf: (batch) => planner.cases(batch), caseCount: casesOf(stream.configurations).size },
+            options.validation === null ? 1 : 2,
+          ) ?? null,
         onEnd: () => this.#endIfAllEnded(),
       });
     this.#training = open(training, trainingPlanner, 0, next.training);
@@ -270,9 +287,11 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   close(): Promise<void> {
     if (this.#closed === null) {
       this.#tuner?.end();
-      this.#closed = this.#dispatcher.close().then((gone) => {
+      this.#closed = this.#dispatcher.close().then(async (gone) => {
+        await this.#local?.[Symbol.asyncDispose]();
         // Whatever lies in a file is somebody else's, too.
-        if (gone && this.#notMapped !== null) letGo(this.#shared, this.#layout);
+        if (gone && this.#notMapped !== null && this.#cases === null) letGo(this.#shared, this.#layout);
+        if (this.#cases !== null) closeSync(this.#cases);
       });
       for (const stream of this.#streams()) stream.end(closedError());
     }

@@ -25,6 +25,8 @@ export interface StreamMetrics {
   elapsedMs: number;
   /** Time in which somebody waited for a batch. */
   waitMs: number;
+  /** Of that, time in which the batch that came next waited for its cases to be copied, with `localCache`. */
+  copyWaitMs: number;
   /** waitMs / elapsedMs: 0 if the loader is always ahead of its consumer, near 1 if nothing but the loader takes time. */
   waitFraction: number;
   patchesPerSecond: number;

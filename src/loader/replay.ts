@@ -1,6 +1,7 @@
 import { OptionError } from '../common/errors.ts';
 import { type Checked, checkOptions, type Given, type OptionTable } from '../common/options.ts';
 import { flag, text } from '../common/schemas.ts';
+import { bringLocations, openLocal } from './local.ts';
 import type { LoaderOptions } from './options/options.ts';
 import { prepareOptions } from './options/prepare.ts';
 import type { ResumeOptions } from './options/state.ts';
@@ -34,16 +35,20 @@ export const REPLAYED_STREAM = {
  */
 export async function replay(given: LoaderOptions | ResumeOptions, sample: number, which: ReplayedStream = {}): Promise<Replayed> {
   const asked = checkOptions(REPLAYED_STREAM, which);
-  const { streams } = await prepareOptions(given);
-  const replayer = new Replayer(choose(streams, asked));
+  await using local = await openLocal(given);
+  const { streams } = await prepareOptions(local === null ? given : { ...given, store: local.store });
+  if (local !== null) await bringLocations(local, streams);
+  const chosen = choose(streams, asked);
+  const replayer = new Replayer(chosen);
   if (!Number.isSafeInteger(sample) || sample < 0)
     throw new OptionError(
       'sample',
       `${JSON.stringify(sample)} is no position in a stream`,
       'Give a whole number from 0: batch × batch size + slot',
     );
+  using _held = local && (await local.hold([replayer.caseOf(sample)]));
   const plan = replayer.plan(sample);
-  return { plan, before: replayer.before(plan), after: replayer.after(plan) };
+  return { plan, sidecar: chosen.store.sidecar(plan.caseNumber), before: replayer.before(plan), after: replayer.after(plan) };
 }
 
 /** @throws OptionError where there is no such configuration, or more than one */

@@ -7,17 +7,20 @@ import { KERNEL_BYTES } from '../kernels/kernels.ts';
 import { BoxReader } from '../reading/boxes.ts';
 import { type OpenCase, OpenFiles } from '../reading/open-files.ts';
 import { PatchReader } from '../reading/read-patch.ts';
-import { planBatch, planSlot, type Sampling, type SlotPlan } from '../sampling/slot-plan.ts';
+import { drawCase, planBatch, planSlot, type Sampling, type SlotPlan } from '../sampling/slot-plan.ts';
 import { allocate } from '../shared-memory/allocate.ts';
 import { computeLayout, reportMemory, WASM_PAGE } from '../shared-memory/layout.ts';
 import { letGoOf, takeMemory } from '../shared-memory/reuse.ts';
 import { Ring } from '../shared-memory/ring.ts';
 import type { TargetArray } from '../shared-memory/target-array.ts';
+import type { Sidecar } from '../store/sidecar.ts';
 import { arraysOf, entryOf } from './memory-plan.ts';
 import { type ResolvedConfiguration, samplingOf } from './options/streams.ts';
 
 /** One sample of a stream, made again. */
 export interface Replayed {
+  /** What is known of its case besides the voxels: where it lies in space, for one. */
+  sidecar: Sidecar;
   /** What decided it. */
   plan: SlotPlan;
   /** The crop that nnU-Net would read for it, before anything is done. */
@@ -58,6 +61,11 @@ export class Replayer {
   /** @param sample its position in the stream of its configuration, of all ranks */
   plan(sample: number): SlotPlan {
     return planSlot(this.#options.store, this.sampling, sample);
+  }
+
+  /** The case of a sample, of which nothing is read. */
+  caseOf(sample: number): number {
+    return drawCase(this.#options.store, this.sampling, sample).caseNumber;
   }
 
   /** @param batch counted among those of the configuration */

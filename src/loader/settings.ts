@@ -44,7 +44,7 @@ function residentOf(streams: ResolvedStreams, layout: Layout, isLoaded: (caseNum
   const taken = layout.residentBytes.reduce((sum, bytes) => sum + bytes, 0);
   // What `planMemory` had for them, by default at most half of what was left.
   const room = (maxMemoryBytes - store.locationsBytes - (layout.totalBytes - taken)) / 2;
-  const short = room < DEFAULT_CACHE_BYTES / ranksHere(worldSize) ? 'memory' : 'default';
+  const short = room < DEFAULT_CACHE_BYTES / (layout.sharesCases ? 1 : ranksHere(worldSize)) ? 'memory' : 'default';
   return {
     places: places.length,
     placesBytes: taken,

@@ -16,6 +16,8 @@ interface Prepared {
   entry: number;
   configuration: number;
   plans: SlotPlan[];
+  /** Whether its cases are not all here yet. */
+  copying: boolean;
   /** When it was planned, and written: milliseconds of the clock. */
   plannedAt: number;
   writtenAt: number;
@@ -44,6 +46,8 @@ export interface StreamParts {
   epochLength: number;
   /** Whether batches that are disposed are overwritten. */
   poison: boolean;
+  /** Where cases are copied before they are read: sees to it that those of a batch are there until it is written. */
+  hold?: ((batch: number) => Promise<Disposable>) | null;
   /** Told when there will be no more batches. */
   onEnd: () => void;
 }
@@ -52,7 +56,8 @@ export interface StreamParts {
  * An endless, bit-reproducible stream of batches. The story of a batch, in this file from top to bottom:
  *
  * 1. `start` takes a free entry of the ring. That is the only back-pressure there is.
- * 2. It plans every sample of the batch (pure functions of the seed and the sample's index) and hands the plans out.
+ * 2. It plans every sample of the batch (pure functions of the seed and the sample's index) and hands the plans out. With a local cache,
+ *    it waits for the batch's cases first.
  * 3. Workers read the boxes into shared memory; the dispatcher redoes what died with a worker.
  * 4. `#serve` gives finished batches to whoever waits, in plan order, whatever order they were finished in.
  * 5. The consumer disposes the batch; its entry is free again.
@@ -73,6 +78,9 @@ export class RingStream implements BatchStream {
   #nextPlanned: number;
   #startedAt: number | null = null;
   #waitMs = 0;
+  #copyWaitMs = 0;
+  /** When the batch that comes next became the next one. */
+  #nextSince = 0;
   #warned = false;
   readonly #counts = { batches: 0, patches: 0, forced: 0, forcedWithoutForeground: 0, withForeground: 0 };
 
@@ -95,6 +103,7 @@ export class RingStream implements BatchStream {
         entry,
         configuration: 0,
         plans: [],
+        copying: false,
         plannedAt: performance.now(),
         writtenAt: 0,
         state: 'filling',
@@ -108,9 +117,29 @@ export class RingStream implements BatchStream {
   }
 
   async #fill(prepared: Prepared): Promise<void> {
-    Object.assign(prepared, this.#parts.planner.plan(prepared.index));
-    this.planMs += performance.now() - prepared.plannedAt;
+    const { planner, hold } = this.#parts;
+    using _held = hold ? await this.#copied(prepared, hold(prepared.index)) : null;
+    const start = performance.now();
+    Object.assign(prepared, planner.plan(prepared.index));
+    this.planMs += performance.now() - start;
     await this.#parts.dispatcher.fill(this.#lane, prepared.entry, prepared);
+  }
+
+  async #copied(prepared: Prepared, held: Promise<Disposable>): Promise<Disposable> {
+    prepared.copying = true;
+    try {
+      return await held;
+    } finally {
+      this.#copyWaitMs += this.#waitsForCopies(prepared);
+      prepared.copying = false;
+    }
+  }
+
+  /** For how long somebody has waited for this batch while its cases were copied, in milliseconds. */
+  #waitsForCopies(prepared: Prepared | undefined): number {
+    const [waiter] = this.#waiters;
+    if (!prepared?.copying || prepared !== this.#prepared[0] || waiter === undefined) return 0;
+    return performance.now() - Math.max(waiter.since, prepared.plannedAt, this.#nextSince);
   }
 
   #settle(prepared: Prepared, state: Prepared['state']): void {
@@ -143,6 +172,7 @@ export class RingStream implements BatchStream {
         plans.map((_, slot) => this.#ring.seen(entry, slot)),
       );
       this.#nextBatch = index + 1;
+      this.#nextSince = performance.now();
       const keys = plans.map(({ caseNumber }) => this.#parts.caseIds[caseNumber]);
       const epoch = Math.floor(index / this.epochLength);
       publish('voxfeed:batch', () => {
@@ -270,6 +300,7 @@ export class RingStream implements BatchStream {
       ring: this.#occupancy(),
       elapsedMs,
       waitMs,
+      copyWaitMs: this.#copyWaitMs + this.#waitsForCopies(this.#prepared[0]),
       waitFraction: elapsedMs === 0 ? 0 : Math.min(1, waitMs / elapsedMs),
       patchesPerSecond: elapsedMs === 0 ? 0 : (1000 * this.#counts.patches) / elapsedMs,
     };

@@ -79,6 +79,17 @@ const WORDS: Record<Bound, Words> = {
     };
   },
 
+  copying: (measured) => ({
+    why: `Slow storage bounds the stream: in ${percent(measured.copying)} of the time the next batch waits for cases that are copied to the local cache. ${waits(measured)}.`,
+    remedies: [
+      {
+        change: 'wait until every case has come once; where that never ends, more `localCache`, best for the whole store',
+        brings: gain(measured, 1 / Math.max(0.02, 1 - measured.copying)),
+        costs: 'room on the local disk',
+      },
+    ],
+  }),
+
   'held batches': (measured) => {
     const { ring, busy } = measured;
     const more = ring.batches + Math.round(ring.held);

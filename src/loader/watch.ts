@@ -117,6 +117,7 @@ function compare(
     batches,
     samples: after.patches - before.patches,
     waitFraction,
+    copying: Math.min(1, (after.copyWaitMs - before.copyWaitMs) / elapsedMs),
     consumerMs: consumerMs ?? (batches === 0 ? 0 : ((1 - waitFraction) * elapsedMs) / batches),
     workers: after.workers,
     busy: Math.min(1, busyMs / (elapsedMs * after.workers)),

@@ -173,6 +173,13 @@ const LOADER_METRICS: readonly Metric<[PatchLoader]>[] = [
     read: ofStreams(({ waitMs }) => seconds(waitMs)),
   },
   {
+    name: 'voxfeed_copy_wait_seconds_total',
+    help: 'Of that, seconds in which cases of the batch that came next were copied to the local cache',
+    kind: 'Counter',
+    labels: stream,
+    read: ofStreams(({ copyWaitMs }) => seconds(copyWaitMs)),
+  },
+  {
     name: 'voxfeed_ring_batches',
     help: 'Batches of the ring by what they are at; the others are free',
     kind: 'Gauge',

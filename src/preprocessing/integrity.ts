@@ -11,7 +11,7 @@ import {
   type VoxfeedError,
 } from '../common/errors.ts';
 import { partOf } from '../common/part.ts';
-import { readDatasetJson } from '../raw/dataset-json.ts';
+import { readClassOrder, readDatasetJson } from '../raw/dataset-json.ts';
 import { foregroundOf, type Labels } from '../raw/labels.ts';
 import { openRawDataset, type RawDataset, readingOf } from '../raw/raw-dataset.ts';
 import { DATASET_FILE } from '../store/file-names.ts';
@@ -54,15 +54,11 @@ export async function datasetFindings({ dir, labels }: { dir: string; labels: La
     );
   const regions = foregroundOf(labels.classes);
   if (regions.some((region) => region.labels.length > 1)) {
-    const { regions_class_order: order } = json;
-    if (!Array.isArray(order))
-      find(
-        true,
-        '"regions_class_order" is missing, without which nnU-Net trains no regions',
-        'List the label that each region gets in predictions, in their order',
-      );
-    else if (order.length !== regions.length)
-      find(true, `"regions_class_order" has ${order.length} entries, there are ${regions.length} regions`, 'Give one a region');
+    try {
+      readClassOrder(path, json.regions_class_order, regions.length);
+    } catch (error) {
+      found.push({ error: error as DatasetError, always: true });
+    }
   }
   return found;
 }

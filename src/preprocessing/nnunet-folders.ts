@@ -9,7 +9,7 @@ import { type Part, partOf } from '../common/part.ts';
 import type { Configuration } from '../plans/plans-file.ts';
 import type { RawDataset } from '../raw/raw-dataset.ts';
 import type { Reader, Reading } from '../raw/readers.ts';
-import { caseFiles } from '../store/file-names.ts';
+import { fileNames } from '../store/file-names.ts';
 import { propertiesPath } from '../store/nnunet/write-case.ts';
 import type { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
@@ -53,7 +53,7 @@ export async function findFolder(
     if (found[i] === 'other options')
       throw new StoreError(dir, `its case ${id} was written with other options (plans, channels, labels or reader)`, action);
   }
-  const own = new Set(dataset.cases.flatMap(({ id }) => Object.values({ ...caseFiles('', id, 'b2nd'), sidecar: propertiesPath('', id) })));
+  const own = new Set(dataset.cases.flatMap(({ id }) => Object.values({ ...fileNames(id, 'b2nd'), sidecar: propertiesPath('', id) })));
   // nnU-Net would take every case that lies there.
   const other = (await namesIn(dir)).find((name) => !own.has(name) && !name.endsWith(PARTIAL));
   if (other !== undefined) throw new StoreError(join(dir, other), 'it belongs to no case of the raw data set', 'Remove it');

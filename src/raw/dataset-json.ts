@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { DatasetError, fileError } from '../common/errors.ts';
 import { checkContents, parseJson } from '../common/json-file.ts';
 import { checkPath, fileName } from '../common/names.ts';
+import { shown } from '../common/options.ts';
 import { byName, list, object, text, that, wholeNumber } from '../common/schemas.ts';
 import { endingsOf } from './file-formats.ts';
 import { type Labels, readLabels } from './labels.ts';
@@ -24,6 +25,8 @@ export interface DatasetDescription extends DataMeaning {
   folder: string;
   /** Entries of "labels", background and "ignore" included: what nnU-Net's planners take for the network's outputs. */
   labelEntries: number;
+  /** "regions_class_order", unchecked: see `readClassOrder`. */
+  regionsClassOrder: unknown;
   /** As it stands there; the planners' data set size is computed from it. */
   numTraining: number;
   /** nnU-Net's class that reads the files: the one that is named, or the first for their ending. */
@@ -55,6 +58,7 @@ type Dataset = Meaning & {
   numTraining: number;
   file_ending: string;
   overwrite_image_reader_writer?: unknown;
+  regions_class_order?: unknown;
   dataset?: Record<string, { images: string[]; label: string }> | null;
 };
 
@@ -87,6 +91,7 @@ export async function readDatasetJson(path: string): Promise<DatasetDescription>
     ...meaningOf(path, json),
     folder: folderOf(path),
     labelEntries: Object.keys(json.labels).length,
+    regionsClassOrder: json.regions_class_order,
     numTraining,
     reader: isReader(named) ? named : readersFor(ending)[0],
     // nnU-Net's own word for nothing is "None".
@@ -99,6 +104,23 @@ export async function readDatasetJson(path: string): Promise<DatasetDescription>
 /** Of images in any format, the parts that concern preprocessed cases. @throws DatasetError, FileError */
 export async function readDataMeaning(path: string): Promise<DataMeaning> {
   return meaningOf(path, await readObject(path));
+}
+
+/**
+ * The label that each region gets in predictions, from "regions_class_order": where regions overlap, the later one decides.
+ * @param path of dataset.json
+ * @param regions how many there are
+ * @throws DatasetError
+ */
+export function readClassOrder(path: string, order: unknown, regions: number): number[] {
+  const action = 'List the label that each region gets in predictions, in their order';
+  if (!Array.isArray(order))
+    throw new DatasetError(path, '"regions_class_order" is missing, without which nnU-Net trains no regions', action);
+  if (order.length !== regions)
+    throw new DatasetError(path, `"regions_class_order" has ${order.length} entries, there are ${regions} regions`, 'Give one a region');
+  const odd = order.find((label) => !Number.isInteger(label) || label < 0 || label > 32767);
+  if (odd !== undefined) throw new DatasetError(path, `"regions_class_order" has ${shown(odd)}, which is no label`, action);
+  return order;
 }
 
 function meaningOf(path: string, { name, channel_names, modality, labels }: Meaning): DataMeaning {

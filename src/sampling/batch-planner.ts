@@ -1,5 +1,5 @@
 import type { Mix } from './mix.ts';
-import { planBatch, type Samplable, type Sampling, type SlotPlan } from './slot-plan.ts';
+import { casesOfBatch, planBatch, type Samplable, type Sampling, type SlotPlan } from './slot-plan.ts';
 
 /** What is sampled for one configuration of a stream. */
 export interface SampledConfiguration {
@@ -25,5 +25,11 @@ export class BatchPlanner {
     const { configuration, index } = this.#mix.at(batch);
     const { number, sampling } = this.#configurations[configuration];
     return { configuration: number, plans: planBatch(this.#data, sampling, index) };
+  }
+
+  /** The case of each sample of a batch, of which nothing is read. */
+  cases(batch: number): number[] {
+    const { configuration, index } = this.#mix.at(batch);
+    return casesOfBatch(this.#data, this.#configurations[configuration].sampling, index);
   }
 }

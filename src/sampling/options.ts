@@ -141,7 +141,8 @@ function weightList(given: NonNullable<SamplingOptions['caseWeights']>, cases: r
     throw new OptionError('caseWeights', `there are ${given.length} of them, the store has ${cases.length} cases`, 'Give one a case');
   }
   const byId = given as Record<string, number>;
-  const unknown = Object.keys(byId).find((id) => !cases.some((entry) => entry.id === id));
+  const ids = new Set(cases.map(({ id }) => id));
+  const unknown = Object.keys(byId).find((id) => !ids.has(id));
   if (unknown !== undefined) throw new OptionError(`caseWeights.${unknown}`, 'the store has no such case', 'Use the ids of its cases');
   return cases.map(({ id }) => (Object.hasOwn(byId, id) ? byId[id] : 1));
 }

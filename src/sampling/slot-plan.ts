@@ -59,14 +59,24 @@ export interface Sampling {
   pipeline?: Pipeline;
 }
 
+/** The case of a sample, and the class that it is forced onto by an exposure. Nothing is read. */
+export function drawCase(
+  data: Pick<Samplable, 'cases'>,
+  { seed, forcing, cases: all }: Sampling,
+  sample: number,
+): { caseNumber: number; onto: number | null } {
+  const draws = new Draws(seed, sample, PURPOSE.case);
+  const onto = forcing?.classOf(sample) ?? null;
+  const cases = forcing && onto !== null ? forcing.casesWith(onto) : all;
+  return { caseNumber: cases ? cases.draw(draws) : draws.below(data.cases.length), onto };
+}
+
 /** Plans one sample. `sample` is any integer from 0 to 2^53 - 1. */
 export function planSlot(data: Samplable, options: Sampling, sample: number): SlotPlan {
   const { seed, batchSize, patch, oversampling, pipeline, forcing } = options;
   const draws = (purpose: Purpose): Draws => new Draws(seed, sample, purpose);
-  const onto = forcing?.classOf(sample) ?? null;
+  const { caseNumber, onto } = drawCase(data, options, sample);
   const forced = forcing ? onto !== null : isForced(oversampling, seed, sample, batchSize);
-  const cases = forcing && onto !== null ? forcing.casesWith(onto) : options.cases;
-  const caseNumber = cases ? cases.draw(draws(PURPOSE.case)) : draws(PURPOSE.case).below(data.cases.length);
   const { shape, locations } = data.cases[caseNumber];
   const classNumber = onto ?? chooseClass(forced, data.classes, locations, draws(PURPOSE.class), options.classWeights);
   const range = startRange(shape, patch);
@@ -94,6 +104,14 @@ function drawn(pipeline: Pipeline, seed: number, sample: number): Operation[] {
 
 /** Plans a batch: this rank's part of it. */
 export function planBatch(data: Samplable, options: Sampling, batch: number): SlotPlan[] {
-  const { batchSize, slots = wholeBatch(batchSize) } = options;
-  return Array.from({ length: slots.count }, (_, slot) => planSlot(data, options, batch * batchSize + slots.first + slot));
+  return samplesOf(options, batch).map((sample) => planSlot(data, options, sample));
+}
+
+/** The case of each of its samples, of which nothing is read. */
+export function casesOfBatch(data: Pick<Samplable, 'cases'>, options: Sampling, batch: number): number[] {
+  return samplesOf(options, batch).map((sample) => drawCase(data, options, sample).caseNumber);
+}
+
+function samplesOf({ batchSize, slots = wholeBatch(batchSize) }: Sampling, batch: number): number[] {
+  return Array.from({ length: slots.count }, (_, slot) => batch * batchSize + slots.first + slot);
 }

@@ -1,5 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { beforeEnd } from '../common/thread-end.ts';
 import { inheritedFlags, makeThread } from '../common/worker-file.ts';
 import { outlived } from './hung-threads.ts';
 
@@ -126,6 +127,7 @@ export class WorkerThread<T> {
   }
 
   async #terminate(cause: Error): Promise<boolean> {
+    await beforeEnd(this.#worker);
     void this.#piscina.destroy();
     let timer: NodeJS.Timeout | undefined;
     const hangs = new Promise<false>((resolve) => {

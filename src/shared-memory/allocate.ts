@@ -1,12 +1,13 @@
 import { shortOfAddresses } from '../common/addresses.ts';
 import { showBytes } from '../common/bytes.ts';
 import { MemoryError } from '../common/errors.ts';
-import { ADDRESSABLE, type Layout, type MemoryReport, WASM_PAGE } from './layout.ts';
+import { ADDRESSABLE, casesHeadBytes, type Layout, type MemoryReport, WASM_PAGE } from './layout.ts';
 import { mapRings } from './mapped-ring.ts';
 import { takeMemory } from './reuse.ts';
 
 /**
- * A memory for a layout, with nothing held in it. Its header is 0; elsewhere it may have what an earlier owner left, see `letGoOf`.
+ * A memory for a layout, with nothing held in it. Its header and the states of its cases are 0; elsewhere it may have what an earlier
+ * owner left, see `letGoOf`.
  * @throws MemoryError with the table of what was asked for.
  */
 export function allocate(layout: Layout, report: MemoryReport): WebAssembly.Memory {
@@ -28,7 +29,9 @@ export function allocate(layout: Layout, report: MemoryReport): WebAssembly.Memo
   }
   const pages = layout.totalBytes / WASM_PAGE;
   try {
-    return takeMemory(pages, layout.scratchOffset);
+    const memory = takeMemory(pages, layout.scratchOffset);
+    new Uint8Array(memory.buffer, layout.casesOffset, casesHeadBytes(layout.residentBytes.length)).fill(0);
+    return memory;
   } catch (error) {
     const short = shortOfAddresses(error);
     if (short !== null) throw short;

@@ -45,6 +45,8 @@ export interface LayoutOptions {
   labelBytes: number;
   /** Bytes of each case that stays in memory, by case number; 0 for one that does not. */
   residentBytes: readonly number[];
+  /** Whether the ranks of a machine keep them together, see `joinCases`. Default: each process keeps its own. */
+  sharesCases?: boolean;
 }
 
 /** Where everything lies in the one shared memory of a loader, in bytes from its start. Plain data: workers get a copy. */
@@ -53,6 +55,8 @@ export interface Layout extends LayoutOptions {
   headerOffset: number;
   scratchOffset: number;
   ringOffset: number;
+  /** Where the states of the resident cases begin, and behind them the cases: on a page of its own, so that a file can lie under them. */
+  casesOffset: number;
   /** Where each resident case lies; null for one that does not stay. */
   residentOffsets: (number | null)[];
   /** Entries of all rings. */
@@ -91,7 +95,12 @@ export const SLOT = {
 /** One record per scratch region: what the thread that works there is at, see `PROGRESS`. */
 export const TASK = { progress: 0, words: 16 } as const;
 
-/** One record per resident case. */
+/** What stands before the states of the resident cases, and one record per case. */
+export const CASES = {
+  /** How many memories a file with them was ever mapped into. */
+  joined: 0,
+  words: 16,
+} as const;
 export const RESIDENT = { state: 0, words: 1 } as const;
 
 const CACHE_LINE = 64;
@@ -110,11 +119,11 @@ export function computeLayout(options: LayoutOptions): Layout {
   const slots = Math.max(...configurations.map(({ batchSize }) => batchSize));
   const entryBytes = Math.max(...configurations.map((entry) => entry.entryBytes));
   const headerOffset = KERNEL_BYTES;
-  const headerBytes =
-    4 * (HEADER.words + entries * (ENTRY.words + slots * SLOT.words) + scratches * TASK.words + residentBytes.length * RESIDENT.words);
+  const headerBytes = 4 * (HEADER.words + entries * (ENTRY.words + slots * SLOT.words) + scratches * TASK.words);
   const scratchOffset = align(headerOffset + headerBytes, WASM_PAGE);
   const ringOffset = align(scratchOffset + scratches * align(scratchBytes, CACHE_LINE), WASM_PAGE);
-  let end = ringOffset + entries * entryBytes;
+  const casesOffset = align(ringOffset + entries * entryBytes, WASM_PAGE);
+  let end = casesOffset + casesHeadBytes(residentBytes.length);
   const residentOffsets = residentBytes.map((bytes) => {
     if (bytes === 0) return null;
     const offset = align(end, CACHE_LINE);
@@ -128,12 +137,18 @@ export function computeLayout(options: LayoutOptions): Layout {
     headerOffset,
     scratchOffset,
     ringOffset,
+    casesOffset,
     residentOffsets,
     entries,
     slots,
     entryBytes,
     totalBytes: align(end, WASM_PAGE),
   };
+}
+
+/** Bytes of the states of so many resident cases. */
+export function casesHeadBytes(cases: number): number {
+  return 4 * (CASES.words + cases * RESIDENT.words);
 }
 
 function entryLayout(options: EntryOptions, channels: number): EntryLayout {
@@ -182,7 +197,7 @@ export function reportMemory(layout: Layout, cacheBytes: number, limitBytes: num
     {
       name: 'resident cases',
       bytes: sum(residentBytes),
-      meaning: `${residentBytes.filter((bytes) => bytes > 0).length} cases kept whole, see \`cacheBytes\``,
+      meaning: `${residentBytes.filter((bytes) => bytes > 0).length} cases kept whole${layout.sharesCases ? ' by all ranks of the machine together' : ''}, see \`cacheBytes\``,
     },
     { name: 'class locations', bytes: cacheBytes, meaning: 'bound of the cache on the main thread' },
   ];

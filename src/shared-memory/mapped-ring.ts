@@ -1,18 +1,13 @@
 import { ftruncateSync, readSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { bindKernels, type SharedMemory } from '../kernels/kernels.ts';
 import { type Layout, WASM_PAGE } from './layout.ts';
+import { mapFixed, whyNoMapping } from './mapping.ts';
 
-const [PROT_READ, PROT_WRITE] = [1, 2];
-const [MAP_SHARED, MAP_FIXED] = [0x01, 0x10];
 /** How long a thread may take to start in the self test. */
 const PATIENCE_MS = 10_000;
 /** Bytes that it writes at each place. */
 const WIDTH = 64;
-
-/** Set to 1: no memory is mapped, batches are copied. */
-export const NO_MAP = 'VOXFEED_NO_MAP';
 
 /** Bytes of the rings, and of the file that they lie in: whole pages, of any page size in use. */
 export function ringBytes({ entries, entryBytes }: Layout): number {
@@ -28,9 +23,8 @@ export function ringBytes({ entries, entryBytes }: Layout): number {
  * @returns why it did not work; then the memory must not be used any more. Null if it did
  */
 export function mapRings(memory: WebAssembly.Memory, layout: Layout, fd: number): string | null {
-  if (process.env[NO_MAP] === '1') return `${NO_MAP} is set`;
-  if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch))
-    return `memory is mapped on 64-bit Linux only, this is ${process.platform} on ${process.arch}`;
+  const refusal = whyNoMapping();
+  if (refusal !== null) return refusal;
   try {
     const rings = new Uint8Array(memory.buffer as SharedArrayBuffer, layout.ringOffset, ringBytes(layout));
     ftruncateSync(fd, rings.length);
@@ -39,17 +33,6 @@ export function mapRings(memory: WebAssembly.Memory, layout: Layout, fd: number)
   } catch (error) {
     return (error as Error).message.split('\n')[0];
   }
-}
-
-/** @throws Error if koffi is missing or the system refuses */
-function mapFixed(place: Uint8Array<SharedArrayBuffer>, fd: number): void {
-  // An optional dependency, needed by nothing else.
-  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
-  // Of the process itself: the C library's name differs from system to system.
-  const mmap = koffi.load(null).func('void *mmap(void *, size_t, int, int, int, int64_t)');
-  const wanted = koffi.address(place);
-  const got = koffi.address(mmap(place, place.length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0));
-  if (got !== wanted) throw new Error('the system refused to map the memory');
 }
 
 /** Writes near both ends of the rings, as workers will, and looks for it in the file. Leaves zeros. */

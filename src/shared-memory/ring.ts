@@ -1,5 +1,6 @@
+import { runs } from '../common/processes.ts';
 import { PROGRESS } from '../common/progress.ts';
-import { ENTRY, HEADER, type Layout, RESIDENT, SLOT, TASK } from './layout.ts';
+import { CASES, casesHeadBytes, ENTRY, HEADER, type Layout, RESIDENT, SLOT, TASK } from './layout.ts';
 import { TARGET_BYTES, type TargetArray, targetArray } from './target-array.ts';
 
 /** The life of one batch of the ring. Only the scheduler leaves FREE; whoever holds the lease, in any thread, returns to it. */
@@ -13,8 +14,8 @@ const stateOf = (value: number): number => value & ((1 << STATE_BITS) - 1);
 /** The life of one sample of a batch: what a worker died over is the one that was being written. */
 export const SLOT_STATE = { planned: 0, writing: 1, written: 2 } as const;
 
-/** The life of a case that has a place in memory. */
-export const RESIDENT_STATE = { absent: 0, loading: 1, ready: 2 } as const;
+/** The life of a case that has a place in memory. Between the two, the id of the process that loads it. */
+export const RESIDENT_STATE = { absent: 0, ready: -1 } as const;
 
 /**
  * The batches of one stream in shared memory and their states. Any thread can build one on the same buffer; all coordination is
@@ -26,6 +27,8 @@ export class Ring {
   /** How many batches it holds. */
   readonly size: number;
   readonly #words: Int32Array;
+  /** Of the resident cases: maybe of several processes. */
+  readonly #cases: Int32Array;
   /** Its first entry, and the word of its releases. */
   readonly #first: number;
   readonly #releases: number;
@@ -37,6 +40,7 @@ export class Ring {
     this.#first = layout.rings.slice(0, stream).reduce((sum, entries) => sum + entries, 0);
     this.#releases = HEADER.releases + stream;
     this.#words = new Int32Array(buffer, layout.headerOffset, (layout.scratchOffset - layout.headerOffset) / 4);
+    this.#cases = new Int32Array(buffer, layout.casesOffset, casesHeadBytes(layout.residentBytes.length) / 4);
   }
 
   #entryWord(entry: number): number {
@@ -48,7 +52,7 @@ export class Ring {
   }
 
   #residentWord(caseNumber: number): number {
-    return this.#taskWord(this.layout.scratches) + caseNumber * RESIDENT.words + RESIDENT.state;
+    return CASES.words + caseNumber * RESIDENT.words + RESIDENT.state;
   }
 
   #taskWord(scratch: number): number {
@@ -60,7 +64,7 @@ export class Ring {
   /** Cases that a worker died over while loading can be loaded by another. One that is still at it writes the same bytes. */
   forgetLoading(): void {
     for (let caseNumber = 0; caseNumber < this.layout.residentOffsets.length; caseNumber++) {
-      Atomics.compareExchange(this.#words, this.#residentWord(caseNumber), RESIDENT_STATE.loading, RESIDENT_STATE.absent);
+      Atomics.compareExchange(this.#cases, this.#residentWord(caseNumber), process.pid, RESIDENT_STATE.absent);
     }
   }
 
@@ -176,17 +180,19 @@ export class Ring {
   }
 
   isResident(caseNumber: number): boolean {
-    return Atomics.load(this.#words, this.#residentWord(caseNumber)) === RESIDENT_STATE.ready;
+    return Atomics.load(this.#cases, this.#residentWord(caseNumber)) === RESIDENT_STATE.ready;
   }
 
-  /** Returns whether it is the caller who is to load the case. */
+  /** Returns whether it is the caller who is to load the case: nobody did, or a process that is gone. */
   beginLoading(caseNumber: number): boolean {
-    const { absent, loading } = RESIDENT_STATE;
-    return Atomics.compareExchange(this.#words, this.#residentWord(caseNumber), absent, loading) === absent;
+    const at = this.#residentWord(caseNumber);
+    const seen = Atomics.load(this.#cases, at);
+    if (seen !== RESIDENT_STATE.absent && (seen === RESIDENT_STATE.ready || seen === process.pid || runs(seen))) return false;
+    return Atomics.compareExchange(this.#cases, at, seen, process.pid) === seen;
   }
 
   endLoading(caseNumber: number, loaded: boolean): void {
-    Atomics.store(this.#words, this.#residentWord(caseNumber), loaded ? RESIDENT_STATE.ready : RESIDENT_STATE.absent);
+    Atomics.store(this.#cases, this.#residentWord(caseNumber), loaded ? RESIDENT_STATE.ready : RESIDENT_STATE.absent);
   }
 
   setForeground(entry: number, slot: number, found: boolean): void {

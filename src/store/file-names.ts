@@ -20,11 +20,21 @@ export function plansFile({ plans_name }: Pick<Plans, 'plans_name'>): string {
 /** How the voxels of a case are stored: ours and nnU-Net's unpacked ones, nnU-Net's of today, and its older archives of both arrays. */
 export type ArrayFormat = 'npy' | 'b2nd' | 'npz';
 
-/** The files of one stored case; in an archive, both arrays are in one. */
-export function caseFiles(dir: string, id: string, format: ArrayFormat = 'npy'): { data: string; segmentation: string; sidecar: string } {
-  return {
-    data: join(dir, `${id}.${format}`),
-    segmentation: join(dir, format === 'npz' ? `${id}.npz` : `${id}_seg.${format}`),
-    sidecar: join(dir, `${id}.msgpack`),
-  };
+/** The files of one stored case. */
+interface CaseFiles {
+  data: string;
+  segmentation: string;
+  sidecar: string;
+}
+
+/** Their names; in an archive, both arrays are in one file. */
+export function fileNames(id: string, format: ArrayFormat = 'npy'): CaseFiles {
+  const data = `${id}.${format}`;
+  return { data, segmentation: format === 'npz' ? data : `${id}_seg.${format}`, sidecar: `${id}.msgpack` };
+}
+
+/** Their paths. */
+export function caseFiles(dir: string, id: string, format?: ArrayFormat): CaseFiles {
+  const { data, segmentation, sidecar } = fileNames(id, format);
+  return { data: join(dir, data), segmentation: join(dir, segmentation), sidecar: join(dir, sidecar) };
 }

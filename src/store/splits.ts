@@ -150,11 +150,12 @@ export async function foldOf(store: FoldedStore, fold: unknown, cases: CaseChoic
   if (cases === undefined) return fold === undefined ? null : readFold(store, fold);
   if (fold !== undefined) throw new OptionError('cases', 'they are given beside `fold`, which chooses cases, too', 'Leave one of them out');
   const ids = store.cases.map(({ id }) => id);
+  const known = new Set(ids);
   const { training, validation = [] } = cases ?? {};
   for (const [name, list] of Object.entries({ training, validation })) {
     if (!Array.isArray(list))
       throw new OptionError(`cases.${name}`, 'it is no list of case ids', "Give { training: ['case_1', …], validation: ['case_2', …] }");
-    const unknown = list.find((id) => !ids.includes(id));
+    const unknown = list.find((id) => !known.has(id));
     if (unknown !== undefined)
       throw new OptionError(`cases.${name}`, `the store has no case ${JSON.stringify(unknown)}`, `It has ${ids.length}, as ${ids[0]}`);
   }
@@ -174,7 +175,8 @@ async function positioned(fold: FoldCases['fold'], ids: string[], train: readonl
 
 /** Warns of cases in both parts of a fold, unless it is the one of all cases. */
 export function warnOfOverlap({ cases }: Pick<FoldedStore, 'cases'>, { fold, training, validation }: FoldCases): void {
-  const both = validation.filter((caseNumber) => training.includes(caseNumber)).map((caseNumber) => cases[caseNumber].id);
+  const trained = new Set(training);
+  const both = validation.filter((caseNumber) => trained.has(caseNumber)).map((caseNumber) => cases[caseNumber].id);
   if (fold === 'all' || both.length === 0) return;
   const [where, of] = fold === null ? ['cases', 'this choice'] : [SPLITS_FILE, `fold ${fold}`];
   process.emitWarning(`${where}: ${inBoth(both, of)}`, 'VoxfeedWarning');

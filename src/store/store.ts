@@ -5,7 +5,7 @@ import { fileError, StoreError } from '../common/errors.ts';
 import { mapFiles } from '../common/files.ts';
 import type { Triple } from '../common/geometry.ts';
 import { type Checksum, hasher } from '../common/hash.ts';
-import { checkPath } from '../common/names.ts';
+import { checkPath, isAddress } from '../common/names.ts';
 import type { Plans } from '../plans/plans.ts';
 import { readPlans } from '../plans/plans-file.ts';
 import type { LabelClass } from '../raw/labels.ts';
@@ -16,10 +16,17 @@ import { contentHash, indexChecksum, parseIndex, readIndex, type StoredCase, typ
 
 /** Class locations kept in memory are bounded by this many bytes; they are read again where needed. */
 const LOCATIONS_CACHE_BYTES = 256 * 1024 * 1024;
+/**
+ * Of more cases, files are looked at when they are read, and by `verify`: looking at 300,000 files when a store is opened takes seconds on a
+ * local disk, and minutes on a network's.
+ */
+const MOST_LOOKED_AT = 10_000;
 
 /** What a store is made of. */
 interface StoreContent {
   dir: string;
+  /** Where arrays are read. */
+  arraysDir: string;
   /** Where dataset.json, plans and folds are. */
   aboutDir: string;
   index: StoreIndex;
@@ -33,39 +40,45 @@ interface StoreContent {
 
 /** A preprocessed data set, ready to be sampled. Open one with `openStore`. */
 export class Store {
-  /** The folder. */
+  /** The folder, or the address. */
   readonly dir: string;
+  /** The folder that voxels are read from: the same, or one that copies come to. @internal */
+  readonly arraysDir: string;
   /** Where dataset.json, plans and folds are: the same folder, or the one above nnU-Net's. */
   readonly aboutDir: string;
   /** The contents of `voxfeed.json`, or what it would hold. */
   readonly index: StoreIndex;
   /** Of all that a stream is made from: voxels, labels, class locations, and what the labels mean. Plans are not among it. */
   readonly hash: string;
-  /** Parsed once, when the store was opened; why they could not be is told when they are asked for. */
-  readonly #plans: Plans | Error | null;
+  readonly #content: StoreContent;
   readonly #checksum: Checksum;
-  readonly #sidecarDir: string;
-  readonly #readSidecar: (caseNumber: number) => Sidecar;
-  readonly #mend: string;
   readonly #locations = new LRUCache<number, Uint32Array[]>({ maxSize: LOCATIONS_CACHE_BYTES, sizeCalculation: bytesOf });
 
   /** @internal */
-  constructor({ dir, aboutDir, index, plans, sidecarDir, readSidecar, mend }: StoreContent, checksum: Checksum) {
+  constructor(content: StoreContent, checksum: Checksum) {
+    const { dir, arraysDir, aboutDir, index } = content;
     this.dir = dir;
+    this.arraysDir = arraysDir;
     this.aboutDir = aboutDir;
     this.index = index;
     this.hash = contentHash(checksum, index);
-    this.#plans = plans;
+    this.#content = content;
     this.#checksum = checksum;
-    this.#sidecarDir = sidecarDir;
-    this.#readSidecar = readSidecar;
-    this.#mend = mend;
+  }
+
+  /** The same store, whose cases are read from a folder that they are copied to. @internal */
+  readFrom(dir: string): Store {
+    // Class locations of nnU-Net's cases are kept elsewhere.
+    const ours = this.index.arrays === undefined && { sidecarDir: dir, readSidecar: sidecarsOf(dir, this.index, this.#checksum) };
+    return new Store({ ...this.#content, arraysDir: dir, ...ours }, this.#checksum);
   }
 
   /** The plans that lie in its folder; null for a store without. @throws PlansError, FileError if they cannot be read */
   get plans(): Plans | null {
-    if (this.#plans instanceof Error) throw this.#plans;
-    return this.#plans;
+    // Parsed once, when the store was opened; why they could not be is told when they are asked for.
+    const { plans } = this.#content;
+    if (plans instanceof Error) throw plans;
+    return plans;
   }
 
   /** Ascending by id. Case numbers are positions in this list. */
@@ -110,7 +123,7 @@ export class Store {
 
   /** Everything about a case besides its voxels. @throws StoreError, FileError */
   sidecar(caseNumber: number): Sidecar {
-    return this.#readSidecar(caseNumber);
+    return this.#content.readSidecar(caseNumber);
   }
 
   #readLocations(caseNumber: number): Uint32Array[] {
@@ -118,7 +131,11 @@ export class Store {
     const { classes } = this.sidecar(caseNumber);
     // Other locations would make another stream under the same name.
     if (this.#checksum(...classes.map((entry) => entry.locations)) !== locationsXxh64)
-      throw new StoreError(caseFiles(this.#sidecarDir, id).sidecar, 'its class locations are not those of the index', this.#mend);
+      throw new StoreError(
+        caseFiles(this.#content.sidecarDir, id).sidecar,
+        'its class locations are not those of the index',
+        this.#content.mend,
+      );
     return classes.map((entry) => entry.locations);
   }
 }
@@ -131,9 +148,14 @@ function bytesOf(locations: Uint32Array[]): number {
   );
 }
 
+function sidecarsOf(dir: string, { cases }: StoreIndex, checksum: Checksum): StoreContent['readSidecar'] {
+  return (caseNumber) => readSidecarFile(caseFiles(dir, cases[caseNumber].id).sidecar, checksum);
+}
+
 /**
  * Opens a folder that `voxfeed preprocess` wrote, or one that nnU-Net preprocessed into: `nnUNet_preprocessed/DATASET/nnUNetPlans_3d_fullres`,
- * as it lies, with `.b2nd`, `.npy` or `.npz` files (docs/preprocessing.md#a-folder-of-nnu-nets).
+ * as it lies, with `.b2nd`, `.npy` or `.npz` files (docs/preprocessing.md#a-folder-of-nnu-nets). Or a store at an address, https://host/folder
+ * or s3://bucket/folder (docs/storage.md), of which loaders copy cases to their `localCache`.
  * @throws StoreError if it is no whole store: no index, or a file that is missing or has the wrong size; DatasetError, PlansError for
  * what lies above nnU-Net's folder; FileError
  * @example
@@ -143,20 +165,46 @@ function bytesOf(locations: Uint32Array[]): number {
  * ```
  */
 export async function openStore(dir: string): Promise<Store> {
+  if (isAddress(dir)) return openAt(dir);
   checkPath('dir', dir);
   const path = join(dir, INDEX_FILE);
   const text = await readIndex(path);
-  if (text === null) return new Store(await readNnunetFolder(dir, await someNnunetCases(dir)), await hasher());
+  if (text === null) {
+    const folder = await readNnunetFolder(dir, await someNnunetCases(dir));
+    return new Store({ ...folder, arraysDir: folder.dir }, await hasher());
+  }
   const index = parseIndex(path, text);
   const checksum = await hasher();
   if (indexChecksum(checksum, index) !== index.xxh64)
     throw new StoreError(path, 'its contents do not match its checksum', 'Run `voxfeed preprocess` again; it writes the index anew');
-  await mapFiles(index.cases, (entry) => checkFiles(dir, entry));
-  // Damaged plans are no concern of those who give patch and batch size themselves.
-  const plans = index.plans === null ? null : await readPlans(join(dir, index.plans)).catch((error: Error) => error);
-  const readSidecar = (caseNumber: number): Sidecar => readSidecarFile(caseFiles(dir, index.cases[caseNumber].id).sidecar, checksum);
+  if (index.cases.length <= MOST_LOOKED_AT) await mapFiles(index.cases, (entry) => checkFiles(dir, entry));
+  const plans = await plansOf(dir, index);
   const mend = 'Run `voxfeed preprocess` again; it replaces damaged files';
-  return new Store({ dir, aboutDir: dir, index, plans, sidecarDir: dir, readSidecar, mend }, checksum);
+  const readSidecar = sidecarsOf(dir, index, checksum);
+  return new Store({ dir, arraysDir: dir, aboutDir: dir, index, plans, sidecarDir: dir, readSidecar, mend }, checksum);
+}
+
+/** A store at an address: of its cases nothing is here yet. */
+async function openAt(text: string): Promise<Store> {
+  // Whoever opens a folder loads none of it.
+  const { openRemoteStore } = await import('./remote-store.ts');
+  const checksum = await hasher();
+  const { address, index, aboutDir } = await openRemoteStore(text, checksum);
+  const readSidecar = (caseNumber: number): Sidecar => {
+    throw new StoreError(
+      address,
+      `of case ${index.cases[caseNumber].id} nothing is on this machine`,
+      'Read it through a loader with `localCache`',
+    );
+  };
+  const plans = await plansOf(aboutDir, index);
+  const mend = 'Copy the whole store there again';
+  return new Store({ dir: address, arraysDir: address, aboutDir, index, plans, sidecarDir: address, readSidecar, mend }, checksum);
+}
+
+/** Damaged plans are no concern of those who give patch and batch size themselves. */
+async function plansOf(dir: string, { plans }: StoreIndex): Promise<StoreContent['plans']> {
+  return plans === null ? null : readPlans(join(dir, plans)).catch((error: Error) => error);
 }
 
 async function checkFiles(dir: string, entry: StoredCase): Promise<void> {

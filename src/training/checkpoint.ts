@@ -1,21 +1,20 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
+import type { MirrorStep } from '../augmentation/transforms/spatial/mirror.ts';
 import { writeAtomic } from '../common/atomic-file.ts';
 import { CheckpointError, fileError } from '../common/errors.ts';
 import { makeFolders } from '../common/folders.ts';
-import { voxels } from '../common/geometry.ts';
 import { checkContents, parseJson } from '../common/json-file.ts';
 import { checkPath, fileName } from '../common/names.ts';
 import { faultOf } from '../common/options.ts';
 import { flag, list, number, object, oneOf, positiveNumber, text, that, wholeNumber } from '../common/schemas.ts';
-import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.ts';
 import type { LoaderState } from '../loader/options/state.ts';
 import { NETWORK } from '../plans/network.ts';
 import { PRECISIONS, type Precision } from './gpu/precision.ts';
 import type { LossScale } from './loss-scale.ts';
-import type { Parameter } from './network/parameters.ts';
 import type { EpochReport, TrainingOptions } from './training-options.ts';
+import { encodeWeights, type Layout, readWeights, valuesOf } from './weights.ts';
 
 export const CHECKPOINT_FILE = 'checkpoint.json';
 /** The plans beside it, under a name that says no more of whose they are. */
@@ -33,7 +32,18 @@ export interface Checkpoint {
   /** The streams after the last batch of the last epoch. */
   batches: LoaderState;
   history: EpochReport[];
+  /** The network as it was when the moving mean of the pseudo-Dice was highest; null if there was no validation. */
+  best: BestNetwork | null;
   files: { network: string; momentum: string };
+}
+
+export interface BestNetwork {
+  /** Epochs that were done. */
+  epoch: number;
+  /** See `movingDice`. */
+  movingDice: number;
+  /** The name of the file with its parameters. */
+  network: string;
 }
 
 export interface Numbers {
@@ -48,24 +58,34 @@ export interface Numbers {
 export async function writeCheckpoint(
   dir: string,
   checkpoint: Omit<Checkpoint, 'format' | 'version' | 'files'>,
-  list: readonly Parameter[],
+  list: readonly Layout[],
   numbers: Numbers,
 ): Promise<void> {
   await makeFolders(dir);
-  const files = { network: `network-${checkpoint.epoch}.safetensors`, momentum: `momentum-${checkpoint.epoch}.safetensors` };
-  const tensors = (all: Float32Array) =>
-    list.map(({ name, shape, offset }) => ({ name, shape, data: all.subarray(offset, offset + voxels(shape)) }));
-  const metadata = { format: 'pt', epoch: String(checkpoint.epoch) };
-  await writeAtomic(join(dir, files.network), encodeSafetensors(tensors(numbers.values), metadata));
-  await writeAtomic(join(dir, files.momentum), encodeSafetensors(tensors(numbers.momentum), metadata));
+  const { epoch, best, options } = checkpoint;
+  const files = { network: networkFile(epoch), momentum: `momentum-${epoch}.safetensors` };
+  const trainedAs = { configuration: options.configuration, mirrorAxes: mirrorAxes(checkpoint) };
+  await writeAtomic(join(dir, files.network), encodeWeights(list, numbers.values, trainedAs));
+  await writeAtomic(join(dir, files.momentum), encodeWeights(list, numbers.momentum, trainedAs));
   const json: Checkpoint = { format: 'voxfeed-checkpoint', version: 1, ...checkpoint, files };
   await writeAtomic(join(dir, CHECKPOINT_FILE), [Buffer.from(`${JSON.stringify(json, null, 1)}\n`)]);
-  const outdated = (name: string) => /^(network|momentum)-\d+\.safetensors$/.test(name) && !Object.values(files).includes(name);
+  const kept: (string | undefined)[] = [files.network, files.momentum, best?.network];
+  const outdated = (name: string) => /^(network|momentum)-\d+\.safetensors$/.test(name) && !kept.includes(name);
   try {
     for (const name of await readdir(dir)) if (outdated(name)) await rm(join(dir, name), { force: true });
   } catch (error) {
     throw fileError(dir, error);
   }
+}
+
+/** The file with the network after so many epochs. */
+export const networkFile = (epoch: number): string => `network-${epoch}.safetensors`;
+
+/** The axes that training mirrored, counted among the patch's own. */
+function mirrorAxes({ batches, options }: Pick<Checkpoint, 'batches' | 'options'>): number[] {
+  const before = 3 - options.patchSize.length;
+  const step = batches.augmentation.find((step) => step.transform === 'mirror');
+  return ((step as MirrorStep | undefined)?.axes ?? []).map((axis) => axis - before).filter((axis) => axis >= 0);
 }
 
 const TRAIN_AGAIN = 'Train again, with another folder for `out`';
@@ -76,6 +96,7 @@ const KIND = object({
   version: that('a version that is read here', (version) => version === 1),
 });
 const count = (least = 1) => wholeNumber(least, 2 ** 31);
+const label = () => wholeNumber(0, 32767);
 
 /** The batches are checked where they go on: see `applyState`. */
 const CHECKPOINT = object({
@@ -87,7 +108,8 @@ const CHECKPOINT = object({
     batch: count(),
     channels: count(),
     classes: count(),
-    ignore: v.nullable(wholeNumber(0, 32767)),
+    ignore: v.nullable(label()),
+    regions: v.optional(list(list(label()))),
     batchDice: flag(),
     scales: count(),
     precision: oneOf(PRECISIONS),
@@ -100,6 +122,7 @@ const CHECKPOINT = object({
   lossScale: v.nullable(object({ scale: positiveNumber(), steps: count(0) })),
   batches: object({}),
   history: list(object({ epoch: count(0), losses: list(v.nullable(number())) })),
+  best: v.nullish(object({ epoch: count(), movingDice: number(0, 1), network: fileName() })),
   files: object({ network: fileName(), momentum: fileName() }),
 });
 
@@ -116,32 +139,11 @@ export async function readCheckpoint(dir: string): Promise<Checkpoint | null> {
   if (faultOf(KIND, checkpoint) !== null)
     throw new CheckpointError(path, 'it is no checkpoint that this version of voxfeed reads', TRAIN_AGAIN);
   checkContents(path, checkpoint, CHECKPOINT, REFUSAL);
-  return checkpoint as Checkpoint;
+  return { ...(checkpoint as Checkpoint), best: (checkpoint as Checkpoint).best ?? null };
 }
 
 /** The numbers that belong to a checkpoint, in the order of `list`. @throws CheckpointError if they do not fit the network */
-export async function readNumbers(dir: string, { files }: Checkpoint, list: readonly Parameter[], length: number): Promise<Numbers> {
-  const read = async (name: string): Promise<Float32Array> => {
-    const path = join(dir, name);
-    const bytes = await readFile(path).catch((error) => {
-      throw fileError(path, error);
-    });
-    const all = new Float32Array(length);
-    try {
-      const tensors = decodeSafetensors(bytes);
-      for (const { name, shape, offset } of list) {
-        const tensor = tensors.get(name);
-        if (tensor === undefined) throw new RangeError(`${name} is missing`);
-        if (tensor.shape.join() !== shape.join()) throw new RangeError(`${name} has shape ${tensor.shape}, the network wants ${shape}`);
-        const bad = tensor.data.findIndex((value) => !Number.isFinite(value));
-        if (bad >= 0) throw new RangeError(`${name} has the value ${tensor.data[bad]}: the training that wrote it went astray`);
-        all.set(tensor.data, offset);
-      }
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      throw new CheckpointError(path, error.message, TRAIN_AGAIN, { cause: error });
-    }
-    return all;
-  };
+export async function readNumbers(dir: string, { files }: Checkpoint, list: readonly Layout[], length: number): Promise<Numbers> {
+  const read = async (name: string): Promise<Float32Array> => valuesOf(await readWeights(join(dir, name)), list, length);
   return { values: await read(files.network), momentum: await read(files.momentum) };
 }

@@ -73,13 +73,13 @@ export const TRAIN_OPTIONS = {
     flag: '--precision NAME',
     help: 'float32, or mixed: float16 on matrix units, with sums and parameters in float32',
   },
-  /** Epochs between two checkpoints; the last epoch always has one. Default 1. */
+  /** Epochs between two checkpoints at most; the last epoch always has one, and so has the best so far. Default 1. */
   saveEvery: {
     schema: wholeNumber(1, MOST),
     default: 1,
     flag: '--save-every N',
     read: readNumber,
-    help: 'epochs between two checkpoints',
+    help: 'epochs between two checkpoints at most: the last epoch has one, and so has the best so far',
   },
   /** Go on from the checkpoint in `out`. Default false: there must be none. */
   continue: { schema: flag(), default: false, flag: '--continue', help: 'go on from the checkpoint in --out' },
@@ -97,9 +97,12 @@ export const TRAIN_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
-const { configs: _c, validation: _v, deepSupervision: _d, epochs: _e, ...feeding } = LOADER_OPTIONS;
+const { configs: _c, validation: _v, deepSupervision: _d, epochs: _e, regions: _r, targetType: _t, ...feeding } = LOADER_OPTIONS;
 
-/** What a loader that feeds a training may be asked for. It takes one configuration, and validates after every epoch. */
+/**
+ * What a loader that feeds a training may be asked for. It takes one configuration, validates after every epoch, and has labels for
+ * targets.
+ */
 export const FEED_OPTIONS = feeding;
 
 /** Options of `train`: its own, and those of the loader that feeds it, whose `augmentation` is 'default' here and `fold` 0. */

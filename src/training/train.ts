@@ -9,12 +9,12 @@ import { checkStore, type LoaderOptions } from '../loader/options/options.ts';
 import type { ResumeOptions } from '../loader/options/state.ts';
 import type { Network } from '../plans/network.ts';
 import type { PlannedConfiguration } from '../plans/plans-file.ts';
-import { foregroundOf, type Labels } from '../raw/labels.ts';
 import { DATASET_FILE } from '../store/file-names.ts';
 import { foldOf } from '../store/splits.ts';
 import type { Store } from '../store/store.ts';
 import { storeConfiguration } from '../store/store-configuration.ts';
 import { CHECKPOINT_FILE, type Checkpoint, PLANS_COPY, readCheckpoint } from './checkpoint.ts';
+import { outputsOf } from './outputs.ts';
 import { FEED_OPTIONS, TRAIN_OPTIONS, type TrainOptions, type TrainReport } from './train-table.ts';
 import { Trainer } from './trainer.ts';
 import { DEFAULTS, type EpochReport, type TrainingOptions } from './training-options.ts';
@@ -69,7 +69,7 @@ export async function train(store: Store, options: TrainOptions): Promise<TrainR
     const watch = onProgress && setInterval(tell, PROGRESS_MS);
     const report = await trainer.epoch().finally(() => clearInterval(watch));
     epochs.push(report);
-    if (trainer.epochs % saveEvery === 0 || trainer.epochs === training.epochs) await trainer.save(out);
+    if (report.best || trainer.epochs % saveEvery === 0 || trainer.epochs === training.epochs) await trainer.save(out);
     await onEpoch?.(report);
   }
   return { dir: out, gpu, software, epochs };
@@ -88,14 +88,12 @@ async function checkpointOf({ out, continue: goOn = false }: TrainOptions): Prom
 /** @throws OptionError for what this trainer cannot train, StoreError, PlansError */
 function trainable(store: Store, config: string | undefined): { configuration: PlannedConfiguration; network: Network } {
   const configuration = storeConfiguration(store, config);
-  const { name, network, previousStage } = configuration;
+  const { name, network } = configuration;
   if (network === null)
-    throw new OptionError('config', `the network of ${name} is none of nnU-Net's`, 'Choose a configuration with a PlainConvUNet');
-  if (previousStage !== null)
     throw new OptionError(
       'config',
-      `${name} is the second stage of a cascade, which is not trained here`,
-      'Choose another configuration, or train in nnU-Net, fed by voxfeed',
+      `the network of ${name} is none of nnU-Net's`,
+      'Choose a configuration with a PlainConvUNet or a ResidualEncoderUNet',
     );
   return { configuration, network };
 }
@@ -128,6 +126,8 @@ function loaderOptions(store: Store, options: TrainOptions, { iterations, valida
     ...asked,
     store,
     deepSupervision: true,
+    // The GPU makes masks of labels: see `targetText`.
+    regions: false,
     validation,
     epochs: { training: iterations, ...(validation && { validation: validationIterations }) },
   } satisfies LoaderOptions;
@@ -135,21 +135,22 @@ function loaderOptions(store: Store, options: TrainOptions, { iterations, valida
 
 function trainingOptions(
   loader: PatchLoader,
-  { index: { labels, channels } }: Store,
+  { index: { labels } }: Store,
   { name, network, batchDice }: PlannedConfiguration & { network: Network },
   recipe: Recipe,
   before: Checkpoint | null,
 ): TrainingOptions {
   if (before !== null) return { ...before.options, epochs: recipe.epochs };
-  const [{ patchSize, batchSize, targets }] = loader.shared().layout.configurations;
+  const { channels, cascadeChannels = 0, configurations } = loader.shared().layout;
+  const [{ patchSize, batchSize, targets }] = configurations;
   const { iterations, validationIterations, learningRate, precision, epochs } = recipe;
   return {
     configuration: name,
     network,
     patchSize: [...patchSize],
     batch: batchSize,
-    channels: channels.length,
-    classes: classesOf(labels),
+    channels: channels + cascadeChannels,
+    ...outputsOf(labels),
     ignore: labels.ignore,
     batchDice,
     scales: targets.length,
@@ -160,19 +161,6 @@ function trainingOptions(
     learningRate,
     seed: loader.state().seed,
   };
-}
-
-/** Background and every label, which must be numbered 0, 1, 2, …; regions are not trained here. @throws OptionError */
-function classesOf({ values, classes }: Labels): number {
-  if (foregroundOf(classes).some((entry) => entry.labels.length > 1))
-    throw new OptionError('store', 'its labels are regions, and this trainer learns labels only', 'Train in nnU-Net, fed by voxfeed');
-  if (values.some((value, i) => value !== i))
-    throw new OptionError(
-      'store',
-      `its labels are ${values.join(', ')}, not 0, 1, 2 and so on`,
-      'Number them so in dataset.json and the label files',
-    );
-  return values.length;
 }
 
 /** What prediction needs beside the checkpoint: as in nnU-Net's results folders. */

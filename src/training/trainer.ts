@@ -2,6 +2,7 @@ import type { MessagePort, Worker } from 'node:worker_threads';
 import { type Remote, wrap } from 'comlink/dist/esm/comlink.mjs';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { ClosedError, GpuError, type PackedError, unpack } from '../common/errors.ts';
+import { beforeEnd } from '../common/thread-end.ts';
 import { keepReplacedCode, noThreads, startThread } from '../common/worker-file.ts';
 import type { PatchLoader } from '../loader/loader.ts';
 import { share } from '../loader/share.ts';
@@ -82,6 +83,7 @@ export class Trainer implements AsyncDisposable {
       const found = await answerOf(service.ready(), death);
       return new Trainer(worker, service, death, steps, found);
     } catch (error) {
+      await beforeEnd(worker);
       await worker.terminate();
       throw error;
     }
@@ -135,6 +137,7 @@ export class Trainer implements AsyncDisposable {
     this.#closed ??= answerOf(this.#service.close(), this.#death)
       .catch(() => {})
       .then(async () => {
+        await beforeEnd(this.#worker);
         await this.#worker.terminate();
       });
     return this.#closed;

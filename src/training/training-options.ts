@@ -5,6 +5,7 @@ import type { LoaderState } from '../loader/options/state.ts';
 import type { Network } from '../plans/network.ts';
 import type { Precision } from './gpu/precision.ts';
 import { RECIPE } from './optimiser.ts';
+import type { Outputs } from './outputs.ts';
 
 /** Where batches come from: a loader, in this thread or another. */
 export interface BatchSource {
@@ -15,16 +16,14 @@ export interface BatchSource {
 }
 
 /** What a training is: plain JSON, kept in checkpoints. */
-export interface TrainingOptions {
+export interface TrainingOptions extends Outputs {
   /** Of the plans. */
   configuration: string;
   network: Network;
   patchSize: number[];
   batch: number;
-  /** Of the images. */
+  /** Of the images, and in a cascade one a foreground label of the previous stage. */
   channels: number;
-  /** Background included. */
-  classes: number;
   ignore: number | null;
   batchDice: boolean;
   /** Scales that batches have targets of. As in nnU-Net, the coarsest has weight 0 where there are several. */
@@ -58,8 +57,12 @@ export interface EpochReport {
   /** Means over the epoch; null without validation. */
   loss: number;
   validationLoss: number | null;
-  /** Of each foreground class, over all voxels of the validation patches; null for a class that is nowhere. */
+  /** Of each foreground class or region, over all voxels of the validation patches; null for a class that is nowhere. */
   pseudoDice: (number | null)[] | null;
+  /** The moving mean of their mean, by nnU-Net's rule: 0.9 of that of the epoch before, 0.1 of this one's. null before any. */
+  movingDice: number | null;
+  /** Whether that was never as high: the network after this epoch is kept beside the last one. */
+  best: boolean;
   /**
    * Of every training step, and the norm of its gradient before clipping. Infinite or NaN (null in JSON) for steps that were left out
    * as their float16 gradients overflowed: a few at the beginning and every 2000 steps, see `loss-scale.ts`.

@@ -14,6 +14,8 @@ export interface StepOptions extends UnetOptions {
   batchDice: boolean;
   /** The label of voxels that do not count; null if there is none. Negative labels never count. */
   ignore: number | null;
+  /** The labels of each region, where regions are learnt: see `Target`. */
+  regions?: readonly (readonly number[])[];
 }
 
 export interface StepResult {
@@ -77,6 +79,7 @@ export class TrainingStep {
       logits,
       labels: labels[scale],
       ignore: options.ignore,
+      ...(options.regions && { regions: options.regions }),
       batchDice: options.batchDice,
       weight: scaleWeights(unet.logits.length)[scale],
     }));
@@ -156,8 +159,13 @@ export class TrainingStep {
         `it has ${data.length} values and ${targets.length} targets, the network wants ${image.size / 4} and ${labels.length}`,
         'Make the loader with the options that the trainer was made with',
       );
-    if (!targets.every((target) => target instanceof Int16Array))
-      throw new GpuError('batch', 'its targets are masks, and this network learns labels', "Make the loader without `targetType: 'bool'`");
+    const { logits } = this.unet;
+    if (logits.some(({ batch, shape }, scale) => !isLabels(targets[scale], batch * voxels(shape))))
+      throw new GpuError(
+        'batch',
+        'its targets are not one label a voxel, from which the trainer makes the masks of regions itself',
+        'Make the loader with `regions: false`',
+      );
     queue.writeBuffer(image, 0, data as GPUAllowSharedBufferSource);
     for (const [scale, buffer] of labels.entries()) {
       let labels = targets[scale];
@@ -224,7 +232,7 @@ export class TrainingStep {
     return results;
   }
 
-  /** Voxels right, wrongly found and missed of each class, over all validation steps since the last call. */
+  /** Voxels right, wrongly found and missed of each output, over all validation steps since the last call. */
   async counts(): Promise<{ right: number; wrong: number; missed: number }[]> {
     const [contents] = await this.#program.read(this.#counts);
     this.#program.write(this.#counts, new Uint32Array(this.#counts.length));
@@ -240,6 +248,10 @@ export class TrainingStep {
     this.#program.destroy();
     for (const { image, labels } of this.#uploads) for (const buffer of [image, ...labels]) buffer.destroy();
   }
+}
+
+function isLabels(target: TargetArray, count: number): target is Int16Array {
+  return target instanceof Int16Array && target.length === count;
 }
 
 /** nnU-Net halves the weight with each scale and gives the coarsest none; it has no head in use here, so `heads` leaves it out. */

@@ -1,9 +1,10 @@
 import { GpuError } from '../common/errors.ts';
 import type { BatchStream } from '../loader/batch.ts';
-import { type Checkpoint, type Numbers, readNumbers, writeCheckpoint } from './checkpoint.ts';
+import { type BestNetwork, type Checkpoint, type Numbers, networkFile, readNumbers, writeCheckpoint } from './checkpoint.ts';
 import { DAWN_SWITCHES, type Gpu } from './gpu/device.ts';
 import type { Precision } from './gpu/precision.ts';
 import { tilingFor } from './gpu/tile.ts';
+import { movingDice } from './moving-dice.ts';
 import { learningRate } from './optimiser.ts';
 import type { BatchSource, EpochReport, TrainingOptions } from './training-options.ts';
 import { HISTORY, type StepResult, TrainingStep } from './training-step.ts';
@@ -18,6 +19,8 @@ export class Training {
   readonly #gpu: Gpu;
   readonly #source: BatchSource;
   readonly #history: EpochReport[];
+  /** Of those that were saved. */
+  #best: BestNetwork | null;
 
   /** @param from a checkpoint to continue from, and the folder it is in. @throws PlansError, GpuError, CheckpointError */
   static async create(
@@ -37,15 +40,22 @@ export class Training {
     const { parameters } = step.unet;
     const numbers: Numbers | null = from && (await readNumbers(from.dir, from.checkpoint, parameters.list, parameters.values.length));
     step.load(numbers?.values ?? parameters.initial(options.seed), numbers?.momentum ?? null, from?.checkpoint.lossScale ?? undefined);
-    return new Training(gpu, { ...options, precision }, step, source, from?.checkpoint.history ?? []);
+    return new Training(gpu, { ...options, precision }, step, source, from?.checkpoint ?? { history: [], best: null });
   }
 
-  private constructor(gpu: Gpu, options: Training['options'], step: TrainingStep, source: BatchSource, history: EpochReport[]) {
+  private constructor(
+    gpu: Gpu,
+    options: Training['options'],
+    step: TrainingStep,
+    source: BatchSource,
+    { history, best }: Pick<Checkpoint, 'history' | 'best'>,
+  ) {
     this.#gpu = gpu;
     this.options = options;
     this.step = step;
     this.#source = source;
     this.#history = [...history];
+    this.#best = best;
   }
 
   /** Epochs that are done. */
@@ -69,18 +79,23 @@ export class Training {
       const { results } = await this.#run(this.#source.validation, this.options.validationIterations, () => this.step.validate());
       validationLoss = mean(results.map(({ loss }) => loss));
       const counts = await this.step.counts();
+      // Background is an output of its own, and no region.
       pseudoDice = counts
-        .slice(1)
+        .slice(this.options.regions === undefined ? 1 : 0)
         .map(({ right, wrong, missed }) => (right + wrong + missed === 0 ? null : (2 * right) / (2 * right + wrong + missed)));
     }
     const losses = train.results.map(({ loss }) => loss);
     const waitFraction = train.idleMs / train.elapsedMs;
+    const before = this.#history.map((report) => report.movingDice ?? null);
+    const moving = movingDice(before.at(-1) ?? null, pseudoDice);
     const report: EpochReport = {
       epoch,
       learningRate: rate,
       loss: mean(losses),
       validationLoss,
       pseudoDice,
+      movingDice: moving,
+      best: pseudoDice !== null && moving !== null && before.every((value) => value === null || value < moving),
       losses,
       gradientNorms: train.results.map(({ gradientNorm }) => gradientNorm),
       patchesPerSecond: (1000 * iterations * batch) / train.elapsedMs,
@@ -120,21 +135,21 @@ export class Training {
     return { results, idleMs, elapsedMs: performance.now() - started };
   }
 
-  /** Writes network, optimiser and where the streams stand. */
+  /** Writes network, optimiser and where the streams stand. The best network among those that were saved stays beside the last. */
   async save(dir: string): Promise<void> {
     const { lossScale, ...numbers } = await this.step.save();
+    const { epochs: epoch, options } = this;
+    const moving = this.#history.at(-1)?.movingDice ?? null;
+    const best =
+      moving !== null && moving > (this.#best?.movingDice ?? -1) ? { epoch, movingDice: moving, network: networkFile(epoch) } : this.#best;
+    const batches = await this.#source.state();
     await writeCheckpoint(
       dir,
-      {
-        epoch: this.epochs,
-        options: this.options,
-        lossScale,
-        batches: await this.#source.state(),
-        history: this.#history,
-      },
+      { epoch, options, lossScale, batches, history: this.#history, best },
       this.step.unet.parameters.list,
       numbers,
     );
+    this.#best = best;
   }
 }
 

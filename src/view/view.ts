@@ -1,3 +1,4 @@
+import { checkPath } from '../common/names.ts';
 import type { LoaderOptions } from '../loader/options/options.ts';
 import { ViewApi } from './api.ts';
 import { readAssets } from './assets.ts';
@@ -11,6 +12,8 @@ const START = 'index.html';
  * @throws what a loader with these options throws; OptionError for the port; FileError where the page was not built
  */
 export async function openView({ store, ...options }: LoaderOptions, port = 0): Promise<ServedPage> {
+  // Samples are made again from files that nobody has copied.
+  checkPath('store', store.dir);
   const assets = readAssets();
   const api = new ViewApi(store, options);
   await api.answer('about', new URLSearchParams());

@@ -69,6 +69,7 @@ export async function makeSubject(dir: string): Promise<Subject> {
     lossScale: null,
     batches: saved,
     history: [],
+    best: null,
     files: { network: 'network-2.safetensors', momentum: 'momentum-2.safetensors' },
   };
   write(join(model, 'checkpoint.json'), checkpoint);

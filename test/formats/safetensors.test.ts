@@ -17,7 +17,8 @@ function withHeader(header: unknown, values: number): Buffer {
 
 test('tensors come back as they were', () => {
   const found = decodeSafetensors(bytes);
-  expect([...found.values()]).toEqual(tensors);
+  expect([...found.tensors.values()]).toEqual(tensors);
+  expect(found.metadata).toEqual({ format: 'pt' });
 });
 
 test('the layout is that of the format: header length, header, values at a multiple of 8 bytes', () => {
@@ -58,6 +59,7 @@ test.each([
   ],
   ['values that nobody has', withHeader({ a: { dtype: 'F32', shape: [1], data_offsets: [0, 4] } }, 12), /8 bytes follow its last value/],
   ['a tensor that is none', withHeader({ a: null }, 0), /header has a: null is no object/],
+  ['metadata that are no texts', withHeader({ __metadata__: { epoch: 3 } }, 0), /header has __metadata__\.epoch: 3 is not a text/],
   ['a list for a header', withHeader([], 0), /header has header: \[\] is no object/],
 ])('%s is refused', (_, damaged, message) => {
   expect(() => decodeSafetensors(damaged)).toThrow(RangeError);

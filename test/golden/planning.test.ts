@@ -113,6 +113,7 @@ describe.skipIf(!has('planning/plans_full.json'))('golden plans', () => {
         namedReader: null,
         ending: '.nii.gz',
         listed: null,
+        regionsClassOrder: undefined,
       };
       const { plans, gpuMemoryGb } = planExperiment(fingerprint, description, { planner: plannerOf(golden.planner) });
       const { dataset, planner, fullres_target_spacing, gpu_memory_target_in_gb, configurations, ...rest } = golden;

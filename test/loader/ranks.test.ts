@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { StateError } from '../../src/common/errors.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
 import type { LoaderOptions } from '../../src/loader/options/options.ts';
@@ -47,6 +47,16 @@ describe('ranks', () => {
     const ranks = await Promise.all(Array.from({ length: worldSize }, (_, rank) => samples({ ...more, rank, worldSize })));
     const all = ranks.flatMap(({ made }) => made).sort((a, b) => a.plan.sample - b.plan.sample);
     expect(all).toEqual((await samples(more)).made);
+  });
+
+  it.each([
+    ['together', '', /^4 cases kept whole by all ranks of the machine together, see/],
+    ['each for itself where nothing is to be mapped', '1', /^4 cases kept whole, see/],
+  ])('keep cases %s', async (_, noMap, meaning) => {
+    vi.stubEnv('VOXFEED_NO_MAP', noMap);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    await using loader = await PatchLoader.create({ ...options, rank: 1, worldSize: 2 });
+    expect(loader.memory().parts.find(({ name }) => name === 'resident cases')?.meaning).toMatch(meaning);
   });
 
   it('continue from the state of any of them', async () => {

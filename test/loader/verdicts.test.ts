@@ -13,6 +13,7 @@ const BASE: Measurements = {
   batches: 50,
   samples: 100,
   waitFraction: 0.5,
+  copying: 0,
   consumerMs: 50,
   workers: 2,
   busy: 0.95,
@@ -61,6 +62,13 @@ const CASES: [Bound, string, Change, RegExp, (RegExp | string)[]][] = [
     [],
   ],
   ['consumer', 'that needs fewer workers', { waitFraction: 0, workers: 4, busy: 0.3 }, /consumer bounds/, ['`workers`: 2, in place of 4']],
+  [
+    'copying',
+    'of cases from slow storage',
+    { batches: 3, waitFraction: 0.9, copying: 0.8, busy: 0.1, ring: { held: 0 } },
+    /^Slow storage bounds the stream: in 80 % of the time the next batch waits for cases/,
+    [/^wait until every case has come once.*more `localCache`/],
+  ],
   [
     'held batches',
     'in the hands of the consumer',

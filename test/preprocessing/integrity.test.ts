@@ -84,8 +84,9 @@ describe('verifying', () => {
     writeNifti(labelPath(raw, 'a'), { shape: SHAPE, data: strange, datatype: 'uint8' });
     writeNifti(labelPath(raw, 'c'), { shape: SHAPE, data: strange, datatype: 'uint8' });
     const out = join(dir, 'out');
-    for (const run of [planDataset(raw, { workers: 2, verify: true, outDir: out }), preprocess(raw, out, { workers: 2, verify: true })]) {
-      const { name, where, what, errors, message } = await refusal(run);
+    const options = { workers: 2, verify: true };
+    for (const run of [() => planDataset(raw, { ...options, outDir: out }), () => preprocess(raw, out, options)]) {
+      const { name, where, what, errors, message } = await refusal(run());
       expect([name, where, what]).toEqual(['CasesError', raw, '7 things are wrong with it']);
       expect(errors.map((error) => [error.where, error.what])).toEqual([
         [json, '"labels" names no background'],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Triple } from '../../src/common/geometry.ts';
 import type { LabelClass } from '../../src/raw/labels.ts';
-import { planSlot, type Samplable, type Sampling } from '../../src/sampling/slot-plan.ts';
+import { casesOfBatch, planBatch, planSlot, type Samplable, type Sampling } from '../../src/sampling/slot-plan.ts';
 
 const patch: Triple = [8, 8, 8];
 const options: Sampling = {
@@ -32,6 +32,17 @@ describe('plans', () => {
     const row = Array.from({ length: 100 }, (_, sample) => planSlot(data, options, sample));
     expect(planSlot(data, options, 42)).toEqual(row[42]);
     expect(JSON.parse(JSON.stringify(row))).toEqual(row);
+  });
+
+  it('have the cases that are known of a batch before anything is read', () => {
+    const data = samplable([
+      [5, 5],
+      [0, 3],
+      [0, 0],
+    ]);
+    const closed: Samplable = { ...data, location: () => expect.unreachable() };
+    for (let batch = 0; batch < 20; batch++)
+      expect(casesOfBatch(closed, options, batch)).toEqual(planBatch(data, options, batch).map(({ caseNumber }) => caseNumber));
   });
 
   it('differ from seed to seed', () => {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasher, xxh64 } from '../../src/common/hash.ts';
 import { NPY_HEADER_BYTES, parseNpyHeader } from '../../src/formats/npy.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
+import { OpenFiles } from '../../src/reading/open-files.ts';
 import { caseFiles } from '../../src/store/file-names.ts';
 import { decodeSidecar, encodeSidecar, sidecarChecksum } from '../../src/store/sidecar.ts';
 import { openStore } from '../../src/store/store.ts';
@@ -276,6 +277,23 @@ describe('a store that cannot be used', () => {
     truncateSync(path, size + 1);
     await expect(openStore(dir)).rejects.toMatchObject(refusal(path, `holds ${size + 1} bytes instead of ${size}`));
   });
+});
+
+it('a store of very many cases opens without a look at each file; reading and `verify` name what is missing', async () => {
+  const dir = copy();
+  const index: StoreIndex = JSON.parse(readFileSync(join(dir, 'voxfeed.json'), 'utf8'));
+  const [like] = index.cases;
+  const ids = Array.from({ length: 10_001 }, (_, number) => `case_${String(number).padStart(5, '0')}`);
+  await changeIndex(dir, (found) => ({ ...found, cases: ids.map((id) => ({ ...like, id })) }));
+  const store = await openStore(dir);
+  expect(store.cases).toHaveLength(10_001);
+  const { sidecar, data } = caseFiles(dir, 'case_00007');
+  expect(() => store.location(7, 0, 0)).toThrow(expect.objectContaining({ name: 'FileError', where: sidecar }));
+  const files = new OpenFiles({ dir, format: 'npy', cases: store.cases, channels: 2, labelBytes: 1, previous: null }, 1);
+  expect(() => files.get(7)).toThrow(expect.objectContaining({ name: 'FileError', where: data }));
+  // A store of one case fewer is looked at, file by file.
+  await changeIndex(dir, (found) => ({ ...found, cases: found.cases.slice(1) }));
+  await expect(openStore(dir)).rejects.toMatchObject({ name: 'StoreError', what: 'the file is missing' });
 });
 
 describe('class locations that changed under an open store', () => {

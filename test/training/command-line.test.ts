@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readNifti } from '../../src/formats/nifti.ts';
@@ -30,7 +30,7 @@ describe('voxfeed train', () => {
       /3d_fullres, patch 16x16x16, batch 2, precision float32, .* of GPU memory\n16 cases to train on, 4 to validate on, epochs 0 to 0\n/,
     );
     expect(first.stdout).toMatch(
-      /epoch 0: loss -?\d\.\d{4}, validation -?\d\.\d{4}, pseudo-Dice Anterior [\d.-]+ Posterior [\d.-]+, [\d.]+ patches\/s, [\d.]+ ms a step, GPU waited [\d.]+ %/,
+      /epoch 0: loss -?\d\.\d{4}, validation -?\d\.\d{4}, pseudo-Dice Anterior [\d.-]+ Posterior [\d.-]+, moving mean [\d.]+ \(best so far\), [\d.]+ patches\/s, [\d.]+ ms a step, GPU waited [\d.]+ %/,
     );
   });
 
@@ -39,14 +39,15 @@ describe('voxfeed train', () => {
     const report = JSON.parse(second.stdout);
     expect(report.epoch).toBe(1);
     expect(report.losses.length).toBe(3);
+    const checkpoint = JSON.parse(readFileSync(join(model, 'checkpoint.json'), 'utf8'));
+    const networks = new Set([checkpoint.best.network, 'network-2.safetensors']);
     expect(readdirSync(model).sort()).toEqual([
       'checkpoint.json',
       'dataset.json',
       'momentum-2.safetensors',
-      'network-2.safetensors',
+      ...[...networks].sort(),
       'plans.json',
     ]);
-    const checkpoint = JSON.parse(readFileSync(join(model, 'checkpoint.json'), 'utf8'));
     expect(checkpoint).toMatchObject({ format: 'voxfeed-checkpoint', epoch: 2, batches: { nextBatch: 6, validation: { nextBatch: 2 } } });
     expect(checkpoint.history.map(({ epoch }: { epoch: number }) => epoch)).toEqual([0, 1]);
   });
@@ -88,6 +89,7 @@ describe('voxfeed predict', () => {
       '--truth',
       join(EXAMPLES, 'labelsTr'),
       '--json',
+      '--disable-tta',
     );
     expect(stderr).not.toMatch(/error:/);
     expect(status).toBe(0);
@@ -104,7 +106,34 @@ describe('voxfeed predict', () => {
     expect(readFileSync(join(dir, report.picture)).subarray(1, 4).toString()).toBe('PNG');
   });
 
+  it('averages folds over a folder of images, and says Dice of each case and class as JSON', async () => {
+    for (const fold of [0, 1]) cpSync(model, join(dir, `folds/fold_${fold}`), { recursive: true });
+    mkdirSync(join(dir, 'images'));
+    for (const id of ['001', '024']) {
+      const name = `hippocampus_${id}_0000.nii.gz`;
+      cpSync(join(EXAMPLES, 'imagesTr', name), join(dir, 'images', name));
+    }
+    const flags = ['--truth', join(EXAMPLES, 'labelsTr'), '--json', '--disable-tta', '--folds', '0,1', '--checkpoint', 'final'];
+    const { stderr, stdout } = await voxfeed('predict', 'images', '--model', 'folds', '--out', 'both', ...flags);
+    expect(stderr).not.toMatch(/error:/);
+    const report = JSON.parse(stdout);
+    expect(report.cases.map((entry: { case: string }) => entry.case)).toEqual(['hippocampus_001', 'hippocampus_024']);
+    for (const { dice } of report.cases) expect(Object.keys(dice)).toEqual(['Anterior', 'Posterior']);
+    // The mean of a network and itself.
+    const labels = async (folder: string) => (await readNifti(join(dir, folder, 'hippocampus_001.nii.gz'))).data;
+    expect(await labels('both')).toEqual(await labels('labels'));
+    const found = await labels('both');
+    const hand = (await readNifti(join(EXAMPLES, 'labelsTr/hippocampus_001.nii.gz'))).data;
+    const count = (is: (i: number) => boolean) => [...found.keys()].filter(is).length;
+    const either = count((i) => found[i] === 1) + count((i) => hand[i] === 1);
+    expect(report.cases[0].dice.Anterior).toBeCloseTo((2 * count((i) => found[i] === 1 && hand[i] === 1)) / either, 9);
+  });
+
   it.each([
+    [['images', IMAGE, '--model', model], 1, /hippocampus_001_0000\.nii\.gz: its labels would have the name of those of .*images/],
+    [[IMAGE, '--model', model, '--folds', '0'], 1, /fold_0: there is no checkpoint\.json in it/],
+    [[IMAGE, '--model', model, '--folds', 'first'], 2, /--folds: "first" is not folds such as 0,1,2, or all/],
+    [[IMAGE, '--model', model, '--checkpoint', 'latest'], 2, /--checkpoint: "latest" is not known\. Choose one of final, best/],
     [[IMAGE], 2, /--model DIR must be given/],
     [['--model', model], 2, /missing required argument 'IMAGE'/],
     [[IMAGE, '--model', '.'], 1, /there is no checkpoint\.json/],

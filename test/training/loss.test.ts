@@ -10,7 +10,7 @@ import * as reference from './reference/operations.ts';
 
 const gpu = await openGpu();
 
-function setUp(batch: number, classes: number, shape: Triple, options: { batchDice: boolean; ignore: number | null }) {
+function setUp(batch: number, classes: number, shape: Triple, options: reference.LossKind) {
   const count = batch * voxels(shape);
   const labels = Int16Array.from({ length: count }, (_, i) => Math.min(classes - 1, Math.floor((noise(9)(i) + 1) * 0.5 * classes)));
   if (options.ignore !== null) for (let i = 0; i < count; i += 5) labels[i] = options.ignore;
@@ -25,6 +25,24 @@ function setUp(batch: number, classes: number, shape: Triple, options: { batchDi
   return { loss, x, labels, packed, step };
 }
 
+/** Runs the kernels of a loss, and compares with plain loops. */
+async function checkLoss(batch: number, classes: number, shape: Triple, options: reference.LossKind): Promise<void> {
+  const { loss, x, labels, packed, step } = setUp(batch, classes, shape, options);
+  const gradient = maps('gradient', batch, classes, shape, { persistent: true });
+  const kernels = lossKernels(loss, step, true, gradient);
+  const program = await Program.compile(gpu, kernels);
+  program.write(loss.logits.memory, Float32Array.from(x.data));
+  program.write(loss.labels, packed);
+  program.write(step.control, Float32Array.of(0, 2));
+  const encoder = gpu.device.createCommandEncoder();
+  program.encode(encoder, kernels);
+  gpu.device.queue.submit([encoder.finish()]);
+  const expected = reference.loss(x, labels, options);
+  expect((await program.readFloats(step.history))[4]).toBeCloseTo(expected.value, 5);
+  expectClose(await program.readFloats(gradient.memory), expected.gradient.data, 1e-4);
+  program.destroy();
+}
+
 describe.each([
   { batchDice: false, ignore: null },
   { batchDice: true, ignore: null },
@@ -35,27 +53,22 @@ describe.each([
     ['2D, two classes', 2, 2, [1, 7, 9]],
     ['25 classes', 1, 25, [4, 5, 6]],
     ['more voxels than one group sums', 2, 3, [13, 14, 15]],
-  ])('the loss and its gradient are those of the reference: %s', async (_, batch, classes, shape) => {
-    const { loss, x, labels, packed, step } = setUp(batch, classes, shape, options);
-    const gradient = maps('gradient', batch, classes, shape, { persistent: true });
-    const kernels = lossKernels(loss, step, true, gradient);
-    const program = await Program.compile(gpu, kernels);
-    program.write(loss.logits.memory, Float32Array.from(x.data));
-    program.write(loss.labels, packed);
-    program.write(step.control, Float32Array.of(0, 2));
-    const encoder = gpu.device.createCommandEncoder();
-    program.encode(encoder, kernels);
-    gpu.device.queue.submit([encoder.finish()]);
-    const expected = reference.loss(x, labels, options);
-    expect((await program.readFloats(step.history))[4]).toBeCloseTo(expected.value, 5);
-    expectClose(await program.readFloats(gradient.memory), expected.gradient.data, 1e-4);
-    program.destroy();
-  });
+  ])('the loss and its gradient are those of the reference: %s', (_, batch, classes, shape) => checkLoss(batch, classes, shape, options));
 });
 
-test('the gradient of the reference is the slope of its loss', () => {
-  const { x, labels } = setUp(2, 3, [2, 3, 3], { batchDice: true, ignore: 2 });
-  const options = { batchDice: true, ignore: 2 };
+test.each<[string, number, Triple, reference.LossKind]>([
+  ['overlapping', 3, [3, 5, 7], { batchDice: false, ignore: null, regions: [[1, 2], [2], [0, 1]] }],
+  ['with an ignore label, in several groups', 2, [13, 14, 15], { batchDice: true, ignore: 3, regions: [[1, 2], [300]] }],
+])('regions %s: their loss and its gradient are those of the reference', (_, classes, shape, options) =>
+  checkLoss(2, classes, shape, options),
+);
+
+test.each<reference.LossKind>([
+  { batchDice: true, ignore: 2 },
+  { batchDice: false, ignore: null, regions: [[1, 2], [2], [0]] },
+  { batchDice: true, ignore: 2, regions: [[1], [0, 1], [0]] },
+])('the gradient of the reference is the slope of its loss: %o', (options) => {
+  const { x, labels } = setUp(2, 3, [2, 3, 3], options);
   const { gradient } = reference.loss(x, labels, options);
   for (const i of [0, 5, 17, 30, 50, 77]) {
     const at = (step: number): number => {

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import {
   type EpochReport,
   Predictor,
+  readCheckpoint,
   readPlans,
   type Store,
   type TrainOptions,
@@ -19,6 +20,7 @@ import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 import { tinyStore } from './tiny-training.ts';
 
 const dir = temporaryFolder();
+const QUICK = { disableTta: true };
 const SMALL = { iterations: 3, validationIterations: 1, workers: 1, seed: 5, precision: 'float32' as const };
 let store: Store;
 const starts: TrainStart[] = [];
@@ -103,12 +105,35 @@ describe('train', () => {
 
   it('leaves validation out where it has no steps', async () => {
     const { epochs } = await train(store, { ...SMALL, out: join(dir, 'unvalidated'), epochs: 1, validationIterations: 0, fold: 'all' });
-    expect(epochs).toMatchObject([{ validationLoss: null, pseudoDice: null }]);
+    expect(epochs).toMatchObject([{ validationLoss: null, pseudoDice: null, movingDice: null, best: false }]);
+    await expect(Predictor.open(join(dir, 'unvalidated'), { checkpoint: 'best' })).rejects.toThrow(/it has no best network/);
+  });
+
+  it("keeps the network of the epoch with the highest moving mean of its pseudo-Dice, nnU-Net's rule, whatever was continued", async () => {
+    let moving = 0;
+    for (const [i, { pseudoDice, movingDice }] of whole.epochs.entries()) {
+      const known = (pseudoDice ?? []).filter((dice) => dice !== null);
+      const mean = known.reduce((sum, dice) => sum + dice, 0) / known.length;
+      moving = i === 0 ? mean : 0.9 * moving + 0.1 * mean;
+      expect(movingDice).toBeCloseTo(moving, 12);
+    }
+    const all = whole.epochs.map(({ movingDice }) => movingDice as number);
+    const best = all.indexOf(Math.max(...all)) + 1;
+    for (const model of ['whole', 'model']) {
+      const checkpoint = await readCheckpoint(join(dir, model));
+      expect(checkpoint?.best).toEqual({ epoch: best, movingDice: all[best - 1], network: `network-${best}.safetensors` });
+      expect(readdirSync(join(dir, model))).toContain(`network-${best}.safetensors`);
+    }
+    expect(whole.epochs.map((epoch) => epoch.best)).toEqual(all.map((value, i) => all.slice(0, i).every((other) => other < value)));
+    const image = [join(EXAMPLES, 'imagesTr/hippocampus_001_0000.nii.gz')];
+    using predictor = await Predictor.open(join(dir, 'whole'), { checkpoint: 'best' });
+    using same = await Predictor.open(join(dir, 'model'), { checkpoint: 'best' });
+    expect(await predictor.predict(image, QUICK)).toEqual(await same.predict(image, QUICK));
   });
 
   it('writes what predicts', async () => {
     using predictor = await Predictor.open(join(dir, 'model'));
-    const labels = await predictor.predict([join(EXAMPLES, 'imagesTr/hippocampus_001_0000.nii.gz')]);
+    const labels = await predictor.predict([join(EXAMPLES, 'imagesTr/hippocampus_001_0000.nii.gz')], QUICK);
     expect(labels.every((label) => [0, 1, 2].includes(label))).toBe(true);
   });
 
@@ -122,6 +147,7 @@ describe('train', () => {
     ['a checkpoint every 0 epochs', { saveEvery: 0 }, /saveEvery: 0 is not a whole number from 1/],
     ['several configurations', { configs: [{ config: '3d_fullres' }] }, /configs: there is no such option/],
     ['a validation of its own', { validation: true }, /validation: there is no such option/],
+    ['masks for targets', { regions: true }, /regions: there is no such option/],
     ['a fold that is not there', { fold: 9 }, /fold: .*splits_final\.json has no fold 9/],
     ['a configuration that is not there', { config: '2d' }, /there is no configuration "2d"/],
     ['nothing to continue', { continue: true }, /there is no checkpoint\.json to continue from/],
@@ -148,8 +174,6 @@ describe('train', () => {
       plans: await readPlans(join(dir, 'plans.json')),
       cases: [{ id: 'a', shape: shapes[0], image: new Float32Array(4096), segmentation: new Int8Array(4096).fill(2, 0, 99) }],
     };
-    const regions = await writeStore(join(dir, 'regions'), { ...content, labels: { background: 0, both: [1, 2], core: 2 } });
-    await expect(train(regions, options)).rejects.toThrow(/its labels are regions/);
     const gap = await writeStore(join(dir, 'gap'), { ...content, labels: { background: 0, two: 2 } });
     await expect(train(gap, options)).rejects.toThrow(/its labels are 0, 2, not 0, 1, 2/);
   });

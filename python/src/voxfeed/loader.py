@@ -12,7 +12,7 @@ from typing import Any, Literal
 from .cuda import fence, pin
 from .errors import OptionError
 from .feed import Feed
-from .stream import Batch, Stream, User
+from .stream import Batch, EpochBatches, Stream, User
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         return self.training
 
-    def epoch(self, number: int) -> Iterator[Batch]:
+    def epoch(self, number: int) -> EpochBatches:
         """The training batches of an epoch, see `Stream.epoch`."""
         return self.training.epoch(number)
 

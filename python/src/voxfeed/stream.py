@@ -7,7 +7,7 @@ import gc
 import queue
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,7 +152,7 @@ class Stream:
             self.next_batch = batch
             self._feed.say({"op": "skip", "stream": self._number, "batch": batch})
 
-    def epoch(self, number: int) -> Iterator[Batch]:
+    def epoch(self, number: int) -> EpochBatches:
         """The batches of an epoch, counted from 0, that have not been taken yet.
 
         Raises
@@ -160,16 +160,37 @@ class Stream:
         OptionError
             If it is over: streams go forward only. ``start`` and ``state`` of a new loader go anywhere.
         """
-        end = (number + 1) * self.epoch_length
-        if self.next_batch >= end:
+        if self.next_batch >= (number + 1) * self.epoch_length:
             raise OptionError(
                 "epoch",
                 f"epoch {number} is over, the next {self.name} batch is {self.next_batch}",
                 f"Go on with epoch {self.next_batch // self.epoch_length}, or create a loader with `start`",
             )
-        self.skip_to(number * self.epoch_length)
-        while self.next_batch < end:
-            yield next(self)
+        return EpochBatches(self, number)
+
+
+class EpochBatches:
+    """What is left of an epoch. Its length is known, so that nobody has to take a batch ahead to see whether there is one."""
+
+    def __init__(self, stream: Stream, number: int) -> None:
+        self._stream = stream
+        self._first = number * stream.epoch_length
+        self._end = self._first + stream.epoch_length
+        self._length = self._end - max(self._first, stream.next_batch)
+
+    def __len__(self) -> int:
+        """How many there were when it was asked for."""
+        return self._length
+
+    def __iter__(self) -> EpochBatches:
+        return self
+
+    def __next__(self) -> Batch:
+        """The next batch."""
+        self._stream.skip_to(self._first)
+        if self._stream.next_batch >= self._end:
+            raise StopIteration
+        return next(self._stream)
 
 
 def _release(feed: Feed, held: set[int], slot: int) -> None:

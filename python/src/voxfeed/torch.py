@@ -36,6 +36,10 @@ class Batches(IterableDataset[dict[str, Any]]):
         for batch in self._batches:
             yield as_dict(batch)
 
+    def __len__(self) -> int:
+        """Of an epoch; a stream has no end, and none."""
+        return len(self._batches)  # type: ignore[arg-type]
+
 
 def as_dict(batch: Batch) -> dict[str, Any]:
     """``data``, ``target`` and ``keys`` of a batch, as nnU-Net's trainers take them."""

@@ -1,5 +1,5 @@
-import { inflateSync, zstdDecompressSync } from 'node:zlib';
 import { StoreError } from '../../common/errors.ts';
+import { inflateSync, zstdDecompressSync } from '../../common/zlib.ts';
 import { bindKernels, type Kernels, type SharedMemory } from '../../kernels/kernels.ts';
 import { type ChunkHead, CODEC, FILTER, SPECIAL } from './chunk.ts';
 import { REMEDY } from './remedy.ts';

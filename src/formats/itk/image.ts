@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { inflateSync } from 'node:zlib';
 import { writeAtomic } from '../../common/atomic-file.ts';
 import { CaseError, fileError } from '../../common/errors.ts';
+import { inflateSync } from '../../common/zlib.ts';
 import { damaged, gunzip, gunzipStart, isGzip } from '../gunzip.ts';
 import { type LabelVoxels, narrowed } from '../label-voxels.ts';
 import { AS_STORED, type DecodedValues, decodeValues } from '../values.ts';

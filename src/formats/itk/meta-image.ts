@@ -1,5 +1,5 @@
-import { deflateSync } from 'node:zlib';
 import { CaseError } from '../../common/errors.ts';
+import { deflateSync } from '../../common/zlib.ts';
 import { bytesOf, type LabelVoxels } from '../label-voxels.ts';
 import type { NumbersConstructor } from '../volume.ts';
 import { type ItkHeader, numbersIn, REWRITE, severalNumbers } from './header.ts';

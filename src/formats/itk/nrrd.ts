@@ -1,6 +1,6 @@
-import { gzipSync } from 'node:zlib';
 import { CaseError } from '../../common/errors.ts';
 import { voxels } from '../../common/geometry.ts';
+import { gzipSync } from '../../common/zlib.ts';
 import { bytesOf, type LabelVoxels } from '../label-voxels.ts';
 import type { NumbersConstructor } from '../volume.ts';
 import { type ItkHeader, numbersIn, REWRITE, severalNumbers } from './header.ts';

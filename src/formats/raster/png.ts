@@ -1,7 +1,7 @@
-import { inflateSync } from 'node:zlib';
 import { type DecodedPng, decode } from 'fast-png';
 import { CaseError } from '../../common/errors.ts';
 import { voxels } from '../../common/geometry.ts';
+import { inflateSync } from '../../common/zlib.ts';
 import type { Raster, RasterHead } from './raster.ts';
 
 const SIGNATURE = '\x89PNG\r\n\x1a\n';

@@ -1,4 +1,4 @@
-import { unzipSync, zstdDecompressSync } from 'node:zlib';
+import { unzipSync, zstdDecompressSync } from '../../common/zlib.ts';
 import type { TiffPage } from './tiff-directory.ts';
 
 /** How blocks are packed (tag 259): by what, and the most that it makes of a byte where that is known. */

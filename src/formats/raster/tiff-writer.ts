@@ -1,4 +1,4 @@
-import { deflateSync } from 'node:zlib';
+import { deflateSync } from '../../common/zlib.ts';
 import { bytesOf, type LabelVoxels } from '../label-voxels.ts';
 
 /** Tags of a page, ascending, and the kinds of their values. */

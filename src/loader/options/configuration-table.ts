@@ -167,8 +167,8 @@ export const CONFIGURATION_OPTIONS = {
   },
   /**
    * Keep cases in shared memory, up to this many bytes: cropping from there is about twice as fast as from the page cache. The first cases
-   * of the store that fit have a place. 0 keeps none. Default: 1 GiB, shared by the ranks on this machine, less where memory is
-   * short.
+   * of the store that fit have a place. 0 keeps none. Ranks of one machine keep them together, see docs/python.md. Default: 1 GiB, less where
+   * memory is short; divided among the ranks of a machine where they cannot share it.
    */
   cacheBytes: {
     schema: wholeNumber(0, Number.MAX_SAFE_INTEGER),

@@ -1,5 +1,6 @@
 import type { Pipeline } from '../../augmentation/pipeline.ts';
 import { OptionError } from '../../common/errors.ts';
+import { isAddress } from '../../common/names.ts';
 import { type Checked, checkOptions, given, refuseUnknown } from '../../common/options.ts';
 import { BatchPlanner } from '../../sampling/batch-planner.ts';
 import { Mix, type Weight } from '../../sampling/mix.ts';
@@ -98,8 +99,14 @@ export async function resolveStreams(
 ): Promise<ResolvedStreams> {
   checkStore(options.store);
   checkOptions(LOADER_OPTIONS, options, { besides: ['store'] });
-  const { configs, fold: wanted, cases, validation: asked = false, epochs = {}, allowModules: _, ...base } = options;
+  const { configs, fold: wanted, cases, validation: asked = false, epochs = {}, allowModules: _, localCache, ...base } = options;
   if (cases !== undefined) refuseUnknown(cases, ['training', 'validation'], 'cases.');
+  if (localCache === undefined && isAddress(base.store.dir))
+    throw new OptionError(
+      'localCache',
+      `the store is at ${base.store.dir}, and no folder is given that its cases are copied to`,
+      "Give one on a local disk and what it may take: { dir: '/local/cache', bytes: 200e9 }, on the command line --local-cache /local/cache:200GB",
+    );
   const fold = await foldOf(base.store, wanted, cases);
   const opened = { previous, cases: casesOf(fold, 'training') };
   const training = configs === undefined ? [configuration(base, {}, opened, 0)] : mixedConfigurations(base, configs, opened);

@@ -6,6 +6,7 @@ import type { Exposure, StreamOption } from '../../sampling/table.ts';
 import type { CaseChoice } from '../../store/splits.ts';
 import { CONFIGURATION_OPTIONS, pipeline, ringLength } from './configuration-table.ts';
 import { readConfigs } from './flags.ts';
+import { isLocalCache, type LocalCache, readLocalCache } from './local-cache.ts';
 
 /** Configurations of one stream; validation's random numbers follow those of as many. */
 export const MOST_CONFIGS = 64;
@@ -133,6 +134,19 @@ export const LOADER_OPTIONS = {
     schema: that<{ training?: number; validation?: number }>('lengths of epochs', isPlainObject, 'Give { training: 250, validation: 50 }'),
     otherwise: '250 batches of training and 50 of validation, as in nnU-Net',
     help: 'how many batches make an epoch of each stream',
+  },
+  /**
+   * Copy each case to a folder on a local disk when it is needed first, and read it there: for stores on slow disks, file servers, and
+   * addresses, which need it. Copies of one folder, of any store and process of this machine, take at most so many bytes together; those
+   * used least recently leave. They change the speed, never the stream. Default: stores are read where they lie.
+   */
+  localCache: {
+    schema: that<LocalCache>('a folder and a size', isLocalCache, "Give { dir: '/local/cache', bytes: 200e9 }"),
+    otherwise: 'the store is read where it lies',
+    flag: '--local-cache DIR:SIZE',
+    read: readLocalCache,
+    typed: 'a folder and a size, such as /local/cache:200GB',
+    help: 'copy each case to this folder when it is needed first, and read it there; copies take at most so much, those used least recently leave',
   },
   /**
    * Import the modules of custom transforms that a state or checkpoint names, which runs their code. Default false: they are refused unless

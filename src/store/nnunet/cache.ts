@@ -6,7 +6,7 @@ import { ifThere } from '../../common/files.ts';
 import { makeFolders } from '../../common/folders.ts';
 import type { Checksum } from '../../common/hash.ts';
 import type { LargestBlock } from '../../formats/b2nd/head.ts';
-import { caseFiles } from '../file-names.ts';
+import { fileNames } from '../file-names.ts';
 import { encodeSidecar, type Sidecar, type SourceFile } from '../sidecar.ts';
 import type { StoredCase, StoreIndex } from '../store-index.ts';
 
@@ -49,7 +49,7 @@ export async function readCache(cache: string, meaning: string, checksum: Checks
 
 /** Keeps the sidecar of a case. @returns whether it could be written: disks may be full, folders read-only */
 export function keepSidecar(cache: string, sidecar: Sidecar): Promise<boolean> {
-  return keep(cache, basename(caseFiles('', sidecar.id).sidecar), encodeSidecar(sidecar));
+  return keep(cache, fileNames(sidecar.id).sidecar, encodeSidecar(sidecar));
 }
 
 /** Keeps the list of cases, last: what it lists is whole. */

@@ -7,7 +7,7 @@ import { largestBlock } from '../../formats/b2nd/head.ts';
 import type { Plans } from '../../plans/plans.ts';
 import { type PlannedConfiguration, plannedConfiguration, readPlans, resolveConfiguration } from '../../plans/plans-file.ts';
 import { type DataMeaning, readDataMeaning } from '../../raw/dataset-json.ts';
-import { type ArrayFormat, caseFiles, DATASET_FILE, INDEX_FILE, plansFile } from '../file-names.ts';
+import { type ArrayFormat, caseFiles, DATASET_FILE, fileNames, INDEX_FILE, plansFile } from '../file-names.ts';
 import { readSidecarFile, type Sidecar, type SourceFile } from '../sidecar.ts';
 import { listCase, type StoreIndex } from '../store-index.ts';
 import { type CachedCase, cacheFolder, keepIndex, keepSidecar, readCache } from './cache.ts';
@@ -97,7 +97,7 @@ async function foldersWithCases(dir: string): Promise<string[]> {
 
 export function namesOf(ids: readonly string[], format: ArrayFormat): string[] {
   return ids.flatMap((id) => {
-    const { data, segmentation } = caseFiles('', id, format);
+    const { data, segmentation } = fileNames(id, format);
     return data === segmentation ? [data] : [data, segmentation];
   });
 }

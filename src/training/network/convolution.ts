@@ -223,7 +223,7 @@ function put(name: string, { memory: { type } }: Maps, value: string, accumulate
 }
 
 /** Three sizes as a WGSL vector. Along axes 0, 1, 2: x, y, z of the vector. */
-function vector(sizes: Triple): string {
+export function vector(sizes: Triple): string {
   return `vec3i(${sizes.join(', ')})`;
 }
 
@@ -252,10 +252,12 @@ fn needs(tap: vec3i) -> u32 {
 }`;
 }
 
-function unravel(flat: string, [, height, width]: Triple): string {
+/** The place (z, y, x) of an element, as a vec3i, from its index. */
+export function unravel(flat: string, [, height, width]: Triple): string {
   return `vec3i(i32(${flat} / ${height * width}u), i32(${flat} / ${width}u % ${height}u), i32(${flat} % ${width}u))`;
 }
 
-function ravel(at: string, [, height, width]: Triple): string {
+/** The reverse, as a u32. */
+export function ravel(at: string, [, height, width]: Triple): string {
   return `u32((${at}.x * ${height} + ${at}.y) * ${width} + ${at}.z)`;
 }

@@ -9,7 +9,7 @@ const EPSILON = '1e-5';
 /** Slope of leaky ReLU below 0, PyTorch's default. */
 const SLOPE = '0.01';
 
-/** An instance norm followed by leaky ReLU: what it reads and makes. */
+/** An instance norm and what follows it: what it reads and makes. */
 export interface Norm {
   name: string;
   input: Maps;
@@ -18,14 +18,18 @@ export interface Norm {
   bias: Parameter;
   /** Mean and 1 / deviation of each sample's channels. */
   statistics: Memory;
+  /** Added to what is normalised, in the output's shape; null: nothing. */
+  residual: Maps | null;
+  /** Whether leaky ReLU comes last. */
+  activation: boolean;
 }
 
 export function statisticsOf(name: string, { batch, channels }: Maps): Memory {
   return memory(`${name} statistics`, 2 * batch * channels);
 }
 
-/** Kernels that normalise each channel of each sample over its voxels, scale, shift and activate. */
-export function normalise({ name, input, output, weight, bias, statistics }: Norm): Kernel[] {
+/** Kernels that normalise each channel of each sample over its voxels, scale, shift, add the residual and activate. */
+export function normalise({ name, input, output, weight, bias, statistics, residual, activation }: Norm): Kernel[] {
   const area = voxels(input.shape);
   const chunks = Math.ceil(area / CHUNK);
   const { batch, channels } = input;
@@ -73,36 +77,53 @@ export function normalise({ name, input, output, weight, bias, statistics }: Nor
     elementwise(
       `${name} normalise`,
       batch * channels * area,
-      [read('input', input), read('statistics', statistics), read('parameters', weight), write('output', output)],
+      [
+        read('input', input),
+        read('statistics', statistics),
+        read('parameters', weight),
+        ...(residual ? [read('residual', residual)] : []),
+        write('output', output),
+      ],
       `
   let map = INDEX / ${area}u; let voxel = INDEX % ${area}u;
   let sample = map / ${channels}u; let channel = map % ${channels}u;
   let normal = (f32(input[${place(input, 'sample', 'channel', 'voxel')}]) - statistics[2u * map]) * statistics[2u * map + 1u];
-  let value = fma(normal, parameters[${weight.offset}u + channel], parameters[${bias.offset}u + channel]);
-  output[${place(output, 'sample', 'channel', 'voxel')}] = ${output.memory.type}(select(${SLOPE} * value, value, value > 0.0));`,
+  let value = fma(normal, parameters[${weight.offset}u + channel], parameters[${bias.offset}u + channel])${plus(residual, 'sample', 'channel', 'voxel')};
+  output[${place(output, 'sample', 'channel', 'voxel')}] = ${output.memory.type}(${activation ? `select(${SLOPE} * value, value, value > 0.0)` : 'value'});`,
     ),
   ];
 }
 
-/** Kernels of the gradients: of the input (written to `inputGradient`), of weight and bias. */
+/** The residual's part of a value. */
+function plus(residual: Maps | null, sample: string, channel: string, voxel: string): string {
+  return residual ? ` + f32(residual[${place(residual, sample, channel, voxel)}])` : '';
+}
+
+/** Kernels of the gradients: of the input (written to `inputGradient`), of weight and bias, and of the residual, if there is one. */
 export function normaliseGradient(
-  { name, input, weight, bias, statistics }: Norm,
+  { name, input, weight, bias, statistics, residual, activation }: Norm,
   outputGradient: Maps,
   inputGradient: Maps,
-  gradients: { weight: Parameter; bias: Parameter },
+  gradients: { weight: Parameter; bias: Parameter; residual: { maps: Maps; accumulate: boolean } | null },
 ): Kernel[] {
   const area = voxels(input.shape);
   const chunks = Math.ceil(area / CHUNK);
   const { batch, channels } = input;
   const partial = memory(`${name} partial gradients`, 2 * batch * channels * chunks);
   const sums = memory(`${name} gradient sums`, 2 * batch * channels);
-  const common = [read('input', input), read('outputGradient', outputGradient), read('statistics', statistics), read('parameters', weight)];
+  const common = [
+    read('input', input),
+    read('outputGradient', outputGradient),
+    read('statistics', statistics),
+    read('parameters', weight),
+    ...(residual && activation ? [read('residual', residual)] : []),
+  ];
   // The gradient before the activation, and the normalised input, of a voxel.
   const both = (sample: string, channel: string, voxel: string): string => `
   let normal = (f32(input[${place(input, sample, channel, voxel)}]) - mean) * scale;
-  let before = fma(normal, parameters[${weight.offset}u + ${channel}], parameters[${bias.offset}u + ${channel}]);
+  let before = fma(normal, parameters[${weight.offset}u + ${channel}], parameters[${bias.offset}u + ${channel}])${activation ? plus(residual, sample, channel, voxel) : ''};
   let given = f32(outputGradient[${place(outputGradient, sample, channel, voxel)}]);
-  let gradient = select(${SLOPE} * given, given, before > 0.0);`;
+  let gradient = ${activation ? `select(${SLOPE} * given, given, before > 0.0)` : 'given'};`;
   return [
     reduction({
       name: `${name} gradient sums`,
@@ -146,16 +167,28 @@ export function normaliseGradient(
     elementwise(
       `${name} input gradient`,
       batch * channels * area,
-      [...common, read('sums', sums), write('inputGradient', inputGradient)],
+      [
+        ...common,
+        read('sums', sums),
+        write('inputGradient', inputGradient),
+        ...(gradients.residual ? [write('residualGradient', gradients.residual.maps)] : []),
+      ],
       `
   let map = INDEX / ${area}u; let voxel = INDEX % ${area}u;
   let sample = map / ${channels}u; let channel = map % ${channels}u;
   let mean = statistics[2u * map]; let scale = statistics[2u * map + 1u];
   ${both('sample', 'channel', 'voxel')}
   let value = parameters[${weight.offset}u + channel] * scale * (gradient - sums[2u * map] - normal * sums[2u * map + 1u]);
-  inputGradient[${place(inputGradient, 'sample', 'channel', 'voxel')}] = ${inputGradient.memory.type}(value);`,
+  inputGradient[${place(inputGradient, 'sample', 'channel', 'voxel')}] = ${inputGradient.memory.type}(value);
+  ${gradients.residual ? passOn(gradients.residual) : ''}`,
     ),
   ];
+}
+
+/** The residual's gradient is that of the sum. */
+function passOn({ maps, accumulate }: { maps: Maps; accumulate: boolean }): string {
+  return `let passed = ${place(maps, 'sample', 'channel', 'voxel')};
+  residualGradient[passed] = ${maps.memory.type}(${accumulate ? 'f32(residualGradient[passed]) + ' : ''}gradient);`;
 }
 
 /** The gradient of a convolution's bias: sums over samples and voxels. */

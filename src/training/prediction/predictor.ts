@@ -1,27 +1,34 @@
-import { join } from 'node:path';
-import { CaseError, CheckpointError } from '../../common/errors.ts';
-import { patchOf, transpose, voxels } from '../../common/geometry.ts';
+import { CaseError, OptionError } from '../../common/errors.ts';
+import { show, type Triple, transpose, voxels } from '../../common/geometry.ts';
+import { checkPath } from '../../common/names.ts';
 import { checkOptions, checkValue, type Given, type OptionTable } from '../../common/options.ts';
 import { callback, flag, list, text } from '../../common/schemas.ts';
-import { type Configuration, plannedReader, readPlans, resolveConfiguration } from '../../plans/plans-file.ts';
 import { normalise } from '../../preprocessing/normalise.ts';
 import { resampleCase, transposeCase } from '../../preprocessing/resample-case.ts';
-import { type DatasetDescription, readDatasetJson } from '../../raw/dataset-json.ts';
-import { type CroppedCase, cropImages, readImages } from '../../raw/read-case.ts';
-import type { Reader } from '../../raw/readers.ts';
+import type { DatasetDescription } from '../../raw/dataset-json.ts';
+import { type CroppedCase, cropImages, readImages, readSegmentation } from '../../raw/read-case.ts';
+import type { NotedReading, Reader } from '../../raw/readers.ts';
 import { back, turnVolume } from '../../raw/reorient.ts';
-import { DATASET_FILE } from '../../store/file-names.ts';
-import { CHECKPOINT_FILE, type Checkpoint, PLANS_COPY, readCheckpoint, readNumbers } from '../checkpoint.ts';
 import { Gpu } from '../gpu/device.ts';
-import { Program } from '../gpu/program.ts';
-import { tilingFor } from '../gpu/tile.ts';
-import { Unet } from '../network/unet.ts';
-import { labelsOf, type Origin } from './export.ts';
+import { LabelVolume, largest, lastRegion, type Origin } from './export.ts';
+import { MODEL_OPTIONS, type Model, type ModelOptions, openModel } from './model.ts';
 import { slidingWindow } from './sliding-window.ts';
+import { WindowNetwork } from './window-network.ts';
 
 export const PREDICT_OPTIONS = {
-  /** Also predict every window mirrored along all axes, and take the mean: up to eight times the work. Default false. */
-  mirror: { schema: flag(), default: false, flag: '--mirror', help: 'predict mirrored windows, too: better and up to eight times as slow' },
+  /** Do not predict windows mirrored as well, along the axes that training mirrored: up to eight times faster, and less accurate. Default false. */
+  disableTta: {
+    schema: flag(),
+    default: false,
+    flag: '--disable-tta',
+    help: 'do not predict windows mirrored as well, along the axes that training mirrored: up to eight times faster, and less accurate',
+  },
+  /** For a cascade's second stage: the file with the labels that the previous stage gave the case, on its images' grid. */
+  previousStage: {
+    schema: text('the path of a file'),
+    otherwise: 'no cascade',
+    help: 'the file with the labels that the previous stage of a cascade gave the case',
+  },
   /** Told whenever a window is done. */
   onWindow: { schema: callback<(done: number, total: number) => void>(), help: 'told whenever a window is done' },
   /** Told what is odd about an image and was overlooked. */
@@ -31,59 +38,39 @@ export const PREDICT_OPTIONS = {
 /** How an image is labelled. */
 export interface PredictOptions extends Given<typeof PREDICT_OPTIONS> {}
 
-/** A trained network, ready to label images. */
+/** A trained network, or those of several folds, ready to label images. */
 export class Predictor implements Disposable {
   /** The data set that it was trained on. */
   readonly description: DatasetDescription;
   /** By whose rules images are read. */
   readonly reader: Reader;
-  readonly #configuration: Configuration;
-  readonly #checkpoint: Checkpoint;
+  readonly #model: Model;
   readonly #gpu: Gpu;
-  readonly #unet: Unet;
-  readonly #program: Program;
+  readonly #network: WindowNetwork;
 
-  /** Opens the folder that `voxfeed train` wrote. @throws CheckpointError, PlansError, DatasetError, GpuError */
-  static async open(dir: string): Promise<Predictor> {
-    const checkpoint = await readCheckpoint(dir);
-    if (checkpoint === null)
-      throw new CheckpointError(dir, `there is no ${CHECKPOINT_FILE}`, 'Give the folder that `voxfeed train --out` wrote');
-    const description = await readDatasetJson(join(dir, DATASET_FILE));
-    const plansPath = join(dir, PLANS_COPY);
-    const { options } = checkpoint;
-    const plans = await readPlans(plansPath);
-    const configuration = resolveConfiguration(plansPath, plans, options.configuration);
-    const reader = plannedReader(plansPath, plans, description);
-    const gpu = await Gpu.open(options.precision);
+  /**
+   * Opens what `voxfeed train` wrote, a folder with `fold_0`, `fold_1` and so on of those, or one of nnU-Net's trainings whose
+   * checkpoints were converted (docs/training.md#weights).
+   * @throws OptionError, CheckpointError, PlansError, DatasetError, FileError, GpuError
+   */
+  static async open(dir: string, options: ModelOptions = {}): Promise<Predictor> {
+    checkPath('dir', dir);
+    const model = await openModel(dir, checkOptions(MODEL_OPTIONS, options));
+    const gpu = await Gpu.open(model.network.precision);
     try {
-      // What was trained in mixed precision predicts on adapters that cannot, too.
-      const precision = gpu.hasHalf ? options.precision : 'float32';
-      const unet = new Unet({ ...options, batch: 1, heads: 1, precision, tiling: tilingFor(gpu, precision) });
-      // What is not read again would share its buffer.
-      unet.logits[0].memory.persistent = true;
-      const program = await Program.compile(gpu, unet.forward);
-      const { list, values } = unet.parameters;
-      program.write(values, (await readNumbers(dir, checkpoint, list, values.length)).values);
-      return new Predictor(description, { configuration, reader }, checkpoint, { gpu, unet, program });
+      return new Predictor(model, gpu, await WindowNetwork.create(gpu, model.network, model.weights));
     } catch (error) {
       gpu.close();
       throw error;
     }
   }
 
-  private constructor(
-    description: DatasetDescription,
-    { configuration, reader }: { configuration: Configuration; reader: Reader },
-    checkpoint: Checkpoint,
-    { gpu, unet, program }: { gpu: Gpu; unet: Unet; program: Program },
-  ) {
-    this.description = description;
-    this.#configuration = configuration;
-    this.reader = reader;
-    this.#checkpoint = checkpoint;
+  private constructor(model: Model, gpu: Gpu, network: WindowNetwork) {
+    this.description = model.description;
+    this.reader = model.reader;
+    this.#model = model;
     this.#gpu = gpu;
-    this.#unet = unet;
-    this.#program = program;
+    this.#network = network;
   }
 
   /**
@@ -92,24 +79,29 @@ export class Predictor implements Disposable {
    * @throws OptionError, CaseError naming the file, FileError, GpuError
    */
   async predict(paths: readonly string[], options: PredictOptions = {}): Promise<Int16Array> {
-    const { mirror, onWindow, onNote } = checkOptions(PREDICT_OPTIONS, options);
-    const { patchSize, classes } = this.#checkpoint.options;
-    const { volumes, origin } = await this.#prepare(paths, onNote);
-    const flat = patchSize.length === 2;
-    const logits = await slidingWindow(volumes, (patch) => this.#window(patch), {
-      window: patchOf(patchSize),
+    const { disableTta, previousStage, onWindow, onNote } = checkOptions(PREDICT_OPTIONS, options);
+    const { volumes, origin } = await this.#prepare(paths, previousStage, onNote);
+    const { window, classes } = this.#network;
+    const { mirrorAxes, regions } = this.#model;
+    const axes = disableTta ? [] : mirrorAxes;
+    const labels = new LabelVolume(volumes.shape, volumes.spacing, origin, regions === null ? largest : lastRegion(regions));
+    const planes = slidingWindow(volumes, (patch) => this.#network.predict(patch, axes), {
+      window,
       classes,
-      mirrorAxes: mirror ? (flat ? [1, 2] : [0, 1, 2]) : [],
       ...(onWindow && { onWindow }),
     });
-    const labels = labelsOf(logits, volumes.shape, volumes.spacing, origin);
+    for await (const plane of planes) labels.add(plane);
     const { shape, turn } = volumes.file;
     // The reader may have turned the image.
-    return turnVolume(labels, transpose(shape, turn.from), back(turn));
+    return turnVolume(labels.labels(), transpose(shape, turn.from), back(turn));
   }
 
   /** What preprocessing does to a case of the store. */
-  async #prepare(paths: readonly string[], onNote: PredictOptions['onNote']): Promise<{ volumes: CroppedCase; origin: Origin }> {
+  async #prepare(
+    paths: readonly string[],
+    previousStage: string | undefined,
+    onNote: PredictOptions['onNote'],
+  ): Promise<{ volumes: CroppedCase; origin: Origin }> {
     checkValue(list(text('a path')), paths, 'paths');
     const { channels: names } = this.description;
     if (paths.length > names.length || paths.length === 0)
@@ -119,10 +111,12 @@ export class Predictor implements Disposable {
         'Give one file a channel',
       );
     const notes: string[] = [];
-    const images = await readImages(paths, { reader: this.reader, channels: names.length, notes });
+    const reading = { reader: this.reader, channels: names.length, notes };
+    const images = await readImages(paths, reading);
+    const segmentation = await this.#previous(previousStage, paths, images[0].shape, reading);
     for (const note of notes) onNote?.(note);
-    const { transpose: order, normalisation, resampling } = this.#configuration;
-    const cropped = cropImages(paths[0], images, new Int8Array(voxels(images[0].shape)));
+    const { transpose: order, normalisation, resampling } = this.#model.configuration;
+    const cropped = cropImages(paths[0], images, segmentation);
     const volumes = transposeCase(cropped, order);
     const origin: Origin = {
       spacing: volumes.spacing,
@@ -137,16 +131,37 @@ export class Predictor implements Disposable {
         throw new CaseError(paths[i] ?? paths[0], (error as Error).message, 'Correct the image', { cause: error });
       }
     }
-    resampleCase(paths[0], volumes, this.#configuration.spacing, resampling);
+    resampleCase(paths[0], volumes, this.#model.configuration.spacing, resampling);
+    for (const label of this.#cascadeLabels) volumes.channels.push(Float32Array.from(volumes.segmentation, (value) => +(value === label)));
     return { volumes, origin };
   }
 
-  async #window(patch: Float32Array): Promise<Float32Array> {
-    this.#program.write(this.#unet.input.memory, patch);
-    const encoder = this.#gpu.device.createCommandEncoder();
-    this.#program.encode(encoder, this.#unet.forward);
-    this.#gpu.device.queue.submit([encoder.finish()]);
-    return this.#program.readFloats(this.#unet.logits[0].memory);
+  /** What the network gets a channel of each for, in a cascade. */
+  get #cascadeLabels(): number[] {
+    const { labels, channels } = this.description;
+    return this.#model.network.channels > channels.length ? labels.values.slice(1) : [];
+  }
+
+  /** The labels of the previous stage, on the images' grid; nothing but background outside a cascade. */
+  async #previous(
+    path: string | undefined,
+    images: readonly string[],
+    shape: Triple,
+    reading: NotedReading,
+  ): Promise<Int8Array | Int16Array> {
+    const wanted = this.#cascadeLabels.length > 0;
+    if (wanted !== (path !== undefined))
+      throw new OptionError(
+        'previousStage',
+        wanted
+          ? `the network goes on from ${this.#model.configuration.previousStage ?? 'a previous stage'}, whose labels of the case are not given`
+          : 'the network goes on from no previous stage',
+        wanted ? 'Give the file with them' : 'Leave it out',
+      );
+    if (path === undefined) return new Int8Array(voxels(shape));
+    const found = await readSegmentation({ id: images[0], images: [...images], label: path }, this.description.labels, reading);
+    if (found.shape.join() === shape.join()) return found.data;
+    throw new CaseError(path, `its shape is ${show(found.shape)}, that of the images ${show(shape)}`, 'Give the labels of the same images');
   }
 
   /** Gives the GPU back. */

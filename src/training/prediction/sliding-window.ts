@@ -15,104 +15,151 @@ export function windowStarts(length: number, window: number): number[] {
   return Array.from({ length: count }, (_, i) => roundHalfEven(((length - window) / (count - 1)) * i));
 }
 
-/** Weights of a window's voxels: high in the middle, nowhere 0, so that every voxel counts. */
+/**
+ * Weights of a window's voxels, bit by bit those of nnU-Net, which keeps them as float16: high in the middle, nowhere 0, so that every
+ * voxel counts.
+ */
 export function gaussianWeights(window: Triple): Float32Array {
   const axes = window.map((size) => {
     const centre = Math.floor(size / 2);
     return Float64Array.from({ length: size }, (_, i) => Math.exp(-((i - centre) ** 2) / (2 * (size * SIGMA) ** 2)));
   });
   const [, height, width] = window;
-  return Float32Array.from({ length: voxels(window) }, (_, i) =>
-    Math.max(PEAK * axes[0][Math.floor(i / (height * width))] * axes[1][Math.floor(i / width) % height] * axes[2][i % width], 1e-6),
+  const weights = Float32Array.from({ length: voxels(window) }, (_, i) =>
+    Math.f16round(PEAK * (axes[0][Math.floor(i / (height * width))] * axes[1][Math.floor(i / width) % height] * axes[2][i % width])),
   );
+  const least = weights.reduce((least, weight) => (weight > 0 && weight < least ? weight : least), PEAK);
+  return weights.map((weight) => weight || least);
+}
+
+/** One array [z, y, x] of `shape` a channel. */
+export interface Channels {
+  channels: readonly Float32Array[];
+  shape: Triple;
 }
 
 export interface WindowOptions {
   window: Triple;
   classes: number;
-  /** Also predict each window mirrored along these axes, in every combination, and take the mean. */
-  mirrorAxes?: readonly number[];
   onWindow?: (done: number, total: number) => void;
 }
 
 /**
- * Logits of a whole volume from those of overlapping windows, weighted by Gaussians. A volume smaller than a window is
- * surrounded by zeros.
- * @param volume one array [z, y, x] of `shape` a channel
+ * Logits of a whole volume from those of overlapping windows, weighted by Gaussians. A volume smaller than a window is surrounded by
+ * zeros. Only as many planes are held as a window is high: that is `windowBytes`, however many planes the volume has. The next window
+ * is under way while the last is added.
  * @param predict logits [classes, z, y, x] of a window [channels, z, y, x]
- * @returns one array a class, in the volume's shape
+ * @yields the planes of the volume from the first to the last: logits [y, x], one array a class
  */
-export async function slidingWindow(
-  { channels, shape }: { channels: readonly Float32Array[]; shape: Triple },
+export async function* slidingWindow(
+  volume: Channels,
   predict: (patch: Float32Array) => Promise<Float32Array>,
-  { window, classes, mirrorAxes = [], onWindow }: WindowOptions,
-): Promise<Float32Array[]> {
+  { window, classes, onWindow }: WindowOptions,
+): AsyncGenerator<Float32Array[], void, undefined> {
+  const { shape } = volume;
   // Half of what is missing goes before, the odd voxel after (`pad_nd_image`).
   const before = triple((axis) => Math.floor(Math.max(window[axis] - shape[axis], 0) / 2));
-  const starts = triple2((axis) => windowStarts(Math.max(shape[axis], window[axis]), window[axis]).map((start) => start - before[axis]));
+  const starts = (axis: Axis): number[] =>
+    windowStarts(Math.max(shape[axis], window[axis]), window[axis]).map((start) => start - before[axis]);
+  const corners = starts(0).flatMap((z) => starts(1).flatMap((y) => starts(2).map((x): Triple => [z, y, x])));
   const weights = gaussianWeights(window);
-  const area = voxels(window);
-  const logits = Array.from({ length: classes }, () => new Float32Array(voxels(shape)));
-  const total = new Float32Array(voxels(shape));
-  const patch = new Float32Array(channels.length * area);
-  const mirrors = subsets(mirrorAxes);
-  const count = starts[0].length * starts[1].length * starts[2].length;
-  let done = 0;
-  for (const z of starts[0])
-    for (const y of starts[1])
-      for (const x of starts[2]) {
-        const corner: Triple = [z, y, x];
-        patch.fill(0);
-        for (const [c, channel] of channels.entries())
-          eachVoxel(corner, shape, window, (inWindow, inVolume) => {
-            patch[c * area + inWindow] = channel[inVolume];
-          });
-        const sum = new Float32Array(classes * area);
-        for (const axes of mirrors) {
-          const found = mirror(await predict(mirror(patch, window, axes)), window, axes);
-          for (let i = 0; i < sum.length; i++) sum[i] += found[i] / mirrors.length;
-        }
-        eachVoxel(corner, shape, window, (inWindow, inVolume) => {
-          for (let c = 0; c < classes; c++) logits[c][inVolume] += weights[inWindow] * sum[c * area + inWindow];
-          total[inVolume] += weights[inWindow];
-        });
-        onWindow?.(++done, count);
-      }
-  for (const map of logits) for (let i = 0; i < map.length; i++) map[i] /= total[i];
-  return logits;
+  const planes = new Planes(shape, window, classes);
+  const begin = (corner: Triple): Promise<Float32Array> => {
+    const found = predict(cut(volume, corner, window));
+    // It may fail while nobody waits for it yet.
+    found.catch(() => {});
+    return found;
+  };
+  let next = begin(corners[0]);
+  for (const [i, corner] of corners.entries()) {
+    const logits = await next;
+    if (i + 1 < corners.length) next = begin(corners[i + 1]);
+    planes.add(logits, corner, weights);
+    onWindow?.(i + 1, corners.length);
+    // No later window reaches what lies before the next one.
+    yield* planes.before(corners[i + 1]?.[0] ?? shape[0]);
+  }
 }
 
-/** Visits the voxels of a window that lie in the volume. */
-function eachVoxel(corner: Triple, shape: Triple, window: Triple, visit: (inWindow: number, inVolume: number) => void): void {
+/** Bytes that `slidingWindow` takes at most, besides the volume: its planes, two windows and what it yields. */
+export function windowBytes(shape: Triple, channels: number, { window, classes }: WindowOptions): number {
+  const area = shape[1] * shape[2];
+  const planes = Math.min(window[0], shape[0]) * (classes + 1) * area;
+  return 4 * (planes + 2 * (classes + channels) * voxels(window) + voxels(window) + classes * area);
+}
+
+/** Sums over windows, of as many planes as a window is high: each makes room for a later one when it is whole. */
+class Planes {
+  readonly #shape: Triple;
+  readonly #window: Triple;
+  readonly #classes: number;
+  readonly #area: number;
+  /** Of each plane: sums of weighted logits of each class, then the sums of weights. */
+  readonly #sums: Float32Array[];
+  /** The first plane that was not given out. */
+  #first = 0;
+
+  constructor(shape: Triple, window: Triple, classes: number) {
+    this.#shape = shape;
+    this.#window = window;
+    this.#classes = classes;
+    this.#area = shape[1] * shape[2];
+    this.#sums = Array.from({ length: Math.min(window[0], shape[0]) }, () => new Float32Array((classes + 1) * this.#area));
+  }
+
+  add(logits: Float32Array, corner: Triple, weights: Float32Array): void {
+    const classes = this.#classes;
+    const area = this.#area;
+    eachRow(corner, this.#shape, this.#window, (inWindow, z, inPlane, length) => {
+      const sums = this.#sums[z % this.#sums.length];
+      for (let c = 0; c < classes; c++) {
+        const from = c * weights.length + inWindow;
+        const to = c * area + inPlane;
+        for (let i = 0; i < length; i++) sums[to + i] += weights[inWindow + i] * logits[from + i];
+      }
+      for (let i = 0; i < length; i++) sums[classes * area + inPlane + i] += weights[inWindow + i];
+    });
+  }
+
+  /** Gives out the planes before `end`. */
+  *before(end: number): Generator<Float32Array[], void, undefined> {
+    const area = this.#area;
+    for (; this.#first < end; this.#first++) {
+      const sums = this.#sums[this.#first % this.#sums.length];
+      const total = sums.subarray(this.#classes * area);
+      yield Array.from({ length: this.#classes }, (_, c) => sums.subarray(c * area, (c + 1) * area).map((sum, i) => sum / total[i]));
+      sums.fill(0);
+    }
+  }
+}
+
+/** A window of the volume [channels, z, y, x]; zeros where it reaches beyond. */
+function cut({ channels, shape }: Channels, corner: Triple, window: Triple): Float32Array {
+  const area = voxels(window);
+  const patch = new Float32Array(channels.length * area);
+  for (const [c, channel] of channels.entries())
+    eachRow(corner, shape, window, (inWindow, z, inPlane, length) => {
+      const from = z * shape[1] * shape[2] + inPlane;
+      patch.set(channel.subarray(from, from + length), c * area + inWindow);
+    });
+  return patch;
+}
+
+/** Visits the rows of a window that lie in the volume: where they begin in the window, their plane, where they begin in it, how long. */
+function eachRow(
+  corner: Triple,
+  shape: Triple,
+  window: Triple,
+  visit: (inWindow: number, z: number, inPlane: number, length: number) => void,
+): void {
   const lower = triple((axis) => Math.max(0, -corner[axis]));
   const upper = triple((axis) => Math.min(window[axis], shape[axis] - corner[axis]));
   for (let z = lower[0]; z < upper[0]; z++)
-    for (let y = lower[1]; y < upper[1]; y++) {
-      const inWindow = (z * window[1] + y) * window[2];
-      const inVolume = ((corner[0] + z) * shape[1] + corner[1] + y) * shape[2] + corner[2];
-      for (let x = lower[2]; x < upper[2]; x++) visit(inWindow + x, inVolume + x);
-    }
-}
-
-/** The channels of a patch, mirrored along axes; the patch itself where there are none. */
-export function mirror(patch: Float32Array, window: Triple, axes: readonly number[]): Float32Array {
-  if (axes.length === 0) return patch;
-  const area = voxels(window);
-  const [, height, width] = window;
-  const at = (size: number, axis: number, i: number): number => (axes.includes(axis) ? size - 1 - i : i);
-  return Float32Array.from(patch, (_, i) => {
-    const flat = i % area;
-    const z = at(window[0], 0, Math.floor(flat / (height * width)));
-    const y = at(height, 1, Math.floor(flat / width) % height);
-    const x = at(width, 2, flat % width);
-    return patch[i - flat + (z * height + y) * width + x];
-  });
-}
-
-function subsets(axes: readonly number[]): number[][] {
-  return Array.from({ length: 2 ** axes.length }, (_, bits) => axes.filter((_, i) => bits & (1 << i)));
-}
-
-function triple2(make: (axis: Axis) => number[]): [number[], number[], number[]] {
-  return [make(0), make(1), make(2)];
+    for (let y = lower[1]; y < upper[1]; y++)
+      visit(
+        (z * window[1] + y) * window[2] + lower[2],
+        corner[0] + z,
+        (corner[1] + y) * shape[2] + corner[2] + lower[2],
+        upper[2] - lower[2],
+      );
 }

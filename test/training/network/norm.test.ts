@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Triple } from '../../../src/common/geometry.ts';
-import { maps, memory } from '../../../src/training/gpu/memory.ts';
+import { maps, memory, slice } from '../../../src/training/gpu/memory.ts';
 import { biasGradient, type Norm, normalise, normaliseGradient, statisticsOf } from '../../../src/training/network/norm.ts';
 import { Parameters } from '../../../src/training/network/parameters.ts';
 import { expectClose, noise, openGpu, runKernels } from '../gpu.ts';
@@ -20,6 +20,8 @@ function setUp(batch: number, channels: number, shape: Triple, mean = 0.3) {
     weight,
     bias,
     statistics: statisticsOf('test', input),
+    residual: null,
+    activation: true,
   };
   const x = reference.values(batch, channels, shape, (i) => Math.fround(mean + noise(1)(i)));
   const given = reference.values(batch, channels, shape, (i) => Math.fround(noise(2)(i)));
@@ -35,7 +37,7 @@ test.each<[string, number, number, Triple]>([
   const { parameters, norm, x, given, numbers, weights, biases } = setUp(batch, channels, shape);
   const outputGradient = maps('given', batch, channels, shape);
   const inputGradient = maps('wanted', batch, channels, shape);
-  const gradients = { weight: parameters.gradientOf(norm.weight), bias: parameters.gradientOf(norm.bias) };
+  const gradients = { weight: parameters.gradientOf(norm.weight), bias: parameters.gradientOf(norm.bias), residual: null };
   const [output, input, found] = await runKernels(
     gpu,
     [...normalise(norm), ...normaliseGradient(norm, outputGradient, inputGradient, gradients)],
@@ -52,6 +54,57 @@ test.each<[string, number, number, Triple]>([
   const expected = reference.normaliseGradient(x, weights, biases, given);
   expectClose(input, expected.input.data, 1e-4);
   expectClose(found, [...expected.weight, ...expected.bias], 1e-4);
+});
+
+test.each([
+  { activation: true, accumulate: true },
+  { activation: false, accumulate: false },
+])('adds what goes by, and gives it its gradient: %o', async ({ activation, accumulate }) => {
+  const shape: Triple = [3, 5, 7];
+  const { parameters, norm, x, given, numbers, weights, biases } = setUp(2, 3, shape);
+  // Some channels of a memory that holds more, as the skips of a decoder are.
+  const both = maps('residual', 2, 4, shape);
+  const bothGradients = maps('residual gradient', 2, 4, shape);
+  const residual = slice(both, 1, 3);
+  const outputGradient = maps('given', 2, 3, shape);
+  const inputGradient = maps('wanted', 2, 3, shape);
+  const all = reference.values(2, 4, shape, (i) => Math.fround(noise(6)(i)));
+  const before = reference.values(2, 4, shape, (i) => Math.fround(noise(7)(i)));
+  const part = ({ data }: reference.Values): reference.Values => {
+    const area = 105;
+    return reference.values(2, 3, shape, (i) => data[Math.floor(i / (3 * area)) * 4 * area + area + (i % (3 * area))]);
+  };
+  const whole: Norm = { ...norm, residual, activation };
+  const gradients = {
+    weight: parameters.gradientOf(norm.weight),
+    bias: parameters.gradientOf(norm.bias),
+    residual: { maps: slice(bothGradients, 1, 3), accumulate },
+  };
+  const [output, input, found, passed] = await runKernels(
+    gpu,
+    [...normalise(whole), ...normaliseGradient(whole, outputGradient, inputGradient, gradients)],
+    [
+      [norm.input.memory, x.data],
+      [both.memory, all.data],
+      [bothGradients.memory, before.data],
+      [outputGradient.memory, given.data],
+      [parameters.values, numbers],
+    ],
+    norm.output.memory,
+    inputGradient.memory,
+    parameters.gradients,
+    bothGradients.memory,
+  );
+  const after = { residual: part(all), activation };
+  expectClose(output, reference.normalise(x, weights, biases, after).data);
+  const expected = reference.normaliseGradient(x, weights, biases, given, after);
+  expectClose(input, expected.input.data, 1e-4);
+  expectClose(found, [...expected.weight, ...expected.bias], 1e-4);
+  const earlier = accumulate ? part(before).data : new Float64Array(630);
+  expectClose(
+    part({ ...before, data: Float64Array.from(passed) }).data,
+    expected.residual.data.map((value, i) => value + earlier[i]),
+  );
 });
 
 test('a mean far above the deviation costs no more digits than the numbers lost already', async () => {

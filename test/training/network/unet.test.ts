@@ -154,10 +154,16 @@ test('names and shapes of parameters are those of nnU-Net', () => {
   });
 });
 
-test.each([2, 3, 20, 200])('tiles of every kernel fit a small GPU, with %i classes', (classes) => {
+test.each<[Network['kind'], number]>([
+  ['plain', 2],
+  ['residual', 3],
+  ['plain', 20],
+  ['plain', 200],
+])('every kernel of a %s network fits a small GPU, with %i classes', (kind, classes) => {
   const features = [8, 16, 32, 64];
   const network: Network = {
     ...flat,
+    kind,
     features,
     strides: features.map((_, stage) => (stage === 0 ? [1, 1, 1] : [2, 2, 2])),
     kernels: features.map(() => [3, 3, 3]),
@@ -165,15 +171,15 @@ test.each([2, 3, 20, 200])('tiles of every kernel fit a small GPU, with %i class
     decoder: [2, 2, 2],
   };
   const unet = new Unet({ network, patchSize: [64, 64, 64], batch: 2, channels: 1, classes, heads: 3, tiling: TILINGS.gpu });
-  for (const { name, workgroupBytes, threads } of [...unet.forward, ...unet.backward()]) {
+  for (const { name, workgroupBytes, threads, bindings } of [...unet.forward, ...unet.backward()]) {
     // What desktop GPUs have at least, and what WebGPU promises.
     expect(workgroupBytes, name).toBeLessThanOrEqual(32768);
     expect(threads, name).toBeLessThanOrEqual(256);
+    expect(bindings.length, name).toBeLessThanOrEqual(8);
   }
 });
 
 test.each<[string, Partial<Network>, number[], RegExp]>([
-  ['residual networks', { kind: 'residual' }, [8, 8], /residual encoder/],
   ['patches that cannot be halved', {}, [8, 9], /Take a multiple of \[2, 2\]/],
   ['patches of other axes', {}, [8, 8, 8], /has 2 axes/],
   [
@@ -195,4 +201,15 @@ test.each<[string, Partial<Network>, number[], RegExp]>([
 test('a memory above the limit is refused with the kernel and the limit', async () => {
   const options = { network: flat, patchSize: [8192, 8192], batch: 16, channels: 2, classes: 2, heads: 1, tiling: TILINGS.direct };
   await expect(TrainingStep.create(gpu, { ...options, batchDice: true, ignore: null })).rejects.toThrow(/maxStorageBufferBindingSize/);
+});
+
+test.each<[string, (voxels: number) => Int16Array | Uint8Array]>([
+  ['of a byte a voxel', (voxels) => new Uint8Array(voxels)],
+  ['of several regions', (voxels) => new Int16Array(2 * voxels)],
+])('masks %s are refused: they are made of labels', async (_, make) => {
+  const options = { network: flat, patchSize: [8, 12], batch: 3, channels: 2, classes: 2, heads: 1, tiling: TILINGS.direct };
+  const step = await TrainingStep.create(gpu, { ...options, batchDice: true, ignore: null, regions: [[1, 2], [2]] });
+  expect(() => step.upload(new Float32Array(576), [make(288)])).toThrow(/not one label a voxel, .* Make the loader with `regions: false`/);
+  step.upload(new Float32Array(576), [new Int16Array(288)]);
+  step.destroy();
 });

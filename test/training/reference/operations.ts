@@ -119,21 +119,39 @@ function normals(x: Values): { normal: Float64Array; scale: Float64Array } {
   return { normal, scale };
 }
 
-export function normalise(x: Values, weight: ArrayLike<number>, bias: ArrayLike<number>): Values {
+/** What follows the norm: leaky ReLU, unless there is no activation, over what the residual is added to. */
+export interface After {
+  residual?: Values | null;
+  activation?: boolean;
+}
+
+export function normalise(
+  x: Values,
+  weight: ArrayLike<number>,
+  bias: ArrayLike<number>,
+  { residual = null, activation = true }: After = {},
+): Values {
   const { normal } = normals(x);
   const area = voxels(x.shape);
   return values(x.batch, x.channels, x.shape, (i) => {
     const channel = Math.floor(i / area) % x.channels;
-    const value = normal[i] * weight[channel] + bias[channel];
-    return value > 0 ? value : SLOPE * value;
+    const value = normal[i] * weight[channel] + bias[channel] + (residual?.data[i] ?? 0);
+    return value > 0 || !activation ? value : SLOPE * value;
   });
 }
 
-export function normaliseGradient(x: Values, weight: ArrayLike<number>, bias: ArrayLike<number>, given: Values) {
+export function normaliseGradient(
+  x: Values,
+  weight: ArrayLike<number>,
+  bias: ArrayLike<number>,
+  given: Values,
+  { residual = null, activation = true }: After = {},
+) {
   const { normal, scale } = normals(x);
   const area = voxels(x.shape);
   const gradients = {
     input: values(x.batch, x.channels, x.shape),
+    residual: values(x.batch, x.channels, x.shape),
     weight: new Float64Array(x.channels),
     bias: new Float64Array(x.channels),
   };
@@ -144,7 +162,9 @@ export function normaliseGradient(x: Values, weight: ArrayLike<number>, bias: Ar
     let product = 0;
     for (let i = 0; i < area; i++) {
       const at = map * area + i;
-      own[i] = given.data[at] * (normal[at] * weight[c] + bias[c] > 0 ? 1 : SLOPE);
+      const before = normal[at] * weight[c] + bias[c] + (residual?.data[at] ?? 0);
+      own[i] = given.data[at] * (before > 0 || !activation ? 1 : SLOPE);
+      gradients.residual.data[at] = own[i];
       sum += own[i];
       product += own[i] * normal[at];
     }
@@ -156,11 +176,23 @@ export function normaliseGradient(x: Values, weight: ArrayLike<number>, bias: Ar
   return gradients;
 }
 
-/** Soft Dice (no background, smooth 1e-5) plus cross-entropy over the voxels that count, and the gradient by the logits. */
-export function loss(logits: Values, labels: ArrayLike<number>, { batchDice, ignore }: { batchDice: boolean; ignore: number | null }) {
+export interface LossKind {
+  batchDice: boolean;
+  ignore: number | null;
+  /** The labels of each, where outputs are regions. */
+  regions?: readonly (readonly number[])[];
+}
+
+/**
+ * Soft Dice (no background, smooth 1e-5) plus cross-entropy over the voxels that count, and the gradient by the logits. Regions: Dice and
+ * binary cross-entropy of sigmoids, whose mean is over regions, too, unless there is an ignore label.
+ */
+export function loss(logits: Values, labels: ArrayLike<number>, { batchDice, ignore, regions }: LossKind) {
   const { batch, channels, shape } = logits;
   const area = voxels(shape);
   const counts = (n: number, v: number): boolean => labels[n * area + v] >= 0 && labels[n * area + v] !== ignore;
+  const truth = (n: number, v: number, c: number): number =>
+    Number(regions === undefined ? labels[n * area + v] === c : regions[c].includes(labels[n * area + v]));
   const p = values(batch, channels, shape);
   let entropy = 0;
   let counted = 0;
@@ -168,25 +200,28 @@ export function loss(logits: Values, labels: ArrayLike<number>, { batchDice, ign
     for (let v = 0; v < area; v++) {
       const at = (c: number): number => (n * channels + c) * area + v;
       const all = Array.from({ length: channels }, (_, c) => logits.data[at(c)]);
-      const most = Math.max(...all);
-      const sum = all.reduce((total, z) => total + Math.exp(z - most), 0);
-      for (let c = 0; c < channels; c++) p.data[at(c)] = Math.exp(all[c] - most) / sum;
+      const sum = all.reduce((total, z) => total + Math.exp(z), 0);
+      for (let c = 0; c < channels; c++) p.data[at(c)] = regions === undefined ? Math.exp(all[c]) / sum : 1 / (1 + Math.exp(-all[c]));
       if (!counts(n, v)) continue;
       counted++;
-      entropy += most + Math.log(sum) - all[labels[n * area + v]];
+      for (const [c, z] of all.entries()) {
+        if (regions !== undefined) entropy += Math.log(1 + Math.exp(z)) - truth(n, v, c) * z;
+        else if (truth(n, v, c) === 1) entropy += Math.log(sum) - z;
+      }
     }
+  if (regions !== undefined && ignore === null) counted *= channels;
   const groups = batchDice ? [Array.from({ length: batch }, (_, n) => n)] : Array.from({ length: batch }, (_, n) => [n]);
-  const terms = groups.length * (channels - 1);
+  const first = regions === undefined ? 1 : 0;
+  const terms = groups.length * (channels - first);
   const gradient = values(batch, channels, shape);
   const byP = values(batch, channels, shape);
   let dice = 0;
   for (const group of groups)
-    for (let c = 1; c < channels; c++) {
+    for (let c = first; c < channels; c++) {
       let above = 1e-5;
       let below = 1e-5;
       const each = (visit: (at: number, truth: number) => void): void => {
-        for (const n of group)
-          for (let v = 0; v < area; v++) if (counts(n, v)) visit((n * channels + c) * area + v, labels[n * area + v] === c ? 1 : 0);
+        for (const n of group) for (let v = 0; v < area; v++) if (counts(n, v)) visit((n * channels + c) * area + v, truth(n, v, c));
       };
       each((at, truth) => {
         above += 2 * p.data[at] * truth;
@@ -203,8 +238,11 @@ export function loss(logits: Values, labels: ArrayLike<number>, { batchDice, ign
       const at = (c: number): number => (n * channels + c) * area + v;
       let mean = 0;
       for (let c = 0; c < channels; c++) mean += p.data[at(c)] * byP.data[at(c)];
-      for (let c = 0; c < channels; c++)
-        gradient.data[at(c)] = p.data[at(c)] * (byP.data[at(c)] - mean) + (p.data[at(c)] - (labels[n * area + v] === c ? 1 : 0)) / counted;
+      for (let c = 0; c < channels; c++) {
+        const chance = p.data[at(c)];
+        const byDice = regions === undefined ? chance * (byP.data[at(c)] - mean) : chance * (1 - chance) * byP.data[at(c)];
+        gradient.data[at(c)] = byDice + (chance - truth(n, v, c)) / counted;
+      }
     }
   return { value: (counted > 0 ? entropy / counted : 0) - dice / terms, gradient };
 }

@@ -1,0 +1,55 @@
+import { basename, resolve } from 'node:path';
+import type { Checksum } from '../common/hash.ts';
+import { isAddress } from '../common/names.ts';
+import type { Expected } from '../remote/download.ts';
+import { caseFiles } from '../store/file-names.ts';
+import type { Store } from '../store/store.ts';
+import type { Item } from './cache-folder.ts';
+
+/** Files of a case, as they come from the store. */
+export interface CaseItem extends Item {
+  caseNumber: number;
+  files: readonly ({ name: string } & Expected)[];
+}
+
+/**
+ * What is copied of a case: its arrays; and apart from them its sidecar, of which planning may need all that there are. Keys are made of
+ * what the index says of their contents: a store that was written anew has others, and the same store at another place has the same.
+ */
+export interface CaseItems {
+  arrays: CaseItem;
+  /** Null of nnU-Net's folders, whose class locations are kept elsewhere. */
+  sidecar: CaseItem | null;
+}
+
+/** Of every case of a store. */
+export function itemsOf({ dir, index }: Pick<Store, 'dir' | 'index'>, checksum: Checksum): CaseItems[] {
+  const { arrays: format } = index;
+  return index.cases.map(({ id, shape, files, locations, locationsXxh64 }, caseNumber) => {
+    const paths = caseFiles('', id, format);
+    // The index of nnU-Net's has hashes of parts of files only.
+    const expected = ({ bytes, xxh64 }: Expected): Expected => ({ bytes, xxh64: format === undefined ? xxh64 : null });
+    const data = { name: basename(paths.data), ...expected(files.data) };
+    const segmentation = { name: basename(paths.segmentation), ...expected(files.segmentation) };
+    const stored = data.name === segmentation.name ? [data] : [data, segmentation];
+    const place = format === undefined || isAddress(dir) ? '' : resolve(dir);
+    const item = (what: unknown, bytes: number, parts: CaseItem['files']): CaseItem => ({
+      key: checksum(JSON.stringify([id, what])),
+      bytes,
+      caseNumber,
+      files: parts,
+    });
+    const sidecarBytes = locations.reduce((sum, count) => sum + 4 * count, 4096);
+    return {
+      arrays: item(
+        [place, format ?? 'npy', files],
+        stored.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0),
+        stored,
+      ),
+      sidecar:
+        format === undefined
+          ? item([shape, locationsXxh64, index.optionsHash], sidecarBytes, [{ name: basename(paths.sidecar), bytes: null, xxh64: null }])
+          : null,
+    };
+  });
+}

@@ -1,0 +1,41 @@
+/** A file that begins to come. */
+export interface Incoming {
+  /** Tells one state of the file from the next; null where nobody says. */
+  etag: string | null;
+  /** Where in the file `body` begins: 0 where a server gives whole files only. */
+  from: number;
+  /** Of the whole file; null where nobody says. */
+  bytes: number | null;
+  body: AsyncIterable<Uint8Array>;
+}
+
+/** Where the files of a store come from: a folder, or an address. */
+export interface Origin {
+  /** The path or address of a file, for messages. */
+  place(name: string): string;
+  /**
+   * Begins to read a file, at a byte.
+   * @throws PassingError for what may be better the next time, StoreError for a file that is not there, FileError
+   */
+  open(name: string, from: number, signal: AbortSignal): Promise<Incoming>;
+}
+
+/** A request that failed, and may succeed when it is sent again. */
+export class PassingError extends Error {
+  /** How long the server asks to be left alone, in milliseconds. */
+  readonly pauseMs: number;
+
+  constructor(message: string, pauseMs = 0, options?: ErrorOptions) {
+    super(message, options);
+    this.pauseMs = pauseMs;
+  }
+}
+
+export const UPLOAD = 'Copy the whole store there again: every file of the folder, under its own name';
+
+/** `fetch` hides what happened in causes. */
+export function reasonOf(error: unknown): string {
+  const { message, cause, code } = error as { message?: string; cause?: unknown; code?: string };
+  if (cause !== undefined) return reasonOf(cause);
+  return (message || code || String(error)).replace(/\.$/, '');
+}

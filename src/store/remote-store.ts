@@ -1,0 +1,95 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeAtomic } from '../common/atomic-file.ts';
+import { FileError, StoreError } from '../common/errors.ts';
+import { ifThere } from '../common/files.ts';
+import { makeFolders } from '../common/folders.ts';
+import type { Checksum } from '../common/hash.ts';
+import { userCache } from '../common/user-cache.ts';
+import { downloadText, PATIENT, type Patience } from '../remote/download.ts';
+import { checkedAddress, openOrigin } from '../remote/open-origin.ts';
+import { type Origin, PassingError } from '../remote/origin.ts';
+import { digestFile } from './digest-file.ts';
+import { INDEX_FILE, SPLITS_FILE } from './file-names.ts';
+import { indexChecksum, parseIndex, type StoreIndex } from './store-index.ts';
+
+/** What lies beside the cases of a store at an address, here. */
+export interface RemoteStore {
+  /** As it is compared and shown: without a / at the end. */
+  address: string;
+  index: StoreIndex;
+  /** The folder with its JSON files. */
+  aboutDir: string;
+}
+
+const UNKNOWN = { bytes: null, xxh64: null };
+/** Where there is something to go on with, nobody waits for long. */
+const HASTY: Patience = { ...PATIENT, tries: 2 };
+
+/**
+ * Reads the index of a store at an address, and brings its JSON files (plans, folds, dataset.json) into the user's cache. Where nobody
+ * answers, those that were brought before are good enough.
+ * @throws StoreError, FileError naming the address; OptionError
+ */
+export async function openRemoteStore(text: string, checksum: Checksum): Promise<RemoteStore> {
+  const address = checkedAddress(text);
+  const origin = await openOrigin(address);
+  const name = address.replace(/^.*?:\/\//, '').replace(/[^\w.-]+/g, '-');
+  const aboutDir = join(userCache(), 'stores', `${name.slice(-100)}-${checksum(address)}`);
+  const path = join(aboutDir, INDEX_FILE);
+  const kept = await ifThere(path, readFile(path, 'utf8'));
+  try {
+    const text = (await get(origin, INDEX_FILE, UNKNOWN, kept === null ? PATIENT : HASTY)).toString();
+    const index = parsed(origin.place(INDEX_FILE), text, checksum);
+    await makeFolders(aboutDir);
+    await mirror(origin, aboutDir, index);
+    // Last: then the others are there.
+    if (text !== kept) await writeAtomic(path, [Buffer.from(text)]);
+    return { address, index, aboutDir };
+  } catch (error) {
+    if (kept === null || !isSilence(error)) throw error;
+    process.emitWarning(
+      `${(error as FileError).where}: ${(error as FileError).what}. What is known of the store is used.`,
+      'VoxfeedWarning',
+    );
+    return { address, index: parsed(path, kept, checksum), aboutDir };
+  }
+}
+
+/** Whether a store is still the one that was opened. @throws StoreError if it is not, FileError */
+export async function refuseChanged(origin: Origin, { xxh64 }: Pick<StoreIndex, 'xxh64'>, signal: AbortSignal): Promise<void> {
+  const path = origin.place(INDEX_FILE);
+  const index = parseIndex(path, (await downloadText(origin, INDEX_FILE, UNKNOWN, signal)).toString());
+  if (index.xxh64 !== xxh64)
+    throw new StoreError(path, 'the store was changed since it was opened', 'Open it again: a changed store gives another stream');
+}
+
+function parsed(path: string, text: string, checksum: Checksum): StoreIndex {
+  const index = parseIndex(path, text);
+  if (indexChecksum(checksum, index) === index.xxh64) return index;
+  throw new StoreError(path, 'its contents do not match its checksum', 'Copy the store there again');
+}
+
+/** Nobody answered, or only to say that they are busy. */
+function isSilence(error: unknown): boolean {
+  return error instanceof FileError && error.cause instanceof PassingError;
+}
+
+function get(origin: Origin, name: string, expected: { bytes: number | null; xxh64: string | null }, patience?: Patience): Promise<Buffer> {
+  return downloadText(origin, name, expected, new AbortController().signal, patience);
+}
+
+/** Folds may be the user's own: whatever they are now. Others are those that the index lists. */
+async function mirror(origin: Origin, dir: string, { files }: StoreIndex): Promise<void> {
+  for (const [name, expected] of Object.entries(files)) {
+    const path = join(dir, name);
+    if (name === SPLITS_FILE || (await ifThere(path, digestFile(path)))?.xxh64 === expected.xxh64) continue;
+    await writeAtomic(path, [await get(origin, name, expected)]);
+  }
+  const splits = await get(origin, SPLITS_FILE, UNKNOWN).catch((error) => {
+    if (error instanceof StoreError) return null;
+    throw error;
+  });
+  if (splits === null) await rm(join(dir, SPLITS_FILE), { force: true });
+  else await writeAtomic(join(dir, SPLITS_FILE), [splits]);
+}
