@@ -3,6 +3,7 @@ import { fingerprintCase } from '../src/planning/fingerprint.ts';
 import type { CaseAnswer, CaseTask } from '../src/preprocessing/case-task.ts';
 import { findFaults } from '../src/preprocessing/find-faults.ts';
 import { writeFingerprint } from '../src/preprocessing/fingerprint-cache.ts';
+import { keepCase } from '../src/preprocessing/kept-cases.ts';
 import { preprocessCase } from '../src/preprocessing/preprocess-case.ts';
 import { preprocessNnunetCase } from '../src/preprocessing/preprocess-nnunet-case.ts';
 import { coverRaw } from '../src/preprocessing/raw-coverage.ts';
@@ -25,7 +26,9 @@ async function work(task: CaseTask, reading: NotedReading): Promise<unknown> {
   switch (task.kind) {
     case 'fingerprint': {
       const sources = await statSources(task.raw);
-      const fingerprint = fingerprintCase(await readCase(task.raw, task.labels, reading), task.samples);
+      const cropped = await readCase(task.raw, task.labels, reading);
+      if (task.keeping) await keepCase(task.keeping, cropped, sources, task.labels, reading);
+      const fingerprint = fingerprintCase(cropped, task.samples);
       if (task.cacheDir !== null) {
         const { cacheDir, raw, settings } = task;
         await writeFingerprint(cacheDir, raw, { settings, sources, fingerprint, notes: reading.notes });

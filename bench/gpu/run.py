@@ -44,7 +44,8 @@ def node():
     """The path of Node, and where its packages are: those that were carried lie in the checkout, unless it has its own."""
     if arguments.carry:
         with tarfile.open(arguments.carry) as archive:
-            archive.extractall(ROOT, filter="data")
+            # Pythons before 3.12 may have no filters.
+            archive.extractall(ROOT, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
         carried = ROOT / "node_modules/.carried"
         environment["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, [environment.get("LD_LIBRARY_PATH"), str(carried)]))
         return str(carried / "node")

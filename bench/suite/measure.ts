@@ -17,8 +17,8 @@ const peakMib = (): number => process.resourceUsage().maxRSS / 1024;
 const job = JSON.parse(process.argv[2]) as Job;
 const nodeMs = sinceStart();
 // Imported here, so that the time it takes is seen. The built package, as users have it: TypeScript would be stripped first, in each thread.
-const BUILT = '../../dist/src';
-const { openStore, PatchLoader: Loader } = (await import(`${BUILT}/index.js`)) as typeof import('../../src/index.ts');
+const BUILT = '../../dist/index.js';
+const { openStore, PatchLoader: Loader } = (await import(BUILT)) as typeof import('../../src/index.ts');
 const loadedMs = sinceStart();
 
 async function measure(): Promise<Measured> {
@@ -61,7 +61,7 @@ const enough = (loader: PatchLoader, batches: number, rings: number): number => 
 
 /** Everything but the cold start: compiled kernels, full rings, cases in memory. */
 async function stream({ store, options, batches, warmUp }: Extract<Job, { kind: 'stream' }>): Promise<Measured> {
-  const { measureThroughput } = (await import(`${BUILT}/measuring/throughput.js`)) as typeof import('../../src/measuring/throughput.ts');
+  const { measureThroughput } = await import('../../src/measuring/throughput.ts');
   await using loader = await Loader.create({ store: await openStore(store), ...options });
   await take(loader, warmUp);
   const found = await measureThroughput(loader, { batches: enough(loader, batches, 5), hash: false });

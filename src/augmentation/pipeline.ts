@@ -45,20 +45,42 @@ export function contextOf({ steps, patch, crop }: Pipeline, step: number): Patch
   return at >= 0 && step >= at ? { ...context, channels: patch.channels + labels.length } : context;
 }
 
+/** What planning asks of a pipeline for every sample. */
+interface Drawing {
+  /** Of each step: what its numbers are for, and what its parameters may depend on. */
+  steps: { purpose: number; context: PatchContext }[];
+  /** See `earlyMirror`. */
+  mirror: number;
+}
+
+/** Small patches take a twentieth of a millisecond each: what is the same for all of them is found once. */
+const drawings = new WeakMap<Pipeline, Drawing>();
+
+function drawingOf(pipeline: Pipeline): Drawing {
+  const found = drawings.get(pipeline);
+  if (found) return found;
+  const { steps } = pipeline;
+  const drawing = {
+    steps: steps.map(({ transform }, step) => {
+      // Its own numbers, wherever it stands: leaving out a step changes nothing about the others.
+      const before = steps.slice(0, step).filter((other) => other.transform === transform).length;
+      return { purpose: AUGMENTATION_PURPOSES * (1 + before) + TRANSFORMS[transform].purpose, context: contextOf(pipeline, step) };
+    }),
+    mirror: earlyMirror(steps),
+  };
+  drawings.set(pipeline, drawing);
+  return drawing;
+}
+
 /** Draws every step for one sample: pure, from the sample's own random numbers. */
 export function drawOperations(pipeline: Pipeline, seed: number, sample: number): Operation[] {
   const operations: Operation[] = [];
-  const met = new Map<string, number>();
-  for (const [step, options] of pipeline.steps.entries()) {
-    const { transform: name, probability } = options;
-    const transform = TRANSFORMS[name];
-    // Its own numbers, wherever it stands: leaving out a step changes nothing about the others.
-    const occurrence = met.get(name) ?? 0;
-    met.set(name, occurrence + 1);
-    const draws = new Draws(seed, sample, AUGMENTATION_PURPOSES * (1 + occurrence) + transform.purpose);
-    if (draws.uniform() >= probability) continue;
-    const parameters = transform.draw(options, contextOf(pipeline, step), draws);
-    if (parameters !== null) operations.push({ step, transform: name, parameters });
+  for (const [step, { purpose, context }] of drawingOf(pipeline).steps.entries()) {
+    const options = pipeline.steps[step];
+    const draws = new Draws(seed, sample, purpose);
+    if (draws.uniform() >= options.probability) continue;
+    const parameters = TRANSFORMS[options.transform].draw(options, context, draws);
+    if (parameters !== null) operations.push({ step, transform: options.transform, parameters });
   }
   return operations;
 }
@@ -99,13 +121,14 @@ export function needsCrop(steps: readonly CompleteStep[], constantPadding: boole
  * The voxels of the volume that making the patch touches: the final patch where nothing is interpolated, what the transform reaches
  * where it is, and never anything beyond the crop.
  */
-export function readingBox({ steps, patch, crop, wholeCrop }: Pipeline, cropBox: Box, operations: readonly Operation[]): Box {
+export function readingBox(pipeline: Pipeline, cropBox: Box, operations: readonly Operation[]): Box {
+  const { steps, patch, crop, wholeCrop } = pipeline;
   const spatial = spatialOf(operations);
   if (wholeCrop && (spatial || !isSpatial(steps[0]))) return cropBox;
   if (!spatial) return shifted(centred(crop, patch.shape), cropBox.lower);
   const step = steps.find(isSpatial) as CompleteSpatialStep;
   const matrix = affineMatrix(spatial.angles, spatial.scales, spatialAxes(step, patch.axes));
-  const mirrored = mirroredAxes(operations, earlyMirror(steps));
+  const mirrored = mirroredAxes(operations, drawingOf(pipeline).mirror);
   const reached = touched(mapping(matrix, crop, patch.shape, mirrored), patch.shape);
   return shifted(intersect(reached, boxShape(cropBox)) ?? centred(crop, patch.shape), cropBox.lower);
 }

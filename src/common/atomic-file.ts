@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileError } from './errors.ts';
@@ -15,7 +14,7 @@ const MOST_AT_ONCE = 1024 ** 3;
  * @throws FileError naming `path`; the temporary file is removed.
  */
 export async function writeAtomic(path: string, parts: readonly Uint8Array[]): Promise<void> {
-  const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}${PARTIAL}`;
+  const temporary = `${path}.${process.pid}-${crypto.randomUUID().slice(0, 8)}${PARTIAL}`;
   try {
     // Exclusively: a file or link that stands there is somebody else's.
     const file = await open(temporary, 'wx');
@@ -34,7 +33,8 @@ export async function writeAtomic(path: string, parts: readonly Uint8Array[]): P
   }
 }
 
-async function writeFully(file: FileHandle, part: Uint8Array): Promise<void> {
+/** Writes all of it where the file stands. */
+export async function writeFully(file: FileHandle, part: Uint8Array): Promise<void> {
   let written = 0;
   while (written < part.length) written += (await file.write(part, written, Math.min(part.length - written, MOST_AT_ONCE))).bytesWritten;
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { type FileHandle, link, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -85,7 +84,7 @@ export async function removeLeft(dir: string, name: string): Promise<void> {
 }
 
 function newOwner(): Owner {
-  return { pid: process.pid, host: hostname(), processes: processSpace(), since: new Date().toISOString(), id: randomUUID() };
+  return { pid: process.pid, host: hostname(), processes: processSpace(), since: new Date().toISOString(), id: crypto.randomUUID() };
 }
 
 /** Null where there is one already, whatever it is. */

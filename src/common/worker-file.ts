@@ -7,9 +7,10 @@ import { WorkerError } from './errors.ts';
 import { addressSpaceLeft } from './granted.ts';
 import { makeLocked } from './thread-end.ts';
 
-/** The path of a module in `workers/`, as TypeScript when run from the sources and as JavaScript when run from `dist/`. */
+/** The path of a module in `workers/`: as TypeScript when run from the sources, bundled beside this file when run from `dist/`. */
 export function workerFile(name: string): string {
-  return fileURLToPath(new URL(`../../workers/${name}${extname(import.meta.url)}`, import.meta.url));
+  const file = extname(import.meta.url) === '.ts' ? `../../workers/${name}.ts` : `./${name}.js`;
+  return fileURLToPath(new URL(file, import.meta.url));
 }
 
 /**

@@ -101,13 +101,14 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     const loader = new PatchLoader(streams, next, workerModule, ringFile, local);
     // From here on, closing the loader does it.
     stack.move();
+    // Batches are planned while threads come up.
+    for (const stream of loader.#streams()) void stream.start();
     try {
       await loader.#pool.ready();
     } catch (error) {
       await loader.close();
       throw error;
     }
-    for (const stream of loader.#streams()) void stream.start();
     if (streams.common.autoWorkers) loader.#tune({ machine: thisMachine(), everyMs: LOOK_MS, ...tuning });
     publish('voxfeed:loader', () => ({ loader }));
     return loader;

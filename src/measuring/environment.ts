@@ -22,9 +22,9 @@ export function environment(): Environment {
   };
 }
 
-/** The version of this package: package.json lies two folders up from the sources, three from `dist/`. */
+/** The version of this package: package.json lies one folder up from `dist/`, two from the sources. */
 export function version(): string {
-  for (const up of ['../../package.json', '../../../package.json']) {
+  for (const up of ['../package.json', '../../package.json']) {
     try {
       return JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')).version;
     } catch {}

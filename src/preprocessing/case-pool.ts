@@ -5,6 +5,7 @@ import { keepReplacedCode, noThreads, workerFile } from '../common/worker-file.t
 import { WorkerThread } from '../scheduling/worker-thread.ts';
 import { caseBytes } from './case-memory.ts';
 import type { CaseAnswer, CaseTask } from './case-task.ts';
+import type { Keeping } from './kept-cases.ts';
 
 /** A thread has two cases of no more bytes than this: while one waits for its files, the other is computed. Of larger ones, it has one. */
 const SMALL = 64 * 1024 ** 2;
@@ -19,11 +20,15 @@ export class CasePool implements AsyncDisposable {
   readonly #workers: number;
   readonly #budget: number;
   readonly #notes = new Set<string>();
+  readonly #keeping: Keeping | undefined;
   #taken = 0;
   #waiting: (() => void)[] = [];
 
-  /** @param maxMemoryBytes cases that need more than this, together, wait for one another; default: half of the machine's */
-  constructor(workers: number, maxMemoryBytes = Math.floor(machineMemory() / 2)) {
+  /**
+   * @param maxMemoryBytes cases that need more than this, together, wait for one another; default: half of the machine's
+   * @param keeping where cases that were read for one task wait for the next
+   */
+  constructor(workers: number, maxMemoryBytes = Math.floor(machineMemory() / 2), keeping?: Keeping) {
     if (!(maxMemoryBytes > 0))
       throw new OptionError(
         'maxMemoryBytes',
@@ -33,6 +38,7 @@ export class CasePool implements AsyncDisposable {
     this.#workers = workers;
     this.#at = Array.from({ length: workers }, () => []);
     this.#budget = maxMemoryBytes;
+    this.#keeping = keeping;
   }
 
   /** What was odd about the files of the cases so far, each once, in the order of their names. */
@@ -100,7 +106,7 @@ export class CasePool implements AsyncDisposable {
     this.#taken += bytes;
     at.push(bytes);
     try {
-      return await this.#thread(number).run(task);
+      return await this.#thread(number).run({ ...task, keeping: this.#keeping });
     } catch (error) {
       const refusal = noThreads(error as Error);
       throw refusal instanceof WorkerError ? refusal : (shortOfAddresses(error) ?? died(task, error as Error));

@@ -4,10 +4,16 @@ import type { Labels } from '../raw/labels.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
 import type { Reading } from '../raw/readers.ts';
 import type { PatchGrid, StoreOptions } from './grid.ts';
+import type { Keeping } from './kept-cases.ts';
 import type { NnunetOptions } from './preprocess-nnunet-case.ts';
 
 /** What a preprocess worker is asked to do with one case. */
-export type CaseTask = { raw: RawCase; reading: Reading } & (
+export type CaseTask = {
+  raw: RawCase;
+  reading: Reading;
+  /** Set by the pool, where cases are kept from one task to the next. */
+  keeping?: Keeping | undefined;
+} & (
   | { kind: 'check'; labels: Labels }
   | { kind: 'fingerprint'; labels: Labels; samples: number; settings: string; cacheDir: string | null }
   | { kind: 'coverage'; labels: Labels; cropBox: Box; grids: PatchGrid[] }

@@ -12,6 +12,7 @@ import { PLAIN, type Storage } from '../store/storage.ts';
 import { listCase, type StoredCase } from '../store/store-index.ts';
 import { writeCase } from '../store/write-case.ts';
 import type { StoreOptions } from './grid.ts';
+import type { Keeping } from './kept-cases.ts';
 import { prepareCase } from './prepare-case.ts';
 import { sameSources, statSources } from './sources.ts';
 
@@ -30,11 +31,12 @@ interface Target {
  */
 export async function preprocessCase(
   raw: RawCase,
-  { options, optionsHash, patches, outDir }: Target,
+  { options, optionsHash, patches, outDir, keeping }: Target & { keeping?: Keeping | undefined },
   reading: NotedReading,
 ): Promise<StoredCase> {
   const sources = await statSources(raw);
-  const { channels, segmentation, shape, spacing, rawSpacing, shapeBeforeCrop, cropBox, affine } = await prepareCase(raw, options, reading);
+  const prepared = await prepareCase(raw, options, reading, sources, keeping);
+  const { channels, segmentation, shape, spacing, rawSpacing, shapeBeforeCrop, cropBox, affine } = prepared;
   const classes = sampleClassLocations(segmentation, options.labels.classes);
   const coverage = patches.map((patch) => measureCoverage(segmentation, shape, patch, options.labels.classes));
 

@@ -7,6 +7,7 @@ import { sampleClassLocations } from '../store/class-locations.ts';
 import { caseFiles } from '../store/file-names.ts';
 import { propertiesPath, readWritten, writeNnunetCase } from '../store/nnunet/write-case.ts';
 import type { StoreOptions } from './grid.ts';
+import type { Keeping } from './kept-cases.ts';
 import { prepareCase } from './prepare-case.ts';
 import { sameSources, statSources } from './sources.ts';
 
@@ -19,11 +20,11 @@ export interface NnunetOptions extends StoreOptions {
 /** One case from raw files to nnU-Net's folder of a configuration. */
 export async function preprocessNnunetCase(
   raw: RawCase,
-  { options, optionsHash, dir }: { options: NnunetOptions; optionsHash: string; dir: string },
+  { options, optionsHash, dir, keeping }: { options: NnunetOptions; optionsHash: string; dir: string; keeping?: Keeping | undefined },
   reading: NotedReading,
 ): Promise<void> {
   const sources = await statSources(raw);
-  const { channels, ...prepared } = await prepareCase(raw, options, reading);
+  const { channels, ...prepared } = await prepareCase(raw, options, reading, sources, keeping);
   await writeNnunetCase(dir, {
     ...prepared,
     id: raw.id,

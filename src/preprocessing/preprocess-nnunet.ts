@@ -19,6 +19,7 @@ import { CasePool } from './case-pool.ts';
 import { type ChosenPlans, choosePlans, configurationFor } from './choose-plans.ts';
 import { fingerprintCases } from './fingerprint-dataset.ts';
 import { openChecked, verifyDataset } from './integrity.ts';
+import { KeptCases } from './kept-cases.ts';
 import { type ConfigurationFolder, findFolder, writeFolders } from './nnunet-folders.ts';
 import { checkFolder, writeJson } from './output-folder.ts';
 import { checkShare, refuseMissing } from './parts.ts';
@@ -103,7 +104,8 @@ export async function preprocessForNnunet(
   const dir = folderOf(preprocessedDir, folder);
   await checkFolder(dir, dataset);
   await using _folder = await openFolder(dir, part);
-  await using pool = new CasePool(workersFor(options, cases), options.maxMemoryBytes);
+  await using kept = part === undefined ? await KeptCases.open(dir) : null;
+  await using pool = new CasePool(workersFor(options, cases), options.maxMemoryBytes, kept?.keeping);
   const chosen = await choosePlans(pool, dataset, dir, options);
   checkName(dataset, chosen);
   const { strictGeometry, strictVoxels } = options;

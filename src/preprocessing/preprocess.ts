@@ -14,6 +14,7 @@ import { CasePool } from './case-pool.ts';
 import { choosePlans, configurationFor } from './choose-plans.ts';
 import { patchesOn, type StoreOptions } from './grid.ts';
 import { openChecked, verifyDataset } from './integrity.ts';
+import { KeptCases } from './kept-cases.ts';
 import { checkFolder } from './output-folder.ts';
 import { checkShare, FINISH_OPTION, PART_OPTION } from './parts.ts';
 import { RUN_OPTIONS, VERIFY_OPTION, workersFor } from './run-options.ts';
@@ -105,7 +106,9 @@ export async function preprocess(rawDir: string, outDir: string, options: Prepro
   const dataset = await openChecked(rawDir, () => false);
   await checkFolder(outDir, dataset);
   await using _folder = await openFolder(outDir, options.part);
-  await using pool = new CasePool(workersFor(options, partOf(dataset.cases, options.part)), options.maxMemoryBytes);
+  // A part does not plan, and keeps nothing that others could take.
+  await using kept = options.part === undefined ? await KeptCases.open(outDir) : null;
+  await using pool = new CasePool(workersFor(options, partOf(dataset.cases, options.part)), options.maxMemoryBytes, kept?.keeping);
   const chosen = await choosePlans(pool, dataset, outDir, options);
   const { path, plans, notes } = chosen;
   const configuration = configurationFor(dataset, chosen, options.config ?? defaultConfiguration(plans));

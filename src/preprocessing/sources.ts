@@ -3,8 +3,8 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileError } from '../common/errors.ts';
 import { ifThere, mapFiles } from '../common/files.ts';
+import { spacingPath } from '../formats/raster/spacing-path.ts';
 import { isTiff } from '../formats/raster/tiff.ts';
-import { spacingPath } from '../formats/raster/tiff-stack.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
 import type { SourceFile } from '../store/sidecar.ts';
 

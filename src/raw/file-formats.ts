@@ -1,10 +1,5 @@
 import { CaseError } from '../common/errors.ts';
-import { ITK_ENDINGS, readItkHead, readItkVolumes, writeItkLabels } from '../formats/itk/image.ts';
-import { readNiftiVolumes } from '../formats/nifti.ts';
-import { readNiftiHead } from '../formats/nifti-head.ts';
-import { writeLabels } from '../formats/nifti-writer.ts';
-import { NATURAL_ENDINGS, readNaturalHead, readNaturalVolumes, writeNaturalLabels } from '../formats/raster/natural-image.ts';
-import { readStackHead, readStackVolumes, STACK_ENDINGS, writeStackLabels } from '../formats/raster/tiff-stack.ts';
+import { ITK_ENDINGS, NATURAL_ENDINGS, NIFTI_ENDINGS, STACK_ENDINGS } from '../formats/endings.ts';
 import type { Volume, VolumeHead } from '../formats/volume.ts';
 
 /** By whose rules files are read. */
@@ -17,21 +12,42 @@ interface Format {
   write(path: string, labels: Int16Array, image: string): Promise<void>;
 }
 
-const NIFTI_ENDINGS = ['.nii.gz', '.nii'];
+// What reads a format, and the packages that it needs, are loaded with its first file: a loader meets none, and most runs meet one.
 
 const nifti = (dialect: 'itk' | 'nibabel'): Format => ({
   endings: NIFTI_ENDINGS,
-  head: (path) => readNiftiHead(path, dialect),
-  volumes: (path) => readNiftiVolumes(path, dialect),
-  write: writeLabels,
+  head: async (path) => (await import('../formats/nifti-head.ts')).readNiftiHead(path, dialect),
+  volumes: async (path) => (await import('../formats/nifti.ts')).readNiftiVolumes(path, dialect),
+  write: async (...what) => (await import('../formats/nifti-writer.ts')).writeLabels(...what),
 });
+
+const itk: Format = {
+  endings: ITK_ENDINGS,
+  head: async (path) => (await import('../formats/itk/image.ts')).readItkHead(path),
+  volumes: async (path) => (await import('../formats/itk/image.ts')).readItkVolumes(path),
+  write: async (...what) => (await import('../formats/itk/image.ts')).writeItkLabels(...what),
+};
+
+const natural: Format = {
+  endings: NATURAL_ENDINGS,
+  head: async (path) => (await import('../formats/raster/natural-image.ts')).readNaturalHead(path),
+  volumes: async (path) => (await import('../formats/raster/natural-image.ts')).readNaturalVolumes(path),
+  write: async (...what) => (await import('../formats/raster/natural-image.ts')).writeNaturalLabels(...what),
+};
+
+const stack: Format = {
+  endings: STACK_ENDINGS,
+  head: async (...what) => (await import('../formats/raster/tiff-stack.ts')).readStackHead(...what),
+  volumes: async (...what) => (await import('../formats/raster/tiff-stack.ts')).readStackVolumes(...what),
+  write: async (...what) => (await import('../formats/raster/tiff-stack.ts')).writeStackLabels(...what),
+};
 
 /** What each library reads here; it may read more by itself. */
 const FORMATS: Record<Library, Format[]> = {
-  itk: [nifti('itk'), { endings: ITK_ENDINGS, head: readItkHead, volumes: readItkVolumes, write: writeItkLabels }],
+  itk: [nifti('itk'), itk],
   nibabel: [nifti('nibabel')],
-  'scikit-image': [{ endings: NATURAL_ENDINGS, head: readNaturalHead, volumes: readNaturalVolumes, write: writeNaturalLabels }],
-  tifffile: [{ endings: STACK_ENDINGS, head: readStackHead, volumes: readStackVolumes, write: writeStackLabels }],
+  'scikit-image': [natural],
+  tifffile: [stack],
 };
 
 /** The endings of the files that a library reads here. */

@@ -49,13 +49,15 @@ export interface Lane {
   /** Since when somebody waits for a batch of the stream; Infinity if nobody does. */
   awaitedSince: () => number;
   queue: Work[];
+  /** Batches so far. */
+  batches: number;
 }
 
 interface Work extends SlotTask {
   plan: SlotPlan;
   failures: number;
   lane: Lane;
-  batch: { remaining: number; done: PromiseWithResolvers<void> };
+  batch: { first: boolean; remaining: number; done: PromiseWithResolvers<void> };
 }
 
 /**
@@ -101,14 +103,14 @@ export class Dispatcher {
 
   /** A lane for one more stream. The one that somebody waits for longest goes first; if nobody waits, the one opened first. */
   open(name: StreamName, awaitedSince: () => number): Lane {
-    const lane: Lane = { name, awaitedSince, queue: [] };
+    const lane: Lane = { name, awaitedSince, queue: [], batches: 0 };
     this.#lanes.push(lane);
     return lane;
   }
 
   /** Resolves when every sample of the batch is written. @throws SampleError, WorkerError, ClosedError */
   fill(lane: Lane, entry: number, { configuration, plans }: BatchPlan): Promise<void> {
-    const batch = { remaining: plans.length, done: Promise.withResolvers<void>() };
+    const batch = { first: lane.batches++ === 0, remaining: plans.length, done: Promise.withResolvers<void>() };
     if (this.#closed) batch.done.reject(closed());
     else if (this.#lost === this.#ring.layout.scratches) batch.done.reject(allHang());
     else plans.forEach((plan, slot) => void lane.queue.push({ entry, configuration, slot, plan, failures: 0, lane, batch }));
@@ -132,10 +134,15 @@ export class Dispatcher {
     }
   }
 
-  /** Samples for one task. A suspect goes alone, so that it cannot take others with it. */
+  /**
+   * Samples for one task. A suspect goes alone, so that it cannot take others with it; the first batch of a stream goes without others,
+   * so that it does not wait for them.
+   */
   #take(queue: Work[]): Work[] {
     let count = 0;
+    const [{ batch }] = queue;
     for (let filled = 0; count < queue.length && filled < 1; count++) {
+      if (batch.first && queue[count].batch !== batch) break;
       if (queue[count].failures > 0) return queue.splice(0, Math.max(1, count));
       filled += this.#share(queue[count].configuration);
     }

@@ -139,8 +139,9 @@ export class WorkerPool {
     });
   }
 
+  /** Not before all are up: until then, a death says that threads cannot start here, and nothing of a sample. */
   #handOut(): void {
-    while (this.#queue.length > 0) {
+    while (this.#up && this.#queue.length > 0) {
       const free = this.#staying().filter(({ ready, load }) => ready && load < TASKS_PER_WORKER);
       if (free.length === 0) return;
       const thread = free.reduce((least, each) => (each.load < least.load ? each : least));
@@ -184,10 +185,11 @@ export class WorkerPool {
         }
         this.#refused = 0;
         this.#dismiss();
+        if (!this.#up && this.up) {
+          this.#up = true;
+          this.#ready.resolve();
+        }
         this.#handOut();
-        if (this.#up || !this.up) return;
-        this.#up = true;
-        this.#ready.resolve();
       },
       () => {},
     );

@@ -7,7 +7,6 @@ import { show, type Triple, voxels } from '../common/geometry.ts';
 import { Digest } from '../common/hash.ts';
 import { type LargestBlock, largestBlock } from '../formats/b2nd/head.ts';
 import { nameOf } from '../formats/dtype-names.ts';
-import { readNifti } from '../formats/nifti.ts';
 import { encodeNpyHeader, isImage, type NpyHeader, parseNpyHeader } from '../formats/npy.ts';
 import type { Labels } from '../raw/labels.ts';
 import { readArray } from './whole-array.ts';
@@ -108,6 +107,7 @@ async function convert(from: string, npy: string, shape: Triple, labels: Labels)
 }
 
 async function readVolume(nifti: string, shape: Triple): Promise<ArrayLike<number>> {
+  const { readNifti } = await import('../formats/nifti.ts');
   const { data, shape: found } = await readNifti(nifti);
   checkShape(nifti, found, shape);
   return data;

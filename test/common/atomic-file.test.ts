@@ -1,10 +1,8 @@
-import crypto from 'node:crypto';
 import { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { writeAtomic } from '../../src/common/atomic-file.ts';
-import { replaceBuiltin } from '../fixtures/builtin.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 
 async function handlePrototype(): Promise<FileHandle> {
@@ -83,7 +81,7 @@ describe('an atomic file', () => {
 
   it('has a temporary file that is opened exclusively: nothing is written through a link in its place', async () => {
     const dir = temporaryFolder();
-    replaceBuiltin(crypto, 'randomBytes', (() => Buffer.from('deadbeef', 'hex')) as never);
+    vi.spyOn(crypto, 'randomUUID').mockReturnValueOnce('deadbeef-0000-4000-8000-000000000000');
     writeFileSync(join(dir, 'precious'), 'to be kept');
     symlinkSync(join(dir, 'precious'), join(dir, `a.bin.${process.pid}-deadbeef.voxfeed-partial`));
     await expect(writeAtomic(join(dir, 'a.bin'), parts)).rejects.toMatchObject({

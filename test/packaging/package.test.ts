@@ -36,8 +36,8 @@ describe('the installed tarball', () => {
       'docs',
       'package.json',
     ]);
-    expect(existsSync(join(installed, 'dist/src/kernels/kernels.wasm'))).toBe(true);
-    expect(existsSync(join(installed, 'dist/workers/patch-worker.js'))).toBe(true);
+    expect(existsSync(join(installed, 'dist/kernels.wasm'))).toBe(true);
+    expect(existsSync(join(installed, 'dist/patch-worker.js'))).toBe(true);
   });
 
   it('has a README whose pictures and links are in it', () => {
@@ -71,6 +71,16 @@ describe('the installed tarball', () => {
        }`,
     );
     expect(run('node', 'train.js')).toEqual({ status: 0, stdout: '20 25\n', stderr: '' });
+  });
+
+  it('has errors by their own names, bundled as it is', () => {
+    writeFileSync(
+      join(dir, 'names.js'),
+      `import * as voxfeed from 'voxfeed';
+       const errors = Object.entries(voxfeed).filter(([name]) => name.endsWith('Error') && name !== 'CasesError');
+       console.log(errors.length, errors.filter(([name, value]) => new value('', '', '').name !== name).join());`,
+    );
+    expect(run('node', 'names.js')).toEqual({ status: 0, stdout: '14 \n', stderr: '' });
   });
 
   it('benches from its command line', () => {

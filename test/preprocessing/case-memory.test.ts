@@ -2,9 +2,11 @@ import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Triple } from '../../src/common/geometry.ts';
+import { readPlans, resolveConfiguration } from '../../src/plans/plans-file.ts';
 import { caseBytes } from '../../src/preprocessing/case-memory.ts';
 import type { CaseTask } from '../../src/preprocessing/case-task.ts';
 import { fingerprint } from '../../src/preprocessing/fingerprint-dataset.ts';
+import type { StoreOptions } from '../../src/preprocessing/grid.ts';
 import { planDataset } from '../../src/preprocessing/plan-dataset.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import { openRawDataset, readingOf } from '../../src/raw/raw-dataset.ts';
@@ -42,6 +44,19 @@ describe('the memory of a case', () => {
     expect(three - one).toBe(2 * 4 * voxels);
     expect(one).toBeGreaterThanOrEqual((4 + 8 + 1 + 1) * voxels + 2 * 4 * voxels);
     expect(one).toBeLessThan(40 * voxels);
+  });
+
+  it('holds its channels once more as they are written, where that is not float32 in .npy files', async () => {
+    const { raw, plans: path } = prepare([20], 3);
+    const dataset = await openRawDataset(raw);
+    const { channels, labels } = dataset;
+    const { normalisation, transpose, spacing, resampling } = resolveConfiguration(path, await readPlans(path), '3d_fullres');
+    const options = { labels, channels, normalisation, transpose, spacing, resampling };
+    const task = { kind: 'write' as const, raw: dataset.cases[0], reading: readingOf(dataset), optionsHash: '', patches: [], outDir: '' };
+    const bytes = (storage: Pick<StoreOptions, 'dtype' | 'arrays'>) => caseBytes({ ...task, options: { ...options, ...storage } });
+    const plain = await bytes({});
+    const copies = await Promise.all([bytes({ dtype: 'float16' }), bytes({ arrays: 'b2nd' }), bytes({ dtype: 'float16', arrays: 'b2nd' })]);
+    expect(copies.map((more) => more - plain)).toEqual([2, 4, 4].map((width) => width * 3 * 20 ** 3));
   });
 
   it('counts the largest of its files, whichever channel that is', async () => {

@@ -168,8 +168,8 @@ describe('a second run', () => {
 });
 
 /**
- * A worker makes one write for the fingerprint of each case, and then five for a case of one channel: two for the image, two for
- * the label, one for the sidecar. The main thread makes four: fingerprint, dataset.json, plans and index.
+ * A worker makes three writes to keep a case of one channel and one for its fingerprint, and then five: two for the image, two for the
+ * label, one for the sidecar. The main thread makes four: fingerprint, dataset.json, plans and index.
  */
 function runAndKill(raw: string, out: string, after: number, where: 'worker' | 'main', workers = 1): void {
   killInWrite(['preprocess', raw, out, '--workers', String(workers)], after, where);
@@ -177,20 +177,20 @@ function runAndKill(raw: string, out: string, after: number, where: 'worker' | '
 
 describe('a run that is killed', () => {
   it.each([
-    ['in the first fingerprint', 0, 'worker', 1, 3],
-    ['in the last fingerprint', 2, 'worker', 1, 3],
+    ['in the first case that is kept', 0, 'worker', 1, 3],
+    ['in the last fingerprint', 11, 'worker', 1, 3],
     ['in the fingerprint of all cases', 0, 'main', 1, 3],
     ['in dataset.json', 1, 'main', 1, 3],
     ['in the plans', 2, 'main', 1, 3],
-    ['in the first header', 3, 'worker', 1, 3],
-    ['in the first image', 4, 'worker', 1, 3],
+    ['in the first header', 12, 'worker', 1, 3],
+    ['in the first image', 13, 'worker', 1, 3],
     // A worker has two small cases at once, whose five writes each come in no certain order: the fewest and the most that are missing.
-    ['in a label', 11, 'worker', 1, [2, 3]],
-    ['in a sidecar', 12, 'worker', 1, [2, 3]],
-    ['after a case, in the next', 13, 'worker', 1, [1, 2]],
-    ['in the last sidecar', 17, 'worker', 1, 1],
+    ['in a label', 20, 'worker', 1, [2, 3]],
+    ['in a sidecar', 21, 'worker', 1, [2, 3]],
+    ['after a case, in the next', 22, 'worker', 1, [1, 2]],
+    ['in the last sidecar', 26, 'worker', 1, 1],
     ['in the index', 3, 'main', 1, 0],
-    ['while two workers write', 9, 'worker', 2, null],
+    ['while two workers write', 15, 'worker', 2, null],
   ] as const)('%s ends in the same store after another run', async (_, after, where, workers, missing) => {
     const { raw } = shared;
     const out = join(temporaryFolder(), 'store');

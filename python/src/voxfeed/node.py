@@ -22,7 +22,7 @@ def program() -> Path:
     given = os.environ.get("VOXFEED_PROGRAM")
     if given:
         return Path(given)
-    for path in (HERE / "_npm/dist/src/cli/main.js", CHECKOUT / "src/cli/main.ts"):
+    for path in (HERE / "_npm/dist/main.js", CHECKOUT / "src/cli/main.ts"):
         if path.is_file():
             return path
     raise NodeError(str(HERE), "the npm package is missing from this wheel", "Install voxfeed anew")

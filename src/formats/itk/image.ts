@@ -2,6 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { writeAtomic } from '../../common/atomic-file.ts';
 import { CaseError, fileError } from '../../common/errors.ts';
 import { inflateSync } from '../../common/zlib.ts';
+import { ITK_ENDINGS } from '../endings.ts';
 import { damaged, gunzip, gunzipStart, isGzip } from '../gunzip.ts';
 import { type LabelVoxels, narrowed } from '../label-voxels.ts';
 import { AS_STORED, type DecodedValues, decodeValues } from '../values.ts';
@@ -27,7 +28,7 @@ interface Format {
   encode(voxels: LabelVoxels, header: ItkHeader): Uint8Array[];
 }
 
-const FORMATS: Record<string, Format> = {
+const FORMATS: Record<(typeof ITK_ENDINGS)[number], Format> = {
   '.nrrd': { parse: parseNrrd, encode: encodeNrrd },
   '.mha': { parse: parseMetaImage, encode: encodeMetaImage },
   '.gipl': { parse: parseGipl, encode: encodeGipl },
@@ -40,10 +41,8 @@ const LEAST_CHUNK = 64;
 /** A number in words takes two bytes at least: "0 ". */
 const TEXT_BYTES = 2;
 
-/** The endings of the files that are read here. */
-export const ITK_ENDINGS = Object.keys(FORMATS);
-
-const formatOf = (path: string): Format => FORMATS[ITK_ENDINGS.find((ending) => path.toLowerCase().endsWith(ending)) as string];
+const formatOf = (path: string): Format =>
+  FORMATS[ITK_ENDINGS.find((ending) => path.toLowerCase().endsWith(ending)) as (typeof ITK_ENDINGS)[number]];
 
 /** Reads the header of an .nrrd, .mha or .gipl file, as SimpleITK does. @throws CaseError, FileError */
 export async function readItkHead(path: string): Promise<VolumeHead> {

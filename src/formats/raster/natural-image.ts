@@ -15,9 +15,6 @@ import { encodeTiff } from './tiff-writer.ts';
 const SPACING: Triple = [999, 1, 1];
 const COLOURS = [3, 4];
 
-/** The endings of the files that are read here. */
-export const NATURAL_ENDINGS = ['.png', '.bmp', '.tif', '.tiff'];
-
 /** Reads the header of a 2D image as nnU-Net's NaturalImage2DIO does. @throws CaseError, FileError */
 export async function readNaturalHead(path: string): Promise<VolumeHead> {
   return headOf(path, await readRasterHead(path));

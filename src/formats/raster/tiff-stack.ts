@@ -8,10 +8,8 @@ import { AS_STORED, decodeValues } from '../values.ts';
 import { asVolumes, checkSpacing, type Volume, type VolumeHead } from '../volume.ts';
 import type { RasterHead } from './raster.ts';
 import { readRaster, readRasterHead } from './read-raster.ts';
+import { spacingPath } from './spacing-path.ts';
 import { encodeTiff } from './tiff-writer.ts';
-
-/** The endings of the files that are read here. */
-export const STACK_ENDINGS = ['.tif', '.tiff'];
 
 /** Reads the header of a stack as nnU-Net's Tiff3DIO does. @throws CaseError, FileError */
 export async function readStackHead(path: string, isLabel: boolean): Promise<VolumeHead> {
@@ -36,12 +34,6 @@ export async function writeStackLabels(path: string, labels: Int16Array, image: 
   const { shape, spacing } = await readStackHead(image, false);
   await writeAtomic(path, encodeTiff(narrowed(labels), shape));
   await writeAtomic(spacingPath(path, true), [Buffer.from(`${JSON.stringify({ spacing })}\n`)]);
-}
-
-/** The JSON with a stack's spacing, beside it: an image's name is without the number of its channel. */
-export function spacingPath(path: string, isLabel: boolean): string {
-  const stem = path.replace(/\.tiff?$/i, '');
-  return `${isLabel ? stem : stem.slice(0, -'_0000'.length)}.json`;
 }
 
 /** Array order; null where there is no file that says it. */

@@ -109,7 +109,7 @@ const tiny = (): Promise<TrainingStep> =>
 
 test('masks of a byte a voxel are no labels to learn', async () => {
   const step = await tiny();
-  expect(() => step.upload(new Float32Array(128), [new Uint8Array(128)])).toThrow('batch: its targets are masks');
+  expect(() => step.upload(new Float32Array(128), [new Uint8Array(128)])).toThrow('batch: its targets are not one label a voxel');
   step.destroy();
 });
 

@@ -1,0 +1,106 @@
+import { existsSync, readdirSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { KeptCases, keepCase, keptOrRead } from '../../src/preprocessing/kept-cases.ts';
+import { preprocess } from '../../src/preprocessing/preprocess.ts';
+import { preprocessForNnunet } from '../../src/preprocessing/preprocess-nnunet.ts';
+import { statSources } from '../../src/preprocessing/sources.ts';
+import { openRawDataset, type RawDataset, readingOf } from '../../src/raw/raw-dataset.ts';
+import { readCase } from '../../src/raw/read-case.ts';
+import type { NotedReading } from '../../src/raw/readers.ts';
+import { makeRawDataset, randomCase } from '../fixtures/raw-dataset.ts';
+import { temporaryFolder } from '../fixtures/temporary-folder.ts';
+import { contents } from './store-files.ts';
+
+const cases = [randomCase('a', [18, 24, 20], { channels: 2, sparse: true }), randomCase('b', [20, 22, 24], { channels: 2, sparse: true })];
+const makeRaw = (): string => makeRawDataset(join(temporaryFolder(), 'Dataset001_Made'), { channels: ['MR', 'CT'], cases });
+
+/** Other bytes, which look untouched to whoever asks the system. */
+function spoil(raw: string): void {
+  for (const folder of ['imagesTr', 'labelsTr'])
+    for (const name of readdirSync(join(raw, folder))) {
+      const path = join(raw, folder, name);
+      const { size, atime, mtime } = statSync(path);
+      writeFileSync(path, Buffer.alloc(size, 7));
+      utimesSync(path, atime, mtime);
+    }
+}
+
+describe('a run that plans and preprocesses', () => {
+  it.each([
+    ['a store', (raw: string, out: string, onProgress = (_: { phase: string }) => {}) => preprocess(raw, out, { workers: 1, onProgress })],
+    [
+      "nnU-Net's folders",
+      (raw: string, out: string, onProgress = (_: { phase: string }) => {}) =>
+        preprocessForNnunet(raw, out, { workers: 1, configs: ['3d_fullres', '2d'], onProgress }),
+    ],
+  ])('into %s reads each case once, and leaves what two runs would', async (_, run) => {
+    const [raw, out] = [makeRaw(), temporaryFolder()];
+    await run(raw, out);
+    const once = temporaryFolder();
+    let spoilt = false;
+    await run(raw, once, ({ phase }) => {
+      if (phase !== 'preprocess' || spoilt) return;
+      spoilt = true;
+      spoil(raw);
+    });
+    expect(spoilt).toBe(true);
+    expect(Object.keys(contents(out)).length).toBeGreaterThan(6);
+    expect(contents(once)).toEqual(contents(out));
+  });
+});
+
+describe('a kept case', () => {
+  let raw: RawDataset;
+  let reading: NotedReading;
+  beforeAll(async () => {
+    raw = await openRawDataset(makeRaw());
+    reading = { ...readingOf(raw), notes: [] };
+  });
+  const MUCH = 1e9;
+
+  /** Reads case a, keeps it where there is so much room, spoils the files, and asks for it. */
+  async function again(bytes: number, { outdated = false, otherwise = {} } = {}) {
+    const dataset = await openRawDataset(makeRaw());
+    const [a] = dataset.cases;
+    const dir = temporaryFolder();
+    await using kept = new KeptCases(dir, bytes);
+    const [sources, cropped] = [await statSources(a), await readCase(a, raw.labels, reading)];
+    await keepCase(kept.keeping, cropped, sources, raw.labels, reading);
+    spoil(dataset.dir);
+    if (outdated) for (const path of [...a.images, a.label]) utimesSync(path, 1, 1);
+    return { cropped, dir, found: await keptOrRead(kept.keeping, a, await statSources(a), raw.labels, { ...reading, ...otherwise }) };
+  }
+
+  it('is the case that was read', async () => {
+    const { cropped, found } = await again(MUCH);
+    expect(found).toEqual(cropped);
+  });
+
+  it('leaves with the run', async () => {
+    const { dir } = await again(MUCH);
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it.each([
+    ['there is no room', 1000, {}],
+    ['its files have changed', MUCH, { outdated: true }],
+    ['it is to be read otherwise', MUCH, { otherwise: { strictGeometry: true } }],
+  ])('is read again where %s', async (_, bytes, how) => {
+    await expect(again(bytes, how)).rejects.toMatchObject({ name: 'CaseError' });
+  });
+
+  it('that could not be written whole is not there, and nothing is written through a link', async () => {
+    const dir = temporaryFolder();
+    await using kept = new KeptCases(dir, MUCH);
+    const [a] = raw.cases;
+    const [sources, cropped] = [await statSources(a), await readCase(a, raw.labels, reading)];
+    const path = join(dir, 'a.cropped.voxfeed-partial');
+    symlinkSync(join(dir, 'elsewhere'), path);
+    await keepCase(kept.keeping, cropped, sources, raw.labels, reading);
+    expect(existsSync(join(dir, 'elsewhere'))).toBe(false);
+    await keepCase(kept.keeping, cropped, sources, raw.labels, reading);
+    truncateSync(path, statSync(path).size - 1);
+    expect(await keptOrRead(kept.keeping, a, sources, raw.labels, reading)).toEqual(cropped);
+  });
+});
