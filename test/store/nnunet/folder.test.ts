@@ -1,6 +1,7 @@
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { encodeNpyHeader } from '../../../src/formats/npy.ts';
 import { NumpyArray } from '../../../src/formats/pickle/numpy-array.ts';
 import { readPickle } from '../../../src/formats/pickle/read-pickle.ts';
 import { encodePickle } from '../../../src/formats/pickle/write-pickle.ts';
@@ -293,6 +294,17 @@ describe('a folder that cannot be opened', () => {
     await expect(openStore(dir)).rejects.toMatchObject({
       where: path('case_000.npz'),
       what: 'it is an array [2, 12, 20, 17] of <f4, and dataset.json names one channel',
+    });
+  });
+
+  it('has images of float16, which are in stores of ours alone', async () => {
+    const { dir, path } = copy('npy');
+    const image = new Uint8Array(2 * 2 * 12 * 20 * 17);
+    writeFileSync(path('case_000.npy'), Buffer.concat([encodeNpyHeader('<f2', [2, 12, 20, 17]), image]));
+    await expect(openStore(dir)).rejects.toMatchObject({
+      where: path('case_000.npy'),
+      what: expect.stringMatching(/^it is an array \[2, 12, 20, 17\] of <f2/),
+      action: expect.stringMatching(/^It must be \[2, z, y, x\] of <f4/),
     });
   });
 });
