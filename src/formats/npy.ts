@@ -5,7 +5,7 @@ export const DTYPES = { '<f4': 4, '<f2': 2, '|i1': 1, '|u1': 1, '<i2': 2 } as co
 
 export type Dtype = keyof typeof DTYPES;
 
-/** Images are floating-point numbers, labels integers. */
+/** Images are floating-point numbers, labels integers; but for images of int16, of which the index of a store says so. */
 export const isImage = (dtype: string): dtype is '<f4' | '<f2' => dtype === '<f4' || dtype === '<f2';
 
 export interface NpyHeader {

@@ -55,6 +55,7 @@ interface Exports {
   copyBox(...box: Box): void;
   mirrorBox(...box: Box): void;
   copyFloat16(...box: [...Box, mirrored: number]): void;
+  copyInt16(...box: [...Box, mirrored: number, scale: number, offset: number]): void;
   pickLabels(source: number, row: number, plane: number, target: number, ...sizeAndIndices: [...Triple, ...Triple]): void;
   maskImage(image: number, labels: number, count: number): void;
   replaceLabel(labels: number, count: number, from: number, to: number): number;
@@ -71,9 +72,10 @@ export function bindSpatial(compiled: unknown, buffer: SharedArrayBuffer): Spati
     warpImage: (warp, { pointer, row, plane }, target, scratch) => exports.warpImage(warp, pointer, row, plane, target, scratch),
     warpLabels: (warp, { pointer, row, plane }, bytes, target, scratch, nearest) =>
       exports.warpLabels(warp, pointer, row, plane, bytes, target, scratch, Number(nearest)),
-    copyImage: (source, target, planes, rows, count, { float16 = false }, mirrored = false) => {
+    copyImage: (source, target, planes, rows, count, { float16 = false, line }, mirrored = false) => {
       const box = [source.pointer, source.row, source.plane, target.pointer, target.row, target.plane, planes, rows] as const;
-      if (float16) exports.copyFloat16(...box, count, Number(mirrored));
+      if (line !== undefined) exports.copyInt16(...box, count, Number(mirrored), line.scale, line.offset);
+      else if (float16) exports.copyFloat16(...box, count, Number(mirrored));
       else if (mirrored) exports.mirrorBox(...box, count);
       else exports.copyBox(...box, 4 * count);
     },

@@ -103,7 +103,7 @@ export function arraysOf({ store, previous }: Pick<ResolvedOptions, 'store' | 'p
   return {
     dir: store.arraysDir,
     format: arrays,
-    cases: store.cases.map(({ id, shape }) => ({ id, shape })),
+    cases: store.cases.map(({ id, shape, lines }) => ({ id, shape, lines })),
     channels: channels.length,
     labelBytes: labelDtype === 'int16' ? 2 : 1,
     previous: previous?.arrays ?? null,

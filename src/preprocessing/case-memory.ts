@@ -16,7 +16,7 @@ const CHANNELS = { check: 1, fingerprint: 1, coverage: 0, write: 1, 'write-nnune
  *   lists of indices; coverage: the summed-area table), the segmentation, and the marks of the nonzero region;
  * - one file as it is on disk and inflated;
  * - for nnU-Net, 4 C V for the channels once more, compressed: that may be no less;
- * - for .b2nd files the same, for float16 in .npy files 2 C V for the channels once more.
+ * - for .b2nd files the same, for float16 and int16 in .npy files 2 C V for the channels once more.
  *
  * 0 if a header is damaged: the worker will say what is wrong with it.
  */
@@ -33,6 +33,6 @@ export async function caseBytes(task: CaseTask): Promise<number> {
   const files = Math.max(...heads.map((head) => (head === null ? 0 : head.fileBytes + head.offset + head.voxelBytes)));
   const channels = CHANNELS[task.kind] * known.slice(0, images.length).reduce((sum, head) => sum + head.channels, 0);
   const { arrays, dtype } = task.kind === 'write' ? task.options : {};
-  const copied = arrays === 'b2nd' ? channels : dtype === 'float16' ? channels / 2 : 0;
+  const copied = arrays === 'b2nd' ? channels : dtype !== undefined ? channels / 2 : 0;
   return (4 * (channels + copied) + 16) * largest + files;
 }

@@ -4,6 +4,7 @@ import type { Plans } from '../plans/plans.ts';
 import { type Configuration, resolveConfiguration, sharesVoxels } from '../plans/plans-file.ts';
 import type { Labels } from '../raw/labels.ts';
 import type { Reader } from '../raw/readers.ts';
+import type { ImageDtype } from '../store/storage.ts';
 
 /** What patches are drawn from: the axis order and spacing that a case is brought to, and the patch. */
 export interface PatchGrid {
@@ -20,7 +21,7 @@ export interface StoreOptions extends Pick<Configuration, 'normalisation' | 'tra
   /** Where it is not nnU-Net's first for the ending of the files. */
   reader?: Reader;
   /** Of the images, where it is not float32. */
-  dtype?: 'float16';
+  dtype?: Exclude<ImageDtype, 'float32'>;
   /** What files arrays are in, where it is not .npy. */
   arrays?: 'b2nd';
 }

@@ -37,13 +37,14 @@ export const PREPROCESS_OPTIONS = {
   },
   /**
    * What the images of the store are written as. `float16` takes half of the disk, and of the page cache: intensities are rounded, each by
-   * 2^-11 of itself at most. float16 ends at 65504; a case that goes beyond is refused.
+   * 2^-11 of itself at most. float16 ends at 65504; a case that goes beyond is refused. `int16` takes as much: intensities are on a line
+   * from the least to the largest of each channel of a case, in 65,534 steps, rounded by half of one.
    */
   dtype: {
     schema: oneOf(IMAGE_DTYPES),
     default: 'float32',
     flag: '--dtype NAME',
-    help: 'what images are written as: float16 takes half of the disk, and rounds intensities by 2^-11 of themselves at most',
+    help: 'what images are written as: float16 takes half of the disk, and rounds intensities by 2^-11 of themselves at most; int16 the same, by a 131,068th of the range of a channel',
   },
   /** What files arrays are written to. `b2nd` is compressed without loss, as nnU-Net's: less disk, and more work to read. */
   arrays: {

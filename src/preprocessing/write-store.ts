@@ -45,7 +45,7 @@ export interface StoreContent {
   plans?: Plans;
   /** The configuration of the plans that the cases are for. Default: 3d_fullres, or 2d where there is no 3D plan. */
   config?: string;
-  /** What images are written as: `'float16'` takes half of the disk, and rounds each intensity by 2^-11 of itself at most. Default: float32. */
+  /** What images are written as: see `dtype` of `preprocess`. Default: float32. */
   dtype?: ImageDtype;
 }
 

@@ -3,10 +3,10 @@ import { BlockReader, blockScratchBytes } from '../formats/b2nd/blocks.ts';
 import { readExactly } from '../formats/read-exactly.ts';
 import { bindKernels, type Kernels, type SharedMemory, type VoxelType } from '../kernels/kernels.ts';
 import { type Strided, strided } from '../kernels/strided.ts';
-import type { OpenArray, OpenBlocks, OpenInflated, OpenNpy } from './open-files.ts';
+import type { OpenArray, OpenBlocks, OpenInflated, OpenNpy, StoredVoxels } from './open-files.ts';
 
 /** A volume in the shared memory: C-ordered voxels from `pointer` on. */
-export interface ResidentArray extends VoxelType {
+export interface ResidentArray extends StoredVoxels {
   pointer: number;
 }
 
@@ -38,6 +38,16 @@ export function slabBytes(patch: Triple, shapes: readonly Triple[], blockBytes: 
     ...shapes.map(([, height, width]) => ((Math.min(patch[1], height) - 1) * width + Math.min(patch[2], width)) * IMAGE_BYTES),
   );
   return Math.max(plane, SLAB_BYTES, blockBytes === 0 ? 0 : blockScratchBytes(blockBytes));
+}
+
+/** Whether it is an image that is not float32. */
+function isNarrow({ float16, lines }: StoredVoxels): boolean {
+  return float16 === true || lines !== undefined;
+}
+
+/** What the voxels of one channel are. */
+export function voxelsOf(source: StoredVoxels, channel: number): VoxelType {
+  return source.lines === undefined ? source : { bytesPerVoxel: source.bytesPerVoxel, line: source.lines[channel] };
 }
 
 /** Which channels of a source, half open, and which box of them; it lies inside the volume. */
@@ -88,7 +98,7 @@ export class BoxReader {
     const widen = source.bytesPerVoxel < bytesPerVoxel;
     this.read(source, wanted, scratch, (channel, from, at, [planes, rows, columns]) => {
       const to = strided(dense + (channel - first) * voxels(size) * bytesPerVoxel, size, at, bytesPerVoxel);
-      if (source.float16) this.#kernels.copyImage(from, to, planes, rows, columns, source);
+      if (isNarrow(source)) this.#kernels.copyImage(from, to, planes, rows, columns, voxelsOf(source, channel));
       else if (widen) this.#kernels.copyLabels(from, to, planes, rows, columns, source);
       else this.#kernels.copyBox(from, to, planes, rows, columns * bytesPerVoxel);
     });
@@ -102,7 +112,7 @@ export class BoxReader {
     const [first, end] = channels;
     // Blocks of several channels are decoded once, not once a channel.
     const together = 'blocks' in source ? Math.min(source.blocks.grid.block[0], atOnce) : 1;
-    const bytesPerVoxel = source.float16 ? IMAGE_BYTES : source.unsigned ? 2 : source.bytesPerVoxel;
+    const bytesPerVoxel = isNarrow(source) ? IMAGE_BYTES : source.unsigned ? 2 : source.bytesPerVoxel;
     const size = boxShape(wanted.box);
     for (let from = first; from < end; from += together) {
       const to = Math.min(from + together, end);
@@ -150,7 +160,7 @@ export class BoxReader {
 }
 
 /** Where the box begins in a volume [channel, z, y, x] that begins at `start`. */
-function place({ bytesPerVoxel }: VoxelType, start: number, channel: number, { shape, box }: Pick<Wanted, 'shape' | 'box'>): Strided {
+function place({ bytesPerVoxel }: StoredVoxels, start: number, channel: number, { shape, box }: Pick<Wanted, 'shape' | 'box'>): Strided {
   const [z, y, x] = box.lower;
   return strided(start, shape, [channel * shape[0] + z, y, x], bytesPerVoxel);
 }

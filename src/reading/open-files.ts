@@ -5,6 +5,7 @@ import { show, type Triple, voxels } from '../common/geometry.ts';
 import { enter, resume, STAGE } from '../common/progress.ts';
 import { B2ndArray } from '../formats/b2nd/array.ts';
 import { nameOf } from '../formats/dtype-names.ts';
+import type { Line } from '../formats/int16.ts';
 import { DTYPES, isImage, NPY_HEADER_BYTES, type NpyHeader, parseNpyHeader } from '../formats/npy.ts';
 import { readNpzArray, readNpzMembers } from '../formats/npz.ts';
 import type { OpenFile } from '../formats/read-exactly.ts';
@@ -12,14 +13,19 @@ import type { VoxelType } from '../kernels/kernels.ts';
 import { type ArrayFormat, caseFiles } from '../store/file-names.ts';
 import type { PreviousArray } from '../store/previous-stage.ts';
 
+/** What the voxels of a file are; of int16 images, what they stand for, one entry a channel. */
+export interface StoredVoxels extends Omit<VoxelType, 'line'> {
+  lines?: readonly Line[] | undefined;
+}
+
 /** An open .npy file: C-ordered voxels. */
-export interface OpenNpy extends OpenFile, VoxelType {
+export interface OpenNpy extends OpenFile, StoredVoxels {
   /** Where the voxels begin, in bytes. */
   offset: number;
 }
 
 /** An array out of an .npz file, which can only be inflated whole. */
-export interface OpenInflated extends VoxelType {
+export interface OpenInflated extends StoredVoxels {
   path: string;
   /** The array as an .npy file, in memory. */
   bytes: Uint8Array;
@@ -27,7 +33,7 @@ export interface OpenInflated extends VoxelType {
 }
 
 /** An open .b2nd file: compressed blocks. */
-export interface OpenBlocks extends OpenFile, VoxelType {
+export interface OpenBlocks extends OpenFile, StoredVoxels {
   blocks: B2ndArray;
 }
 
@@ -46,6 +52,8 @@ export interface OpenCase {
 export interface CaseShape {
   id: string;
   shape: Triple;
+  /** Of an image of int16, see `StoredCase`. */
+  lines?: readonly Line[] | undefined;
 }
 
 /** The arrays of a store: what of it must be known to open them. */
@@ -86,10 +94,10 @@ export class OpenFiles {
 
   #openCase(caseNumber: number): OpenCase {
     const { dir, format, cases, channels, labelBytes, previous } = this.#stored;
-    const { id, shape } = cases[caseNumber];
+    const { id, shape, lines } = cases[caseNumber];
     const paths = caseFiles(dir, id, format);
     const open = (path: string, kind: Kind, how = format): OpenArray => this.#retrying(() => OPEN[how](path, kind), path);
-    const data = open(paths.data, { shapes: [[channels, ...shape]], bytes: 4, labels: false });
+    const data = open(paths.data, { shapes: [[channels, ...shape]], bytes: 4, labels: false, lines });
     const opened = [data];
     try {
       // nnU-Net's have a channel.
@@ -135,6 +143,14 @@ interface Kind {
   /** A voxel's, at most. */
   bytes: number;
   labels: boolean;
+  /** Of an image of int16. */
+  lines?: readonly Line[] | undefined;
+}
+
+/** Which numbers an array may hold: labels of int16 and images of it have as many bytes. */
+function holds({ labels, lines }: Kind, dtype: string): boolean {
+  if (lines !== undefined) return dtype === '<i2';
+  return isImage(dtype) !== labels && dtype in DTYPES;
 }
 
 const OPEN: Record<ArrayFormat, (path: string, kind: Kind) => OpenArray> = {
@@ -181,10 +197,14 @@ function inflate(path: string, kind: Kind): OpenInflated {
   });
 }
 
-function checkNpy(path: string, header: NpyHeader, size: number, kind: Kind): VoxelType & { offset: number } {
+function checkNpy(path: string, header: NpyHeader, size: number, kind: Kind): StoredVoxels & { offset: number } {
   const bytesPerVoxel = DTYPES[header.dtype];
-  if (isImage(header.dtype) === kind.labels)
-    throw new StoreError(path, `it holds ${nameOf(header.dtype)}, which are no ${kind.labels ? 'labels' : 'image'}`, REMEDY);
+  if (!holds(kind, header.dtype))
+    throw new StoreError(
+      path,
+      `it holds ${nameOf(header.dtype)}, ${kind.lines ? "the store's index says int16" : `which are no ${kind.labels ? 'labels' : 'image'}`}`,
+      REMEDY,
+    );
   if (!isOf(kind, header) || bytesPerVoxel > kind.bytes)
     throw new StoreError(
       path,
@@ -193,31 +213,39 @@ function checkNpy(path: string, header: NpyHeader, size: number, kind: Kind): Vo
     );
   const expected = header.offset + voxels(header.shape) * bytesPerVoxel;
   if (size !== expected) throw new StoreError(path, `it holds ${size} bytes instead of ${expected}`, REMEDY);
-  return { offset: header.offset, bytesPerVoxel, unsigned: header.dtype === '|u1', float16: header.dtype === '<f2' };
+  return { offset: header.offset, bytesPerVoxel, unsigned: header.dtype === '|u1', float16: header.dtype === '<f2', lines: kind.lines };
 }
 
 /** The same of a .b2nd file; its chunks are looked at when they are read. */
 function openBlocks(path: string, fd: number, kind: Kind): OpenBlocks {
   const blocks = new B2ndArray(path, fd);
   const { dtype, shape, typesize } = blocks.head;
-  const known = kind.labels ? !isImage(dtype) && dtype in DTYPES : isImage(dtype);
-  if (!known)
+  if (!holds(kind, dtype))
     throw new StoreError(
       path,
       `it holds ${nameOf(dtype)}`,
       kind.labels
         ? 'Labels are read as int16, int8 or uint8: nnU-Net writes int16'
-        : 'Images are read as float32 or float16: nnU-Net writes float32',
+        : `Images are read as ${kind.lines ? 'int16 here' : 'float32 or float16: nnU-Net writes float32'}`,
     );
-  if (!isOf(kind, { shape, dtype }) || typesize > kind.bytes)
+  if (!isOf(kind, { shape }) || typesize > kind.bytes)
     throw new StoreError(
       path,
       `it holds an array ${show(shape)} of ${typesize} bytes a voxel, the case has ${show(kind.shapes[0])} of ${kind.bytes}`,
       blocks.remedy,
     );
-  return { path, fd, remedy: blocks.remedy, blocks, bytesPerVoxel: typesize, unsigned: dtype === '|u1', float16: dtype === '<f2' };
+  return {
+    path,
+    fd,
+    remedy: blocks.remedy,
+    blocks,
+    bytesPerVoxel: typesize,
+    unsigned: dtype === '|u1',
+    float16: dtype === '<f2',
+    lines: kind.lines,
+  };
 }
 
-function isOf({ shapes, labels }: Kind, { shape, dtype }: { shape: readonly number[]; dtype: string }): boolean {
-  return shapes.some((expected) => expected.join() === shape.join()) && isImage(dtype) !== labels;
+function isOf({ shapes }: Kind, { shape }: { shape: readonly number[] }): boolean {
+  return shapes.some((expected) => expected.join() === shape.join());
 }

@@ -2,7 +2,7 @@ import { AXES, type Axis, type Box, boxShape, intersect, type Triple, triple, vo
 import { bindKernels, type Kernels, type SharedMemory } from '../kernels/kernels.ts';
 import { FOUND } from '../kernels/spatial.ts';
 import { type Strided, strided } from '../kernels/strided.ts';
-import type { BoxReader, Source, Wanted } from './boxes.ts';
+import { type BoxReader, type Source, voxelsOf, type Wanted } from './boxes.ts';
 import type { OpenCase } from './open-files.ts';
 import { extendEdges, type PadMode } from './pad.ts';
 import type { ResidentCase } from './resident-cases.ts';
@@ -76,7 +76,13 @@ export class PatchReader {
       turned(strided(place.data + channel * count * IMAGE_BYTES, size, within.lower, IMAGE_BYTES), boxShape(within), mirrored),
     );
     this.#boxes.read(source, wanted, place.scratch, (channel, from, at, part) =>
-      this.#kernels.copyImage(from, partOf(goals[channel], within, at, part, IMAGE_BYTES, mirrored), ...part, source, mirrored.includes(2)),
+      this.#kernels.copyImage(
+        from,
+        partOf(goals[channel], within, at, part, IMAGE_BYTES, mirrored),
+        ...part,
+        voxelsOf(source, channel),
+        mirrored.includes(2),
+      ),
     );
     if (this.#padMode === 'constant') return;
     for (let channel = 0; channel < this.#channels; channel++)

@@ -23,6 +23,8 @@ export const axes = () =>
 
 export const coverage = () => list(object({ patch: shape(), any: number(0, 1), classes: list(number(0, 1)) }));
 
+export const lines = () => list(object({ offset: number(), scale: number(0) }));
+
 /** A label of a voxel, -1 for what lies outside of the nonzero region included. */
 const label = () => wholeNumber(-1, 32767);
 

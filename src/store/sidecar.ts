@@ -7,8 +7,9 @@ import type { Checksum } from '../common/hash.ts';
 import { fileName } from '../common/names.ts';
 import { faultOf } from '../common/options.ts';
 import { list, number, object, that, triple, wholeNumber } from '../common/schemas.ts';
+import type { Line } from '../formats/int16.ts';
 import type { ClassLocations } from './class-locations.ts';
-import { anyText, axes, coverage, hash, shape, spacing, storedFile } from './file-schemas.ts';
+import { anyText, axes, coverage, hash, lines, shape, spacing, storedFile } from './file-schemas.ts';
 
 /** A file a case depends on, and how to tell that it changed. */
 export interface SourceFile {
@@ -57,6 +58,8 @@ export interface Sidecar {
   optionsHash: string;
   sources: SourceFile[];
   files: { data: StoredFile; segmentation: StoredFile };
+  /** What the int16 of the image stand for, one entry a channel; left out where they are none. */
+  lines?: Line[];
   classes: ClassLocations[];
   /** Of all the rest; see `sidecarChecksum`. */
   xxh64: string;
@@ -92,6 +95,7 @@ const SIDECAR = object({
   optionsHash: anyText(),
   sources: list(object({ name: anyText(), bytes: number(), modifiedMs: number() })),
   files: object({ data: storedFile(), segmentation: storedFile() }),
+  lines: v.optional(lines()),
   classes: list(object({ labels: list(wholeNumber(-1, 32767)), voxels: v.nullable(number(0)), locations: bytesOfLocations() })),
   xxh64: hash(),
 });

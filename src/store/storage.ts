@@ -5,7 +5,7 @@ import { encodeNpyHeader } from '../formats/npy.ts';
 import type { StoreIndex } from './store-index.ts';
 
 /** What images are written as. */
-export const IMAGE_DTYPES = ['float32', 'float16'] as const;
+export const IMAGE_DTYPES = ['float32', 'float16', 'int16'] as const;
 
 export type ImageDtype = (typeof IMAGE_DTYPES)[number];
 
@@ -23,12 +23,13 @@ export const PLAIN: Storage = { dtype: 'float32', dividedFor: null };
 
 type Voxels = Float32Array | Float16Array | Int16Array | Int8Array;
 
-/** A file of one array: channels of [z, y, x], or labels. Returns its parts. */
-export function encodeArray(channels: readonly Voxels[], shape: Triple, { dividedFor }: Storage): Uint8Array[] {
+/** A file of one array: an image, channels of [z, y, x], or labels. Returns its parts. */
+export function encodeArray(content: readonly Voxels[] | Int8Array | Int16Array, shape: Triple, { dividedFor }: Storage): Uint8Array[] {
+  const isImage = Array.isArray(content);
+  const channels: readonly Voxels[] = isImage ? content : [content as Int8Array | Int16Array];
   const [first] = channels;
   const dtype = first instanceof Float32Array ? '<f4' : first instanceof Float16Array ? '<f2' : first instanceof Int16Array ? '<i2' : '|i1';
   if (dividedFor !== null) return encodeB2nd({ channels, shape, dtype, division: divide(shape, dividedFor, first.BYTES_PER_ELEMENT) });
-  const isImage = first instanceof Float32Array || first instanceof Float16Array;
   const header = encodeNpyHeader(dtype, isImage ? [channels.length, ...shape] : shape);
   return [header, ...channels.map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength))];
 }

@@ -8,10 +8,12 @@ import { fileName } from '../common/names.ts';
 import { faultOf, shown } from '../common/options.ts';
 import { byName, list, object, oneOf, text, that, wholeNumber } from '../common/schemas.ts';
 import type { LargestBlock } from '../formats/b2nd/head.ts';
+import type { Line } from '../formats/int16.ts';
 import { isWide, type Labels } from '../raw/labels.ts';
 import type { ArrayFormat } from './file-names.ts';
-import { anyText, coverage, hash, labels, shape, spacing, storedFile, writtenOptions } from './file-schemas.ts';
+import { anyText, coverage, hash, labels, lines, shape, spacing, storedFile, writtenOptions } from './file-schemas.ts';
 import type { Coverage, Sidecar, StoredFile } from './sidecar.ts';
+import type { ImageDtype } from './storage.ts';
 
 /** One case as the store's index lists it. */
 export interface StoredCase {
@@ -23,6 +25,8 @@ export interface StoredCase {
   /** xxHash64 over all of them. (Not of the file they are in: it also says when its sources were modified.) */
   locationsXxh64: string;
   files: { data: StoredFile; segmentation: StoredFile };
+  /** What the int16 of its image stand for, one entry a channel; left out where they are none. */
+  lines?: Line[];
   /** How often random patches of the planned sizes hold foreground; empty where that was not measured. */
   coverage: Coverage[];
 }
@@ -36,7 +40,7 @@ export interface StoreIndex {
   labels: Labels;
   labelDtype: 'int8' | 'int16';
   /** Of the images, where it is not float32. */
-  imageDtype?: 'float16';
+  imageDtype?: Exclude<ImageDtype, 'float32'>;
   /** What files the voxels are in; left out for .npy files of ours. */
   arrays?: ArrayFormat;
   /** Of its .b2nd files: how much memory it takes to read them. */
@@ -64,7 +68,7 @@ export function labelDtype(labels: Labels): StoreIndex['labelDtype'] {
 }
 
 /** What the index says of a case. */
-export function listCase(checksum: Checksum, { id, shape, spacing, classes, files, coverage }: Omit<Sidecar, 'xxh64'>): StoredCase {
+export function listCase(checksum: Checksum, { id, shape, spacing, classes, files, lines, coverage }: Omit<Sidecar, 'xxh64'>): StoredCase {
   const locations = classes.map((entry) => entry.locations);
   return {
     id,
@@ -73,6 +77,7 @@ export function listCase(checksum: Checksum, { id, shape, spacing, classes, file
     locations: locations.map(({ length }) => length),
     locationsXxh64: checksum(...locations),
     files,
+    ...(lines !== undefined && { lines }),
     coverage,
   };
 }
@@ -110,7 +115,7 @@ const INDEX = object({
   channels: list(anyText()),
   labels: labels(),
   labelDtype: oneOf(['int8', 'int16']),
-  imageDtype: v.optional(oneOf(['float16'])),
+  imageDtype: v.optional(oneOf(['float16', 'int16'])),
   arrays: v.optional(oneOf(['b2nd'])),
   largestBlock: v.optional(object({ bytes: wholeNumber(1, 2 ** 31), channels: wholeNumber(1, 1) })),
   options: writtenOptions(),
@@ -129,6 +134,7 @@ const CASE = object({
   locations: list(wholeNumber(0, 2 ** 32)),
   locationsXxh64: hash(),
   files: object({ data: storedFile(), segmentation: storedFile() }),
+  lines: v.optional(lines()),
   coverage: coverage(),
 });
 
@@ -152,5 +158,7 @@ export function parseIndex(path: string, content: string): StoreIndex {
   if (channels.length === 0) throw new StoreError(path, 'the store has 0 channels', AGAIN);
   const odd = cases.findIndex(({ locations }) => locations.length !== labels.classes.length);
   if (odd >= 0) throw new StoreError(path, `cases[${odd}].locations: there is not one for each class of \`labels\``, AGAIN);
+  const unmapped = cases.findIndex(({ lines }) => lines?.length !== (index.imageDtype === 'int16' ? channels.length : undefined));
+  if (unmapped >= 0) throw new StoreError(path, `cases[${unmapped}].lines: there is not one for each channel of int16`, AGAIN);
   return index;
 }

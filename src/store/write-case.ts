@@ -3,13 +3,14 @@ import { writeAtomic } from '../common/atomic-file.ts';
 import { CaseError, fileError } from '../common/errors.ts';
 import { hasher, xxh64 } from '../common/hash.ts';
 import { toFloat16 } from '../formats/float16.ts';
+import { type Line, toInt16 } from '../formats/int16.ts';
 import { caseFiles } from './file-names.ts';
 import { encodeSidecar, type Sidecar, type StoredFile, sidecarChecksum } from './sidecar.ts';
-import { encodeArray, PLAIN, type Storage } from './storage.ts';
+import { encodeArray, type ImageDtype, PLAIN, type Storage } from './storage.ts';
 import { listCase, type StoredCase } from './store-index.ts';
 
 /** What is stored of one case. */
-export interface CaseContent extends Omit<Sidecar, 'format' | 'version' | 'channels' | 'files' | 'xxh64'> {
+export interface CaseContent extends Omit<Sidecar, 'format' | 'version' | 'channels' | 'files' | 'lines' | 'xxh64'> {
   /** float32 [z, y, x] of `shape`, one a channel. */
   images: readonly Float32Array[];
   /** The same; the width of its numbers is that of the file. */
@@ -27,28 +28,41 @@ export async function writeCase(
   await rm(paths.sidecar, { force: true }).catch((error) => {
     throw fileError(paths.sidecar, error);
   });
-  const stored = storage.dtype === 'float16' ? images.map((image, channel) => narrowed(id, channel, image)) : images;
+  const { stored, lines } = narrowed(id, images, storage.dtype);
   const data = await writeParts(paths.data, encodeArray(stored, shape, storage));
-  const labels = await writeParts(paths.segmentation, encodeArray([segmentation], shape, storage));
+  const labels = await writeParts(paths.segmentation, encodeArray(segmentation, shape, storage));
   const unsigned: Omit<Sidecar, 'xxh64'> = {
     format: 'voxfeed-case',
     version: 2,
     channels: images.length,
     ...content,
     files: { data, segmentation: labels },
+    ...(lines !== undefined && { lines }),
   };
   const checksum = await hasher();
   await writeAtomic(paths.sidecar, [encodeSidecar({ ...unsigned, xxh64: sidecarChecksum(checksum, unsigned) })]);
   return listCase(checksum, unsigned);
 }
 
-function narrowed(id: string, channel: number, image: Float32Array): Float16Array {
-  try {
-    return toFloat16(image);
-  } catch (cause) {
-    const { message } = cause as RangeError;
-    throw new CaseError(`case ${id}`, `channel ${channel}: ${message}`, 'Store its data set as float32', { cause });
-  }
+/** The image as it is stored; of int16 what they stand for, too. */
+function narrowed(
+  id: string,
+  images: readonly Float32Array[],
+  dtype: ImageDtype,
+): { stored: readonly (Float32Array | Float16Array | Int16Array)[]; lines?: Line[] } {
+  const each = <T>(narrow: (image: Float32Array) => T): T[] =>
+    images.map((image, channel) => {
+      try {
+        return narrow(image);
+      } catch (cause) {
+        const { message } = cause as RangeError;
+        throw new CaseError(`case ${id}`, `channel ${channel}: ${message}`, 'Store its data set as float32', { cause });
+      }
+    });
+  if (dtype === 'float32') return { stored: images };
+  if (dtype === 'float16') return { stored: each(toFloat16) };
+  const mapped = each(toInt16);
+  return { stored: mapped.map(({ stored }) => stored), lines: mapped.map(({ line }) => line) };
 }
 
 async function writeParts(path: string, parts: readonly Uint8Array[]): Promise<StoredFile> {

@@ -1,4 +1,5 @@
 import { type Triple, triple, voxels } from '../common/geometry.ts';
+import { fromInt16 } from '../formats/int16.ts';
 import { areRegions, regionNumbers } from '../pictures/outlined-labels.ts';
 import { greyWindow } from '../pictures/slice-view.ts';
 import { caseFiles } from '../store/file-names.ts';
@@ -14,15 +15,16 @@ const SAMPLED = 200_000;
 
 /** A whole stored case: image [z, y, x] of one channel, and labels, by the numbers that the page's legend has. */
 export function readVolume(store: Store, caseNumber: number, channel: number): Packet & { facts: VolumeFacts } {
-  const { id, shape, spacing } = store.cases[caseNumber];
+  const { id, shape, spacing, lines } = store.cases[caseNumber];
   const format = store.index.arrays ?? 'npy';
   const files = caseFiles(store.dir, id, format);
   const step = Math.max(1, Math.ceil(Math.cbrt(voxels(shape) / MOST_VOXELS)));
   const count = voxels(shape);
   const whole = readArray(files.data, format, 'data').data;
-  const image = thinned(Float32Array.from(whole.subarray(channel * count, (channel + 1) * count)), shape, step);
-  const stored = readSegmentation(files.segmentation, format);
-  const outlined = areRegions(store.classes) ? regionNumbers(stored, store.classes) : Int16Array.from(stored);
+  const stored = whole.subarray(channel * count, (channel + 1) * count);
+  const image = thinned(lines === undefined ? Float32Array.from(stored) : fromInt16(stored, lines[channel]), shape, step);
+  const labelled = readSegmentation(files.segmentation, format);
+  const outlined = areRegions(store.classes) ? regionNumbers(labelled, store.classes) : Int16Array.from(labelled);
   const labels = thinned(outlined, shape, step);
   const every = Math.max(1, Math.floor(image.data.length / SAMPLED));
   const some = Float32Array.from({ length: Math.floor(image.data.length / every) }, (_, i) => image.data[i * every]);

@@ -86,6 +86,23 @@ describe.each(shapes)('$planes x $rows x $count, gap $gap, shift $shift', ({ pla
     expect(Buffer.from(bytes).equals(Buffer.from(expected.buffer))).toBe(true);
   });
 
+  it.each([false, true])('copyImage makes float32 of int16 on a line, mirrored %s, and nothing else', (mirrored) => {
+    const bytes = fill(count + 5);
+    const view = new DataView(memory.buffer);
+    const from = strided(SOURCE + shift, 2 * count + gap, rows);
+    const to = strided(TARGET + shift, 4 * (count + gap), rows);
+    const sources = [...addresses(from, planes, rows, count, 2)];
+    const line = { offset: Math.fround(-3.3), scale: Math.fround(0.0012345) };
+    const expected = new DataView(bytes.slice().buffer);
+    [...addresses(to, planes, rows, count, 4)].forEach((address, i) => {
+      const column = i % count;
+      const stored = view.getInt16(sources[mirrored ? i - column + count - 1 - column : i], true);
+      expected.setFloat32(address, line.offset + Math.fround(line.scale * stored), true);
+    });
+    kernels.copyImage(from, to, planes, rows, count, { bytesPerVoxel: 2, line }, mirrored);
+    expect(Buffer.from(bytes).equals(Buffer.from(expected.buffer))).toBe(true);
+  });
+
   it.each([
     { size: 1, mirrored: false, unsigned: false },
     { size: 1, mirrored: false, unsigned: true },

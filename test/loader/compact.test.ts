@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Triple, voxels } from '../../src/common/geometry.ts';
+import { fromInt16, toInt16 } from '../../src/formats/int16.ts';
 import type { LoaderOptions } from '../../src/loader/options/options.ts';
 import { replay } from '../../src/loader/replay.ts';
 import type { StoreCase } from '../../src/preprocessing/check-case.ts';
@@ -40,12 +41,28 @@ function* cases(round: (image: Float32Array) => Float32Array): Generator<StoreCa
 const dir = temporaryFolder();
 const write = (name: string, content: Pick<StoreContent, 'cases' | 'dtype'>) =>
   writeStore(join(dir, name), { name, channels: ['CT', 'PET'], labels: { background: 0, organ: 1, tumour: 2 }, ...content });
-const rounded = await write('rounded', { cases: cases((image) => new Float32Array(new Float16Array(image))) });
-const compact = await write('compact', { cases: cases((image) => image), dtype: 'float16' });
+/** Each channel by a line of its own. */
+function onLines(image: Float32Array): Float32Array {
+  const count = image.length / CHANNELS;
+  const channels = Array.from({ length: CHANNELS }, (_, channel) => toInt16(image.slice(channel * count, (channel + 1) * count)));
+  return Float32Array.from(channels.flatMap(({ stored, line }) => [...fromInt16(stored, line)]));
+}
+
+const stores = {
+  float16: {
+    rounded: await write('rounded-float16', { cases: cases((image) => new Float32Array(new Float16Array(image))) }),
+    compact: await write('float16', { cases: cases((image) => image), dtype: 'float16' }),
+  },
+  int16: {
+    rounded: await write('rounded-int16', { cases: cases(onLines) }),
+    compact: await write('int16', { cases: cases((image) => image), dtype: 'int16' }),
+  },
+};
 
 const OPTIONS: Omit<LoaderOptions, 'store'> = { patchSize: [14, 16, 18], batchSize: 3, seed: 7, augmentation: 'default' };
 
-describe('a stream from float16 images', () => {
+describe.each(['float16', 'int16'] as const)('a stream from %s images', (dtype) => {
+  const { rounded, compact } = stores[dtype];
   it.each<[string, Partial<LoaderOptions>]>([
     ['from files', { cacheBytes: 0 }],
     ['from memory', { workers: 2 }],
@@ -56,7 +73,7 @@ describe('a stream from float16 images', () => {
     ['with reflected edges', { patchSize: [24, 24, 24], padMode: 'reflect', cacheBytes: 0 }],
     ['with patches larger than any case', { patchSize: [48, 48, 48], batchSize: 1, cacheBytes: 0 }],
     ['deformed, from whole crops', { augmentation: [{ transform: 'spatial', elasticProbability: 1, elasticMagnitude: [0, 2] }] }],
-    ['in a cascade', { previousStage: writePrevious(join(dir, 'previous'), compact), cacheBytes: 0 }],
+    ['in a cascade', { previousStage: writePrevious(join(dir, `previous-${dtype}`), compact), cacheBytes: 0 }],
   ])('is the one from float32 images of the same numbers: %s', async (_, options) => {
     const given = { ...OPTIONS, workers: 1, ...options };
     const expected = await undisturbedHashes({ store: rounded, ...given }, 6);

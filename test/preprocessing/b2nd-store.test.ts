@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 const OPTIONS: Omit<LoaderOptions, 'store'> = { patchSize: [14, 16, 18], batchSize: 3, seed: 7, augmentation: 'default', workers: 1 };
 
-describe.each(['float32', 'float16'] as const)('a store of .b2nd files, images %s', (dtype) => {
+describe.each(['float32', 'float16', 'int16'] as const)('a store of .b2nd files, images %s', (dtype) => {
   let [plain, compact] = ['', ''];
   beforeAll(async () => {
     [plain, compact] = [join(dir, `npy-${dtype}`), join(dir, `b2nd-${dtype}`)];

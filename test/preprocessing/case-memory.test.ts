@@ -55,8 +55,13 @@ describe('the memory of a case', () => {
     const task = { kind: 'write' as const, raw: dataset.cases[0], reading: readingOf(dataset), optionsHash: '', patches: [], outDir: '' };
     const bytes = (storage: Pick<StoreOptions, 'dtype' | 'arrays'>) => caseBytes({ ...task, options: { ...options, ...storage } });
     const plain = await bytes({});
-    const copies = await Promise.all([bytes({ dtype: 'float16' }), bytes({ arrays: 'b2nd' }), bytes({ dtype: 'float16', arrays: 'b2nd' })]);
-    expect(copies.map((more) => more - plain)).toEqual([2, 4, 4].map((width) => width * 3 * 20 ** 3));
+    const copies = await Promise.all([
+      bytes({ dtype: 'float16' }),
+      bytes({ arrays: 'b2nd' }),
+      bytes({ dtype: 'float16', arrays: 'b2nd' }),
+      bytes({ dtype: 'int16' }),
+    ]);
+    expect(copies.map((more) => more - plain)).toEqual([2, 4, 4, 2].map((width) => width * 3 * 20 ** 3));
   });
 
   it('counts the largest of its files, whichever channel that is', async () => {

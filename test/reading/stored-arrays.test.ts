@@ -130,6 +130,15 @@ describe('arrays of a store', () => {
     expect(() => open(dir, 'npy')).toThrow(message);
   });
 
+  it.each(['npy', 'b2nd'] as const)('are refused as .%s where the index says int16 and they are not', (format) => {
+    const dir = folder();
+    npy(join(dir, 'c.npy'), '<f4', [1, ...SHAPE], image);
+    writeFileSync(join(dir, 'c.b2nd'), imageFile());
+    const cases = [{ id: 'c', shape: SHAPE, lines: [{ offset: 0, scale: 1 }] }];
+    const files = new OpenFiles({ dir, format, cases, channels: 1, labelBytes: 2, previous: null }, 1);
+    expect(() => files.get(0)).toThrow(/it holds float32 numbers.*int16/);
+  });
+
   it('are refused in an archive that lacks one', () => {
     const dir = folder();
     writeFileSync(

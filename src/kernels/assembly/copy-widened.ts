@@ -17,6 +17,44 @@ export function copyFloat16(
   count: usize,
   mirrored: i32,
 ): void {
+  copyWidened<f32>(source, sourceRow, sourcePlane, target, targetRow, targetPlane, planes, rows, count, mirrored, 1, 0);
+}
+
+/** The same of int16: `offset` + `scale` times each, a product and a sum in float32. */
+export function copyInt16(
+  source: usize,
+  sourceRow: usize,
+  sourcePlane: usize,
+  target: usize,
+  targetRow: usize,
+  targetPlane: usize,
+  planes: i32,
+  rows: i32,
+  count: usize,
+  mirrored: i32,
+  scale: f32,
+  offset: f32,
+): void {
+  copyWidened<i16>(source, sourceRow, sourcePlane, target, targetRow, targetPlane, planes, rows, count, mirrored, scale, offset);
+}
+
+/** T is what is stored: i16, or f32 for float16. */
+function copyWidened<T>(
+  source: usize,
+  sourceRow: usize,
+  sourcePlane: usize,
+  target: usize,
+  targetRow: usize,
+  targetPlane: usize,
+  planes: i32,
+  rows: i32,
+  count: usize,
+  mirrored: i32,
+  scale: f32,
+  offset: f32,
+): void {
+  const scales = f32x4.splat(scale);
+  const offsets = f32x4.splat(offset);
   const wide = count & ~7;
   for (let plane = 0; plane < planes; plane++) {
     let from = source;
@@ -24,9 +62,9 @@ export function copyFloat16(
     for (let row = 0; row < rows; row++) {
       let i: usize = 0;
       for (; i < wide; i += 8) {
-        const halves = v128.load(from + (i << 1));
-        const low = widened(i32x4.extend_low_i16x8_u(halves));
-        const high = widened(i32x4.extend_high_i16x8_u(halves));
+        const stored = v128.load(from + (i << 1));
+        const low = widened<T>(i32x4.extend_low_i16x8_s(stored), scales, offsets);
+        const high = widened<T>(i32x4.extend_high_i16x8_s(stored), scales, offsets);
         if (mirrored) {
           const end = to + ((count - 8 - i) << 2);
           v128.store(end, v128.shuffle<i32>(high, high, 3, 2, 1, 0));
@@ -37,7 +75,7 @@ export function copyFloat16(
         }
       }
       for (; i < count; i++) {
-        const value = f32x4.extract_lane(widened(i32x4.splat(<i32>load<u16>(from + (i << 1)))), 0);
+        const value = f32x4.extract_lane(widened<T>(i32x4.splat(<i32>load<i16>(from + (i << 1))), scales, offsets), 0);
         store<f32>(to + ((mirrored ? count - 1 - i : i) << 2), value);
       }
       from += sourceRow;
@@ -48,13 +86,21 @@ export function copyFloat16(
   }
 }
 
+/** Four of them, each in a lane. */
+// @ts-ignore: a decorator of the compiler
+@inline
+function widened<T>(stored: v128, scales: v128, offsets: v128): v128 {
+  if (isInteger<T>()) return f32x4.add(offsets, f32x4.mul(scales, f32x4.convert_i32x4_s(stored)));
+  return widenedHalves(stored);
+}
+
 /**
  * Four float16, each in the lower half of a lane, as float32: exponent and fraction where a float32 has its own, then times 2^112, which
  * makes subnormal ones right, too. Infinity and NaN have the highest exponent of either.
  */
 // @ts-ignore: a decorator of the compiler
 @inline
-function widened(halves: v128): v128 {
+function widenedHalves(halves: v128): v128 {
   const magnitude = i32x4.shl(v128.and(halves, i32x4.splat(0x7fff)), 13);
   const sign = i32x4.shl(v128.and(halves, i32x4.splat(0x8000)), 16);
   const value = f32x4.mul(magnitude, f32x4.splat(reinterpret<f32>(REBIAS)));
