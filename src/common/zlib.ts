@@ -1,6 +1,8 @@
 import zlib from 'node:zlib';
 import { undisturbed } from './thread-end.ts';
 
+export const { constants } = zlib;
+
 /** What we use of `node:zlib`, in a form that is safe in threads that may be ended at any moment. */
 export const createInflateRaw = safe('createInflateRaw');
 export const createUnzip = safe('createUnzip');
@@ -10,6 +12,7 @@ export const gzipSync = safe('gzipSync');
 export const inflateRawSync = safe('inflateRawSync');
 export const inflateSync = safe('inflateSync');
 export const unzipSync = safe('unzipSync');
+export const zstdCompressSync = safe('zstdCompressSync');
 export const zstdDecompressSync = safe('zstdDecompressSync');
 
 type Name = {

@@ -46,12 +46,12 @@ export const PREPROCESS_OPTIONS = {
     flag: '--dtype NAME',
     help: 'what images are written as: float16 takes half of the disk, and rounds intensities by 2^-11 of themselves at most; int16 the same, by a 131,068th of the range of a channel',
   },
-  /** What files arrays are written to. `b2nd` is compressed without loss, as nnU-Net's: less disk, and more work to read. */
+  /** What files arrays are written to. `b2nd` is compressed without loss (zstd), divided as nnU-Net's: less disk, and more work to read. */
   arrays: {
     schema: oneOf(WRITTEN_ARRAYS),
     default: 'npy',
     flag: '--arrays NAME',
-    help: "what files arrays are written to: b2nd is compressed without loss, as nnU-Net's: less disk, and more work to read",
+    help: "what files arrays are written to: b2nd is compressed without loss by zstd, divided as nnU-Net's: less disk, and more work to read",
   },
   ...PART_OPTION,
   ...FINISH_OPTION,

@@ -29,7 +29,8 @@ export function encodeArray(content: readonly Voxels[] | Int8Array | Int16Array,
   const channels: readonly Voxels[] = isImage ? content : [content as Int8Array | Int16Array];
   const [first] = channels;
   const dtype = first instanceof Float32Array ? '<f4' : first instanceof Float16Array ? '<f2' : first instanceof Int16Array ? '<i2' : '|i1';
-  if (dividedFor !== null) return encodeB2nd({ channels, shape, dtype, division: divide(shape, dividedFor, first.BYTES_PER_ELEMENT) });
+  if (dividedFor !== null)
+    return encodeB2nd({ channels, shape, dtype, division: divide(shape, dividedFor, first.BYTES_PER_ELEMENT), codec: 'zstd' });
   const header = encodeNpyHeader(dtype, isImage ? [channels.length, ...shape] : shape);
   return [header, ...channels.map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength))];
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { LoaderOptions } from '../../src/loader/options/options.ts';
@@ -38,6 +39,8 @@ describe.each(['float32', 'float16', 'int16'] as const)('a store of .b2nd files,
     expect(fileNames(compact)).toEqual(expect.arrayContaining(names));
     expect(fileNames(compact).filter((name) => name.endsWith('.npy'))).toEqual([]);
     for (const id of ['a', 'b', 'c']) {
+      // Level 5 of zstd, by Blosc's numbers.
+      for (const name of [`${id}.b2nd`, `${id}_seg.b2nd`]) expect(readFileSync(join(compact, name))[27]).toBe(0x55);
       const { block, ...image } = readArray(join(compact, `${id}.b2nd`), 'b2nd', 'data');
       expect(image).toEqual(readArray(join(plain, `${id}.npy`), 'npy', 'data'));
       const labels = readArray(join(compact, `${id}_seg.b2nd`), 'b2nd', 'seg');

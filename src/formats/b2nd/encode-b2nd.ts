@@ -1,5 +1,5 @@
 import { type Triple, triple } from '../../common/geometry.ts';
-import { ChunkEncoder, CODEC_LZ4HC, WRITTEN, type WrittenArray, writeChunkHead } from './encode-chunk.ts';
+import { ChunkEncoder, WRITTEN, type WrittenArray, writeChunkHead } from './encode-chunk.ts';
 
 /** In place of where a chunk lies: it is all zeros, and lies nowhere. */
 const ZEROS = 0x81n << 56n;
@@ -66,7 +66,10 @@ function chooseEncoder(array: WrittenArray): { encoder: ChunkEncoder; middle: Tr
   return (shuffled.middle.chunk?.length ?? 0) < (plain.middle.chunk?.length ?? 0) ? shuffled : plain;
 }
 
-function encodeHeader({ channels, shape, dtype, division }: WrittenArray, { shuffle, chunkBytes, blockBytes }: ChunkEncoder): Buffer {
+function encodeHeader(
+  { channels, shape, dtype, division }: WrittenArray,
+  { shuffle, codec, chunkBytes, blockBytes }: ChunkEncoder,
+): Buffer {
   const typesize = WRITTEN[dtype].BYTES_PER_ELEMENT;
   const layer = encodeMetalayer([channels.length, ...shape], [1, ...division.chunk], [1, ...division.block], dtype);
   const name = Buffer.from('b2nd');
@@ -78,7 +81,7 @@ function encodeHeader({ channels, shape, dtype, division }: WrittenArray, { shuf
   header.writeInt32BE(header.length, 11);
   header[15] = 0xcf;
   // Version 2, offsets of 64 bits; contiguous; split by Blosc's own rule.
-  header.set([0xa4, 0x12, 0, (LEVEL << 4) | CODEC_LZ4HC, 2, 0xd3], 24);
+  header.set([0xa4, 0x12, 0, (LEVEL << 4) | codec, 2, 0xd3], 24);
   header[38] = 0xd3;
   for (const [at, number] of [
     [47, typesize],
@@ -93,7 +96,7 @@ function encodeHeader({ channels, shape, dtype, division }: WrittenArray, { shuf
     header.writeInt16BE(threads, 63 + 3 * i);
   }
   header.set([0xc2, 0xd8, 6, shuffle ? 1 : 0], 68);
-  header[77] = CODEC_LZ4HC;
+  header[77] = codec;
   header.set([0x93, 0xcd], 87);
   header.writeUInt16BE(value - 3 - 87, 89);
   header.set([0xde, 0, 1, 0xa0 + name.length, ...name, 0xd2], 91);

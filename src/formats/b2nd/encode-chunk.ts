@@ -1,7 +1,9 @@
 import { type Triple, triple, voxels } from '../../common/geometry.ts';
+import { constants, zstdCompressSync } from '../../common/zlib.ts';
 import { COMPRESS_SCRATCH_BYTES } from '../../kernels/compression.ts';
 import { Areas, type KernelSpace, kernelSpace } from '../../kernels/kernel-space.ts';
 import type { Division } from './block-shape.ts';
+import { CODEC } from './chunk.ts';
 
 /** The element types that are written. */
 export const WRITTEN = { '<f4': Float32Array, '<f2': Float16Array, '<i2': Int16Array, '|i1': Int8Array } as const;
@@ -12,23 +14,28 @@ export interface WrittenArray {
   shape: Triple;
   dtype: keyof typeof WRITTEN;
   division: Division;
+  /** Default: LZ4HC, as nnU-Net writes. */
+  codec?: keyof typeof CODECS;
 }
 
-/** Blosc's number for the codec. */
-export const CODEC_LZ4HC = 2;
+/** Blosc's numbers: of what compresses, and of the form of what comes out. */
+const CODECS = { lz4hc: { number: 2, form: CODEC.lz4 }, zstd: { number: 5, form: CODEC.zstd } } as const;
+/** What Blosc's level 5, that of nnU-Net, is for zstd. */
+const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 9 } };
 
 /** Of a chunk, before the places of its blocks; of a block, before what it holds. */
 const HEAD = 32;
 const STREAM_HEAD = 4;
 
 /**
- * Compresses chunks as nnU-Net has Blosc do it: LZ4, each block one stream, shuffled or not (c-blosc2, README_CHUNK_FORMAT.rst). It works
- * in the thread's kernel space: no other chunk is compressed meanwhile.
+ * Compresses chunks as nnU-Net has Blosc do it, by LZ4 or by zstd: each block one stream, shuffled or not (c-blosc2,
+ * README_CHUNK_FORMAT.rst). It works in the thread's kernel space: no other chunk is compressed meanwhile.
  */
 export class ChunkEncoder {
   /** Whether the first bytes of a block's elements are stored together, then the second ones, and so on. */
   readonly shuffle: boolean;
   readonly #array: WrittenArray;
+  readonly #codec: (typeof CODECS)[keyof typeof CODECS];
   readonly #space: KernelSpace;
   readonly #typesize: number;
   readonly #blockBytes: number;
@@ -44,6 +51,7 @@ export class ChunkEncoder {
   constructor(array: WrittenArray, shuffle: boolean) {
     const { block, chunk } = array.division;
     this.#array = array;
+    this.#codec = CODECS[array.codec ?? 'lz4hc'];
     this.shuffle = shuffle;
     this.#typesize = WRITTEN[array.dtype].BYTES_PER_ELEMENT;
     this.#blockBytes = voxels(block) * this.#typesize;
@@ -62,6 +70,11 @@ export class ChunkEncoder {
   /** Of every chunk, filled up at the borders. */
   get chunkBytes(): number {
     return voxels(this.#grid) * this.#blockBytes;
+  }
+
+  /** Blosc's number. */
+  get codec(): number {
+    return this.#codec.number;
   }
 
   get blockBytes(): number {
@@ -84,9 +97,10 @@ export class ChunkEncoder {
     if (parts.every((part) => part.length === STREAM_HEAD)) return null;
     const raw = end > HEAD + this.chunkBytes;
     if (raw) end = HEAD + this.chunkBytes;
-    writeChunkHead(head, { flags: raw ? 0x37 : 0x35, typesize: this.#typesize, bytes: this.chunkBytes, blockBytes: this.#blockBytes, end });
+    const flags = (this.#codec.form << 5) | (raw ? 0x17 : 0x15);
+    writeChunkHead(head, { flags, typesize: this.#typesize, bytes: this.chunkBytes, blockBytes: this.#blockBytes, end });
     head[16] = this.shuffle ? 1 : 0;
-    head[22] = CODEC_LZ4HC;
+    head[22] = this.codec;
     return raw ? this.#raw(channel, start, head) : Buffer.concat([head, ...parts], end);
   }
 
@@ -136,6 +150,10 @@ export class ChunkEncoder {
     const [first] = this.#bytes(from, 1);
     // Minus the byte that all are, and that this is meant.
     if (kernels.isRun(from, length)) return first === 0 ? stream(0) : stream(-first, Uint8Array.of(1));
+    if (this.#codec === CODECS.zstd) {
+      const content = zstdCompressSync(this.#bytes(from, length), ZSTD);
+      return content.length < length ? stream(content.length, content) : stream(length, this.#bytes(from, length));
+    }
     const packed = kernels.compressLz4(from, length, this.#packed, length - 1, this.#scratch);
     return packed === 0 ? stream(length, this.#bytes(from, length)) : stream(packed, this.#bytes(this.#packed, packed));
   }
@@ -148,7 +166,7 @@ function stream(length: number, content: Uint8Array = new Uint8Array()): Uint8Ar
   return bytes;
 }
 
-/** Version 5, codec LZ4's version 1, then what is the chunk's own. Filters and special values stay 0. */
+/** Version 5, the codec's version 1, then what is the chunk's own. Filters and special values stay 0. */
 export function writeChunkHead(
   head: Buffer,
   { flags, typesize, bytes, blockBytes, end }: { flags: number; typesize: number; bytes: number; blockBytes: number; end: number },

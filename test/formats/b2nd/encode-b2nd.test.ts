@@ -116,7 +116,7 @@ function voxelsOf(shape: Triple, channel: number): Float32Array {
   });
 }
 
-test.each<[shape: Triple, patch: number[]]>([
+const ODD: [shape: Triple, patch: number[]][] = [
   [
     [40, 50, 37],
     [16, 24, 20],
@@ -133,21 +133,26 @@ test.each<[shape: Triple, patch: number[]]>([
     [33, 65, 129],
     [128, 128, 128],
   ],
-])('%j for patches of %j: the voxels come back, in every channel', (shape, patch) => {
-  const channels = [0, 1].map((channel) => voxelsOf(shape, channel));
-  const labels = Int8Array.from(channels[0], (value) => Math.round(value) & 3);
-  const dir = temporaryFolder();
-  for (const [name, array] of [
-    ['image.b2nd', { channels, shape, dtype: '<f4', division: divide(shape, patch, 4) }],
-    ['labels.b2nd', { channels: [labels], shape, dtype: '<i2', division: divide(shape, patch, 2) }],
-  ] as [string, WrittenArray][]) {
-    writeFileSync(join(dir, name), Buffer.concat(encodeB2nd(array)));
-    const { dtype, data } = readArray(join(dir, name), 'b2nd', 'data');
-    expect(dtype).toBe(array.dtype);
-    expect(Buffer.from(data.buffer)).toEqual(
-      Buffer.concat(
-        array.channels.map((channel) => Buffer.from(dtype === '<f4' ? channel.slice().buffer : Int16Array.from(channel).buffer)),
-      ),
-    );
-  }
-});
+];
+
+test.each(ODD.flatMap(([shape, patch]) => (['lz4hc', 'zstd'] as const).map((codec) => [shape, patch, codec] as const)))(
+  '%j for patches of %j, by %s: the voxels come back, in every channel',
+  (shape, patch, codec) => {
+    const channels = [0, 1].map((channel) => voxelsOf(shape, channel));
+    const labels = Int8Array.from(channels[0], (value) => Math.round(value) & 3);
+    const dir = temporaryFolder();
+    for (const [name, array] of [
+      ['image.b2nd', { channels, shape, dtype: '<f4', division: divide(shape, patch, 4), codec }],
+      ['labels.b2nd', { channels: [labels], shape, dtype: '<i2', division: divide(shape, patch, 2), codec }],
+    ] as [string, WrittenArray][]) {
+      writeFileSync(join(dir, name), Buffer.concat(encodeB2nd(array)));
+      const { dtype, data } = readArray(join(dir, name), 'b2nd', 'data');
+      expect(dtype).toBe(array.dtype);
+      expect(Buffer.from(data.buffer)).toEqual(
+        Buffer.concat(
+          array.channels.map((channel) => Buffer.from(dtype === '<f4' ? channel.slice().buffer : Int16Array.from(channel).buffer)),
+        ),
+      );
+    }
+  },
+);
