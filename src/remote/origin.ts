@@ -33,9 +33,19 @@ export class PassingError extends Error {
 
 export const UPLOAD = 'Copy the whole store there again: every file of the folder, under its own name';
 
-/** `fetch` hides what happened in causes. */
+const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
+
+/** Whether what comes from there is encrypted, or stays on this machine. */
+export function isGuarded({ protocol, hostname }: URL): boolean {
+  return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.includes(hostname));
+}
+
+/** In one line. Clients hide what happened in causes. */
 export function reasonOf(error: unknown): string {
   const { message, cause, code } = error as { message?: string; cause?: unknown; code?: string };
   if (cause !== undefined) return reasonOf(cause);
-  return (message || code || String(error)).replace(/\.$/, '');
+  return (message || code || String(error))
+    .trim()
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '');
 }
