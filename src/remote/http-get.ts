@@ -6,8 +6,10 @@ import { isGuarded, PassingError, reasonOf } from './origin.ts';
 
 const REDIRECTS = [301, 302, 303, 307, 308];
 const MOST_REDIRECTS = 5;
-/** What OpenSSL says of an answer that is not TLS at all. */
-const NO_TLS = ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'];
+/** What OpenSSL has to say, whatever the error's code is. */
+const SAID = /:SSL routines:[^:]*:([^:]+):/;
+/** Of an answer that is not TLS at all. */
+const NO_TLS = ['wrong version number', 'packet length too long', 'http request', 'unknown protocol'];
 const DIRECTLY = 'Give the address that the files lie at themselves';
 
 /**
@@ -55,8 +57,9 @@ function failureOf(place: string, { host }: URL, error: NodeJS.ErrnoException, r
   const lasting = (what: string, action: string): FileError => new FileError(place, what, action, { cause: error });
   if (refused)
     return lasting(`the certificate of ${host} is refused: ${reasonOf(error)} (${code})`, 'Name your own one by NODE_EXTRA_CA_CERTS');
-  if (NO_TLS.includes(code)) return lasting(`${host} speaks no TLS (${code})`, 'Check the address and its port');
-  if (code === 'EPROTO' || code.startsWith('ERR_SSL_'))
-    return lasting(`no TLS connection to ${host} comes about (${code})`, 'Check which versions of TLS the server speaks');
+  const said = SAID.exec(error.message)?.[1];
+  if (said !== undefined && NO_TLS.includes(said)) return lasting(`${host} speaks no TLS (${said})`, 'Check the address and its port');
+  if (said !== undefined)
+    return lasting(`no TLS connection to ${host} comes about (${said})`, 'Check which versions of TLS the server speaks');
   return new PassingError(reasonOf(error), 0, { cause: error });
 }
