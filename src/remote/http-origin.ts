@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { FileError, StoreError } from '../common/errors.ts';
 import { httpGet } from './http-get.ts';
-import { type Incoming, type Origin, PassingError, UPLOAD } from './origin.ts';
+import { type Incoming, missing, type Origin, PassingError } from './origin.ts';
 
 /** What servers answer that are busy, or that a machine before them cannot reach. */
 const PASSING = [408, 425, 429];
@@ -39,7 +39,7 @@ export class HttpOrigin implements Origin {
 }
 
 function refusalOf(place: string, status: number, headers: IncomingHttpHeaders): Error {
-  if (status === 404 || status === 410) return new StoreError(place, `the file is missing (HTTP ${status})`, UPLOAD);
+  if (status === 404 || status === 410) return missing(place, `HTTP ${status}`);
   if (status === 401 || status === 403)
     return new FileError(place, `nobody without leave may read it (HTTP ${status})`, 'Let the server give it to everybody, or use s3://');
   if (status === 416) return new StoreError(place, 'it was changed while it was read (HTTP 416)', 'Open the store again');

@@ -1,3 +1,5 @@
+import { StoreError } from '../common/errors.ts';
+
 /** A file that begins to come. */
 export interface Incoming {
   /** Tells one state of the file from the next; null where nobody says. */
@@ -31,7 +33,20 @@ export class PassingError extends Error {
   }
 }
 
+/** Why a file cannot be had that is not there. */
+class MissingFile extends Error {}
+
 export const UPLOAD = 'Copy the whole store there again: every file of the folder, under its own name';
+
+/** @param said how the server says so */
+export function missing(place: string, said: string, cause?: unknown): StoreError {
+  return new StoreError(place, `the file is missing (${said})`, UPLOAD, { cause: new MissingFile(said, { cause }) });
+}
+
+/** Whether an error says that a file is not there. */
+export function isMissing(error: unknown): error is StoreError {
+  return error instanceof StoreError && error.cause instanceof MissingFile;
+}
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 

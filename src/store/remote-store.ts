@@ -8,7 +8,7 @@ import type { Checksum } from '../common/hash.ts';
 import { userCache } from '../common/user-cache.ts';
 import { downloadText, PATIENT, type Patience } from '../remote/download.ts';
 import { checkedAddress, openOrigin } from '../remote/open-origin.ts';
-import { type Origin, PassingError } from '../remote/origin.ts';
+import { isMissing, type Origin, PassingError, UPLOAD } from '../remote/origin.ts';
 import { digestFile } from './digest-file.ts';
 import { INDEX_FILE, SPLITS_FILE } from './file-names.ts';
 import { indexChecksum, parseIndex, type StoreIndex } from './store-index.ts';
@@ -39,7 +39,7 @@ export async function openRemoteStore(text: string, checksum: Checksum): Promise
   const path = join(aboutDir, INDEX_FILE);
   const kept = await ifThere(path, readFile(path, 'utf8'));
   try {
-    const text = (await get(origin, INDEX_FILE, UNKNOWN, kept === null ? PATIENT : HASTY)).toString();
+    const text = await indexText(address, origin, kept === null ? PATIENT : HASTY);
     const index = parsed(origin.place(INDEX_FILE), text, checksum);
     await makeFolders(aboutDir);
     await mirror(origin, aboutDir, index);
@@ -56,18 +56,32 @@ export async function openRemoteStore(text: string, checksum: Checksum): Promise
   }
 }
 
+/** @throws StoreError where there is none, or a page in its place, as servers have them for whatever is not there */
+async function indexText(address: string, origin: Origin, patience: Patience): Promise<string> {
+  const none = (why: string, cause?: unknown): StoreError =>
+    new StoreError(address, `there is no store at this address: ${why}`, `Give that of the folder that holds ${INDEX_FILE}`, { cause });
+  let text: string;
+  try {
+    text = (await get(origin, INDEX_FILE, UNKNOWN, patience)).toString();
+  } catch (error) {
+    throw isMissing(error) ? none(`${INDEX_FILE}: ${error.what}`, error) : error;
+  }
+  if (!text.trimStart().startsWith('{')) throw none(`what comes as ${INDEX_FILE} is something else`);
+  return text;
+}
+
 /** Whether a store is still the one that was opened. @throws StoreError if it is not, FileError */
 export async function refuseChanged(origin: Origin, { xxh64 }: Pick<StoreIndex, 'xxh64'>, signal: AbortSignal): Promise<void> {
   const path = origin.place(INDEX_FILE);
-  const index = parseIndex(path, (await downloadText(origin, INDEX_FILE, UNKNOWN, signal)).toString());
+  const index = parseIndex(path, (await downloadText(origin, INDEX_FILE, UNKNOWN, signal)).toString(), UPLOAD);
   if (index.xxh64 !== xxh64)
     throw new StoreError(path, 'the store was changed since it was opened', 'Open it again: a changed store gives another stream');
 }
 
 function parsed(path: string, text: string, checksum: Checksum): StoreIndex {
-  const index = parseIndex(path, text);
+  const index = parseIndex(path, text, UPLOAD);
   if (indexChecksum(checksum, index) === index.xxh64) return index;
-  throw new StoreError(path, 'its contents do not match its checksum', 'Copy the store there again');
+  throw new StoreError(path, 'its contents do not match its checksum', UPLOAD);
 }
 
 /** Nobody answered, or only to say that they are busy. */
@@ -87,7 +101,7 @@ async function mirror(origin: Origin, dir: string, { files }: StoreIndex): Promi
     await writeAtomic(path, [await get(origin, name, expected)]);
   }
   const splits = await get(origin, SPLITS_FILE, UNKNOWN).catch((error) => {
-    if (error instanceof StoreError) return null;
+    if (isMissing(error)) return null;
     throw error;
   });
   if (splits === null) await rm(join(dir, SPLITS_FILE), { force: true });
