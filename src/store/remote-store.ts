@@ -5,6 +5,7 @@ import { FileError, StoreError } from '../common/errors.ts';
 import { ifThere } from '../common/files.ts';
 import { makeFolders } from '../common/folders.ts';
 import type { Checksum } from '../common/hash.ts';
+import { isAddress } from '../common/names.ts';
 import { userCache } from '../common/user-cache.ts';
 import { downloadText, PATIENT, type Patience } from '../remote/download.ts';
 import { checkedAddress, openOrigin } from '../remote/open-origin.ts';
@@ -23,19 +24,31 @@ export interface RemoteStore {
 }
 
 const UNKNOWN = { bytes: null, xxh64: null };
+/** What helps against any error of the folder that JSON files are kept in. */
+const MOVE_CACHE = 'Set XDG_CACHE_HOME to a folder that can be written: JSON files of stores at addresses are kept there';
 /** Where there is something to go on with, nobody waits for long. */
 const HASTY: Patience = { ...PATIENT, tries: 2 };
 
 /**
  * Reads the index of a store at an address, and brings its JSON files (plans, folds, dataset.json) into the user's cache. Where nobody
  * answers, those that were brought before are good enough.
- * @throws StoreError, FileError naming the address; OptionError
+ * @throws StoreError, FileError naming the address, or the user's cache where that cannot be written; OptionError
  */
 export async function openRemoteStore(text: string, checksum: Checksum): Promise<RemoteStore> {
   const address = checkedAddress(text);
   const origin = await openOrigin(address);
   const name = address.replace(/^.*?:\/\//, '').replace(/[^\w.-]+/g, '-');
   const aboutDir = join(userCache(), 'stores', `${name.slice(-100)}-${checksum(address)}`);
+  try {
+    return await bring(address, origin, aboutDir, checksum);
+  } catch (error) {
+    throw error instanceof FileError && !isAddress(error.where)
+      ? new FileError(error.where, error.what, MOVE_CACHE, { cause: error.cause })
+      : error;
+  }
+}
+
+async function bring(address: string, origin: Origin, aboutDir: string, checksum: Checksum): Promise<RemoteStore> {
   const path = join(aboutDir, INDEX_FILE);
   const kept = await ifThere(path, readFile(path, 'utf8'));
   try {

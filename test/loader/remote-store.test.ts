@@ -216,6 +216,21 @@ describe('a store at an address', () => {
     });
   });
 
+  it('is not opened where the JSON files cannot be kept, and says where else they may lie', async () => {
+    await using server = await serve();
+    const home = process.env.XDG_CACHE_HOME;
+    process.env.XDG_CACHE_HOME = '/proc/cache';
+    try {
+      await expect(openStore(server.address)).rejects.toMatchObject({
+        name: 'FileError',
+        where: '/proc/cache',
+        action: expect.stringMatching(/^Set XDG_CACHE_HOME to a folder that can be written/),
+      });
+    } finally {
+      process.env.XDG_CACHE_HOME = home;
+    }
+  });
+
   it('needs a local cache, and is verified where it lies', async () => {
     await using server = await serve();
     const opened = await openStore(server.address);
