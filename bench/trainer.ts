@@ -22,9 +22,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { environment } from '../src/measuring/environment.ts';
-import type { Network } from '../src/plans/network.ts';
 import { Gpu } from '../src/training/gpu/device.ts';
 import type { Precision } from '../src/training/gpu/precision.ts';
+import { plain } from './gpu/shapes.ts';
 import { CHANNELS, CLASSES, headsOf, measureStep, type StepTime, WARM_UP } from './training-step-time.ts';
 
 const { values } = parseArgs({
@@ -47,16 +47,7 @@ const list = (text: string): number[] => text.split(',').map(Number);
 const out = values.out ?? mkdtempSync(join(tmpdir(), 'voxfeed-bench-'));
 const steps = Number(values.steps);
 
-const features = list(values.features);
-const three = (size: number): number[] => [size, size, size];
-const network: Network = {
-  kind: 'plain',
-  features,
-  strides: features.map((_, stage) => three(stage === 0 ? 1 : 2)),
-  kernels: features.map(() => three(3)),
-  encoder: features.map(() => 2),
-  decoder: features.slice(1).map(() => 2),
-};
+const network = plain(list(values.features));
 const shape = { network, patchSize: list(values.patch), batch: Number(values.batch) };
 
 const report: Record<string, unknown> = { environment: environment() };

@@ -114,7 +114,7 @@ ${table(DIAGNOSE_OPTIONS, { flags: true })}
 ## Of train
 
 \`train(store, options)\` and \`voxfeed train\`, where \`--out\` may be left out: it is \`model\`. It also takes the options of a loader, but for
-\`configs\`, \`validation\` and \`deepSupervision\`, which it decides by itself; \`augmentation\` is \`'default'\` where it is left out, and \`fold\` 0.
+\`configs\`, \`validation\`, \`deepSupervision\`, \`regions\` and \`targetType\`, which it decides by itself, and those of ranks: it trains on one GPU; \`augmentation\` is \`'default'\` where it is left out, and \`fold\` 0.
 
 ${table(TRAIN_OPTIONS, { flags: true })}
 

@@ -16,7 +16,8 @@ export function stepShapes(tiny: boolean): Record<string, StepShape> {
   );
 }
 
-function plain(features: number[]): Network {
+/** A plain network: two convolutions a stage, each stage half as fine as the one before. */
+export function plain(features: number[]): Network {
   const three = (size: number): number[] => [size, size, size];
   return {
     kind: 'plain',

@@ -7,6 +7,7 @@ import { FileError, fileError, OptionError } from '../common/errors.ts';
 import { ifThere } from '../common/files.ts';
 import { makeFolders } from '../common/folders.ts';
 import { tryLock } from '../common/lock-file.ts';
+import { checkPath } from '../common/names.ts';
 
 /** Files that come and leave together. */
 export interface Item {
@@ -45,6 +46,7 @@ export class CacheFolder {
 
   /** @throws OptionError for a folder that holds other things, or cannot be used; FileError */
   static async open(dir: string, bytes: number): Promise<CacheFolder> {
+    checkPath('localCache.dir', dir);
     const folder = new CacheFolder(resolve(dir), bytes);
     const names = (await ifThere(folder.dir, readdir(folder.dir))) ?? [];
     if (names.length > 0 && !names.includes(MARK))

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { writeAtomic } from '../common/atomic-file.ts';
 import { CaseError, fileError } from '../common/errors.ts';
@@ -10,6 +10,7 @@ import { text } from '../common/schemas.ts';
 import { drawContactSheet, type SheetSample } from '../pictures/contact-sheet.ts';
 import { type Library, readFileVolumes, writeFileLabels } from '../raw/file-formats.ts';
 import { foregroundOf, type LabelClass, type Labels } from '../raw/labels.ts';
+import { refuseRawFolder } from '../raw/raw-folder.ts';
 import { READERS } from '../raw/readers.ts';
 import { MODEL_OPTIONS } from '../training/prediction/model.ts';
 import { PREDICT_OPTIONS, Predictor } from '../training/prediction/predictor.ts';
@@ -46,7 +47,7 @@ export const predict = (): TableCommand =>
     .withFiles()
     .summary('label images with a trained network')
     .description(
-      "Labels images with a network that `voxfeed train` or nnU-Net trained, as nnU-Net does: a sliding window with Gaussian weights, mirrored as well; the mean of several folds. Labels are written as files of the images' format, where the images lie.",
+      "Labels images with a network that `voxfeed train` or nnU-Net trained, as nnU-Net does: a sliding window with Gaussian weights, mirrored as well; the mean of several folds. Labels are written as files of the images' format, on the grid of the images.",
     )
     .argument(
       '<IMAGE...>',
@@ -62,7 +63,13 @@ export const predict = (): TableCommand =>
       const classes = foregroundOf(labels.classes);
       const cases = (await mapFiles(given, (path) => findCases(path, ending, channels.length))).flat();
       refuseTwins(cases);
+      await refuseRawFolder(out);
       await makeFolders(out);
+      const besides = [truthDir, previousStage].filter((dir) => dir !== undefined);
+      for (const { id, images } of cases) {
+        const name = `${id}${ending}`;
+        await refuseInput(join(out, name), [...images, ...besides.map((dir) => join(dir, name))]);
+      }
       const progress = new ProgressLine();
       const report: { case: string; path: string; dice: Record<string, number | null> | null }[] = [];
       const pictures: SheetSample[] = [];
@@ -132,6 +139,17 @@ async function findCases(path: string, ending: string, channels: number): Promis
   const found = names.filter((name) => name.endsWith(first)).sort();
   if (found.length === 0) throw new CaseError(path, `no file in it ends in ${first}`, 'Name the images as nnU-Net does, CASE_0000');
   return found.map((name) => caseOf(join(path, name)));
+}
+
+/** @throws CaseError for labels that would be written over what they are made from or compared with; FileError for an input that is missing */
+async function refuseInput(labels: string, inputs: readonly string[]): Promise<void> {
+  const target = join(await realpath(dirname(labels)), basename(labels));
+  for (const input of inputs) {
+    const found = await realpath(input).catch((error) => {
+      throw fileError(input, error);
+    });
+    if (found === target) throw new CaseError(input, 'the predicted labels would be written over it', 'Choose another folder for --out');
+  }
 }
 
 /** Two cases of one name would be written to one file. */

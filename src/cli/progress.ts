@@ -17,6 +17,8 @@ export class ProgressLine {
   #started = performance.now();
   #shownAt = Number.NEGATIVE_INFINITY;
   #label = '';
+  /** Its last line was shown: what is told again adds nothing. */
+  #ended = false;
 
   /** @param kept how much of `done` was done before the job began; the time left is reckoned without it */
   show(label: string, done: number, total: number, kept = 0): void {
@@ -25,7 +27,8 @@ export class ProgressLine {
     if (label !== this.#label) this.#started = now;
     // Often enough to look alive; in a log, only what somebody would read.
     const pause = this.#terminal ? 100 : 5000;
-    if (label === this.#label && !last && now - this.#shownAt < pause) return;
+    if (label === this.#label && (last ? this.#ended : now - this.#shownAt < pause)) return;
+    this.#ended = last;
     this.#label = label;
     this.#shownAt = now;
     const percent = total === 0 ? 100 : Math.floor((100 * done) / total);

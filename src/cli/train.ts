@@ -53,7 +53,8 @@ export const train = (): TableCommand =>
           say(
             `${gpu}${software ? ' (software)' : ''}: ${configuration}, patch ${patchSize.join('x')}, batch ${batchSize}, precision ${precision}, ${showBytes(bytes)} of GPU memory`,
           );
-          say(`${training} cases to train on, ${validation} to validate on, epochs ${epoch} to ${epochs - 1}`);
+          const coming = epoch < epochs ? `epochs ${epoch} to ${epochs - 1}` : `all ${epoch} epochs are done: --epochs above that goes on`;
+          say(`${training} cases to train on, ${validation} to validate on, ${coming}`);
         },
         onProgress: ({ epoch, step, steps }) => progress.show(`epoch ${epoch}`, step, steps),
         onEpoch(report) {

@@ -5,6 +5,7 @@ import { FileError, fileError, StoreError } from '../common/errors.ts';
 import { ifThere } from '../common/files.ts';
 import { xxh64 } from '../common/hash.ts';
 import type { RawDataset } from '../raw/raw-dataset.ts';
+import { refuseRawFolder } from '../raw/raw-folder.ts';
 import { INDEX_FILE } from '../store/file-names.ts';
 import { refuseNnunetFolder } from '../store/nnunet/folder.ts';
 import type { StoredFile } from '../store/sidecar.ts';
@@ -14,7 +15,9 @@ import type { StoredFile } from '../store/sidecar.ts';
  * @throws FileError for a file in the folder's place, StoreError for the store of another data set or a folder of nnU-Net's.
  */
 export async function checkFolder(outDir: string, { name, dir }: RawDataset): Promise<void> {
-  if ([dir, join(dir, 'imagesTr'), join(dir, 'labelsTr')].some((raw) => resolve(raw) === resolve(outDir)))
+  await refuseRawFolder(outDir);
+  // Its files may lie elsewhere.
+  if (resolve(dir) === resolve(outDir))
     throw new FileError(outDir, 'it belongs to the raw data set', 'Choose another folder for what is made from it');
   const found = await ifThere(outDir, stat(outDir));
   if (found === null) return;

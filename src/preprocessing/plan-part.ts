@@ -9,11 +9,14 @@ import { PART_OPTION } from './parts.ts';
 import { PLAN_DATASET_OPTIONS } from './plan-dataset.ts';
 import { RUN_OPTIONS, VERIFY_OPTION, workersFor } from './run-options.ts';
 
+// Here it cannot be left out.
+const { otherwise: _, ...outDir } = PLAN_DATASET_OPTIONS.outDir;
+
 export const PLAN_PART_OPTIONS = {
   /** Which share of the cases: `[3, 16]` is the third of sixteen. */
   part: { ...PART_OPTION.part, required: true },
   /** The folder that all parts write into, and that `planDataset` with `finish` finds them in. */
-  outDir: { ...PLAN_DATASET_OPTIONS.outDir, help: 'the folder that all parts write into', required: true },
+  outDir: { ...outDir, help: 'the folder that all parts write into', required: true },
   ...VERIFY_OPTION,
   ...RUN_OPTIONS,
 } as const satisfies OptionTable;

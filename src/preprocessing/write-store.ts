@@ -11,6 +11,7 @@ import type { Normalisation } from '../plans/normalisation.ts';
 import type { Plans } from '../plans/plans.ts';
 import { type Configuration, defaultConfiguration, resolveConfiguration } from '../plans/plans-file.ts';
 import { type Labels, readLabels } from '../raw/labels.ts';
+import { refuseRawFolder } from '../raw/raw-folder.ts';
 import { sampleClassLocations } from '../store/class-locations.ts';
 import { DATASET_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
 import { refuseNnunetFolder } from '../store/nnunet/folder.ts';
@@ -72,6 +73,7 @@ export async function writeStore(dir: string, content: StoreContent): Promise<St
   const channels = checkChannels(content.channels);
   const configuration = configurationOf(content, channels);
   await refuseStore(dir);
+  await refuseRawFolder(dir);
   await using _folder = await openFolder(dir);
   const entries = await writeCases(dir, content, channels, labels, configuration, storage);
 

@@ -1,9 +1,7 @@
 import { OptionError } from '../common/errors.ts';
 import { isAddress } from '../common/names.ts';
 import { FolderOrigin } from './folder-origin.ts';
-import type { Origin } from './origin.ts';
-
-const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
+import { isGuarded, type Origin } from './origin.ts';
 
 /** Where the files of a store come from. @param dir a folder, or an address. @throws OptionError for an address that is not understood */
 export async function openOrigin(dir: string): Promise<Origin> {
@@ -27,7 +25,7 @@ export function checkedAddress(text: string): string {
     );
   if (!['https:', 'http:', 's3:'].includes(url.protocol) || url.host === '')
     refuse(`${text} is of a kind that is not known`, 'Give a folder, or https://host/folder, or s3://bucket/folder');
-  if (url.protocol === 'http:' && !LOOPBACK.includes(url.hostname))
+  if (url.protocol === 'http:' && !isGuarded(url))
     refuse(`${text} is not encrypted`, 'Use https://; http:// is for this machine alone (localhost)');
   return `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, '')}`;
 }

@@ -1,3 +1,5 @@
+import { StoreError } from '../common/errors.ts';
+
 /** A file that begins to come. */
 export interface Incoming {
   /** Tells one state of the file from the next; null where nobody says. */
@@ -31,11 +33,34 @@ export class PassingError extends Error {
   }
 }
 
+/** Why a file cannot be had that is not there. */
+class MissingFile extends Error {}
+
 export const UPLOAD = 'Copy the whole store there again: every file of the folder, under its own name';
 
-/** `fetch` hides what happened in causes. */
+/** @param said how the server says so */
+export function missing(place: string, said: string, cause?: unknown): StoreError {
+  return new StoreError(place, `the file is missing (${said})`, UPLOAD, { cause: new MissingFile(said, { cause }) });
+}
+
+/** Whether an error says that a file is not there. */
+export function isMissing(error: unknown): error is StoreError {
+  return error instanceof StoreError && error.cause instanceof MissingFile;
+}
+
+const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
+
+/** Whether what comes from there is encrypted, or stays on this machine. */
+export function isGuarded({ protocol, hostname }: URL): boolean {
+  return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.includes(hostname));
+}
+
+/** In one line. Clients hide what happened in causes. */
 export function reasonOf(error: unknown): string {
   const { message, cause, code } = error as { message?: string; cause?: unknown; code?: string };
   if (cause !== undefined) return reasonOf(cause);
-  return (message || code || String(error)).replace(/\.$/, '');
+  return (message || code || String(error))
+    .trim()
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '');
 }

@@ -1,6 +1,6 @@
 import type { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { FileError, OptionError, StoreError } from '../common/errors.ts';
-import { type Incoming, type Origin, PassingError, reasonOf, UPLOAD } from './origin.ts';
+import { type Incoming, missing, type Origin, PassingError, reasonOf } from './origin.ts';
 
 /** As much as is used of the package. */
 interface Sdk {
@@ -82,7 +82,7 @@ function refusalOf(place: string, error: unknown): Error {
   const said = `${name}${status === undefined ? '' : `, HTTP ${status}`}`;
   if (UNKNOWN.includes(name) || status === 401 || status === 403)
     return new FileError(place, `it may not be read: ${reasonOf(error)} (${said})`, CREDENTIALS, { cause: error });
-  if (status === 404) return new StoreError(place, `the file is missing (${said})`, UPLOAD, { cause: error });
+  if (status === 404) return missing(place, said, error);
   if (status === 416) return new StoreError(place, `it was changed while it was read (${said})`, 'Open the store again', { cause: error });
   // Without a status, nobody answered, or the SDK was not set up: it says which.
   if (status === undefined && /region/i.test(reasonOf(error)))

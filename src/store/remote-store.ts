@@ -5,10 +5,11 @@ import { FileError, StoreError } from '../common/errors.ts';
 import { ifThere } from '../common/files.ts';
 import { makeFolders } from '../common/folders.ts';
 import type { Checksum } from '../common/hash.ts';
+import { isAddress } from '../common/names.ts';
 import { userCache } from '../common/user-cache.ts';
 import { downloadText, PATIENT, type Patience } from '../remote/download.ts';
 import { checkedAddress, openOrigin } from '../remote/open-origin.ts';
-import { type Origin, PassingError } from '../remote/origin.ts';
+import { isMissing, type Origin, PassingError, UPLOAD } from '../remote/origin.ts';
 import { digestFile } from './digest-file.ts';
 import { INDEX_FILE, SPLITS_FILE } from './file-names.ts';
 import { indexChecksum, parseIndex, type StoreIndex } from './store-index.ts';
@@ -23,23 +24,35 @@ export interface RemoteStore {
 }
 
 const UNKNOWN = { bytes: null, xxh64: null };
+/** What helps against any error of the folder that JSON files are kept in. */
+const MOVE_CACHE = 'Set XDG_CACHE_HOME to a folder that can be written: JSON files of stores at addresses are kept there';
 /** Where there is something to go on with, nobody waits for long. */
 const HASTY: Patience = { ...PATIENT, tries: 2 };
 
 /**
  * Reads the index of a store at an address, and brings its JSON files (plans, folds, dataset.json) into the user's cache. Where nobody
  * answers, those that were brought before are good enough.
- * @throws StoreError, FileError naming the address; OptionError
+ * @throws StoreError, FileError naming the address, or the user's cache where that cannot be written; OptionError
  */
 export async function openRemoteStore(text: string, checksum: Checksum): Promise<RemoteStore> {
   const address = checkedAddress(text);
   const origin = await openOrigin(address);
   const name = address.replace(/^.*?:\/\//, '').replace(/[^\w.-]+/g, '-');
   const aboutDir = join(userCache(), 'stores', `${name.slice(-100)}-${checksum(address)}`);
+  try {
+    return await bring(address, origin, aboutDir, checksum);
+  } catch (error) {
+    throw error instanceof FileError && !isAddress(error.where)
+      ? new FileError(error.where, error.what, MOVE_CACHE, { cause: error.cause })
+      : error;
+  }
+}
+
+async function bring(address: string, origin: Origin, aboutDir: string, checksum: Checksum): Promise<RemoteStore> {
   const path = join(aboutDir, INDEX_FILE);
   const kept = await ifThere(path, readFile(path, 'utf8'));
   try {
-    const text = (await get(origin, INDEX_FILE, UNKNOWN, kept === null ? PATIENT : HASTY)).toString();
+    const text = await indexText(address, origin, kept === null ? PATIENT : HASTY);
     const index = parsed(origin.place(INDEX_FILE), text, checksum);
     await makeFolders(aboutDir);
     await mirror(origin, aboutDir, index);
@@ -56,18 +69,32 @@ export async function openRemoteStore(text: string, checksum: Checksum): Promise
   }
 }
 
+/** @throws StoreError where there is none, or a page in its place, as servers have them for whatever is not there */
+async function indexText(address: string, origin: Origin, patience: Patience): Promise<string> {
+  const none = (why: string, cause?: unknown): StoreError =>
+    new StoreError(address, `there is no store at this address: ${why}`, `Give that of the folder that holds ${INDEX_FILE}`, { cause });
+  let text: string;
+  try {
+    text = (await get(origin, INDEX_FILE, UNKNOWN, patience)).toString();
+  } catch (error) {
+    throw isMissing(error) ? none(`${INDEX_FILE}: ${error.what}`, error) : error;
+  }
+  if (!text.trimStart().startsWith('{')) throw none(`what comes as ${INDEX_FILE} is something else`);
+  return text;
+}
+
 /** Whether a store is still the one that was opened. @throws StoreError if it is not, FileError */
 export async function refuseChanged(origin: Origin, { xxh64 }: Pick<StoreIndex, 'xxh64'>, signal: AbortSignal): Promise<void> {
   const path = origin.place(INDEX_FILE);
-  const index = parseIndex(path, (await downloadText(origin, INDEX_FILE, UNKNOWN, signal)).toString());
+  const index = parseIndex(path, (await downloadText(origin, INDEX_FILE, UNKNOWN, signal)).toString(), UPLOAD);
   if (index.xxh64 !== xxh64)
     throw new StoreError(path, 'the store was changed since it was opened', 'Open it again: a changed store gives another stream');
 }
 
 function parsed(path: string, text: string, checksum: Checksum): StoreIndex {
-  const index = parseIndex(path, text);
+  const index = parseIndex(path, text, UPLOAD);
   if (indexChecksum(checksum, index) === index.xxh64) return index;
-  throw new StoreError(path, 'its contents do not match its checksum', 'Copy the store there again');
+  throw new StoreError(path, 'its contents do not match its checksum', UPLOAD);
 }
 
 /** Nobody answered, or only to say that they are busy. */
@@ -87,7 +114,7 @@ async function mirror(origin: Origin, dir: string, { files }: StoreIndex): Promi
     await writeAtomic(path, [await get(origin, name, expected)]);
   }
   const splits = await get(origin, SPLITS_FILE, UNKNOWN).catch((error) => {
-    if (error instanceof StoreError) return null;
+    if (isMissing(error)) return null;
     throw error;
   });
   if (splits === null) await rm(join(dir, SPLITS_FILE), { force: true });

@@ -138,9 +138,12 @@ const CASE = object({
   coverage: coverage(),
 });
 
-/** @throws StoreError naming `path` and the place within it. Whether its checksum is right is for `indexChecksum` to say. */
-export function parseIndex(path: string, content: string): StoreIndex {
-  const refusal = { Failure: StoreError, action: AGAIN };
+/**
+ * @param action what to do about damage
+ * @throws StoreError naming `path` and the place within it. Whether its checksum is right is for `indexChecksum` to say.
+ */
+export function parseIndex(path: string, content: string, action = AGAIN): StoreIndex {
+  const refusal = { Failure: StoreError, action };
   const index = parseJson(path, content, v.unknown(), refusal) as StoreIndex;
   if (faultOf(KIND, index) !== null)
     throw new StoreError(path, 'it is not the index of a voxfeed store', 'Give the folder that `voxfeed preprocess` wrote');
@@ -155,10 +158,10 @@ export function parseIndex(path: string, content: string): StoreIndex {
   // One by one: a schema copies what it checks, and there may be 100,000 of them.
   for (const [number, entry] of cases.entries()) checkContents(path, entry, CASE, refusal, `cases[${number}]`);
   if (cases.length === 0) throw new StoreError(path, 'the store has 0 cases', 'Preprocess a data set with at least one case');
-  if (channels.length === 0) throw new StoreError(path, 'the store has 0 channels', AGAIN);
+  if (channels.length === 0) throw new StoreError(path, 'the store has 0 channels', action);
   const odd = cases.findIndex(({ locations }) => locations.length !== labels.classes.length);
-  if (odd >= 0) throw new StoreError(path, `cases[${odd}].locations: there is not one for each class of \`labels\``, AGAIN);
+  if (odd >= 0) throw new StoreError(path, `cases[${odd}].locations: there is not one for each class of \`labels\``, action);
   const unmapped = cases.findIndex(({ lines }) => lines?.length !== (index.imageDtype === 'int16' ? channels.length : undefined));
-  if (unmapped >= 0) throw new StoreError(path, `cases[${unmapped}].lines: there is not one for each channel of int16`, AGAIN);
+  if (unmapped >= 0) throw new StoreError(path, `cases[${unmapped}].lines: there is not one for each channel of int16`, action);
   return index;
 }

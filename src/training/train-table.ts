@@ -97,13 +97,15 @@ export const TRAIN_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
-const { configs: _c, validation: _v, deepSupervision: _d, epochs: _e, regions: _r, targetType: _t, ...feeding } = LOADER_OPTIONS;
+const { configs: _c, validation: _v, deepSupervision: _d, epochs: _e, regions: _r, targetType: _t, ...one } = LOADER_OPTIONS;
+// It trains on one GPU: nothing is averaged with other ranks.
+const { rank: _k, worldSize: _w, ranks: _s, ...feeding } = one;
 
 /**
  * What a loader that feeds a training may be asked for. It takes one configuration, validates after every epoch, and has labels for
  * targets.
  */
-export const FEED_OPTIONS = feeding;
+export const FEED_OPTIONS = { ...feeding, augmentation: { ...feeding.augmentation, default: 'default' } } as const satisfies OptionTable;
 
 /** Options of `train`: its own, and those of the loader that feeds it, whose `augmentation` is 'default' here and `fold` 0. */
 export interface TrainOptions extends Given<typeof FEED_OPTIONS>, Given<typeof TRAIN_OPTIONS> {}

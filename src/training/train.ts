@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomic } from '../common/atomic-file.ts';
-import { CheckpointError, fileError, OptionError } from '../common/errors.ts';
+import { CheckpointError, FileError, fileError, OptionError } from '../common/errors.ts';
+import { ifThere } from '../common/files.ts';
 import { openFolder } from '../common/folders.ts';
 import { checkOptions, given } from '../common/options.ts';
 import { PatchLoader } from '../loader/loader.ts';
@@ -9,7 +10,8 @@ import { checkStore, type LoaderOptions } from '../loader/options/options.ts';
 import type { ResumeOptions } from '../loader/options/state.ts';
 import type { Network } from '../plans/network.ts';
 import type { PlannedConfiguration } from '../plans/plans-file.ts';
-import { DATASET_FILE } from '../store/file-names.ts';
+import { refuseRawFolder } from '../raw/raw-folder.ts';
+import { DATASET_FILE, INDEX_FILE } from '../store/file-names.ts';
 import { foldOf } from '../store/splits.ts';
 import type { Store } from '../store/store.ts';
 import { storeConfiguration } from '../store/store-configuration.ts';
@@ -39,6 +41,8 @@ const PROGRESS_MS = 250;
 export async function train(store: Store, options: TrainOptions): Promise<TrainReport> {
   checkStore(store);
   const { out, saveEvery, onStart, onProgress, onEpoch } = checkOptions({ ...FEED_OPTIONS, ...TRAIN_OPTIONS }, options);
+  await refuseRawFolder(out);
+  await refuseStore(out);
   await using _folder = await openFolder(out);
   const before = await checkpointOf(options);
   const recipe = recipeOf(options, before);
@@ -73,6 +77,12 @@ export async function train(store: Store, options: TrainOptions): Promise<TrainR
     await onEpoch?.(report);
   }
   return { dir: out, gpu, software, epochs };
+}
+
+/** dataset.json and plans beside a checkpoint would take the place of a store's. @throws FileError */
+async function refuseStore(out: string): Promise<void> {
+  const index = join(out, INDEX_FILE);
+  if ((await ifThere(index, stat(index))) !== null) throw new FileError(out, 'it is a store', 'Choose another folder for checkpoints');
 }
 
 /** The checkpoint to continue from, if that is asked for. One that is there is never overwritten unasked. */

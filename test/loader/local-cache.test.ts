@@ -193,6 +193,7 @@ describe('a local cache', () => {
       { dir: join(dir, 'small'), bytes: 1000 },
       /localCache\.bytes: case case_\d+ alone takes \d+ bytes, and 1000 are allowed/,
     ],
+    ['an address', { dir: 'https://host/cache', bytes: ENOUGH }, /localCache\.dir: https:\/\/host\/cache is an address\. Give a folder/],
     ['a folder with other files', { dir, bytes: ENOUGH }, /localCache\.dir: .* holds other files/],
   ])('of %s is refused', async (_, localCache, message) => {
     await expect(PatchLoader.create({ ...options, localCache } as never)).rejects.toThrow(OptionError);

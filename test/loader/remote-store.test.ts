@@ -185,7 +185,50 @@ describe('a store at an address', () => {
 
   it('is no store where there is no index', async () => {
     await using server = await FileServer.start(temporaryFolder());
-    await expect(openStore(server.address)).rejects.toMatchObject({ name: 'StoreError', what: 'the file is missing (HTTP 404)' });
+    await expect(openStore(server.address)).rejects.toMatchObject({
+      name: 'StoreError',
+      where: server.address,
+      what: 'there is no store at this address: voxfeed.json: the file is missing (HTTP 404)',
+      action: 'Give that of the folder that holds voxfeed.json',
+    });
+  });
+
+  it.each(['<!DOCTYPE html>\n<p>Not found', '', 'Log in first'])(
+    'is no store where something else comes in place of its index: %j',
+    async (page) => {
+      await using server = await serve(() => ({ contents: Buffer.from(page) }));
+      await expect(openStore(server.address)).rejects.toMatchObject({
+        name: 'StoreError',
+        where: server.address,
+        what: 'there is no store at this address: what comes as voxfeed.json is something else',
+        action: 'Give that of the folder that holds voxfeed.json',
+      });
+    },
+  );
+
+  it('is to be copied there again where its index is damaged', async () => {
+    await using server = await serve(({ name }) => (name === 'voxfeed.json' ? { contents: Buffer.from('{"format": "vox') } : undefined));
+    await expect(openStore(server.address)).rejects.toMatchObject({
+      name: 'StoreError',
+      where: `${server.address}/voxfeed.json`,
+      what: expect.stringMatching(/^it is not JSON/),
+      action: expect.stringMatching(/^Copy the whole store there again/),
+    });
+  });
+
+  it('is not opened where the JSON files cannot be kept, and says where else they may lie', async () => {
+    await using server = await serve();
+    const home = process.env.XDG_CACHE_HOME;
+    process.env.XDG_CACHE_HOME = '/proc/cache';
+    try {
+      await expect(openStore(server.address)).rejects.toMatchObject({
+        name: 'FileError',
+        where: '/proc/cache',
+        action: expect.stringMatching(/^Set XDG_CACHE_HOME to a folder that can be written/),
+      });
+    } finally {
+      process.env.XDG_CACHE_HOME = home;
+    }
   });
 
   it('needs a local cache, and is verified where it lies', async () => {

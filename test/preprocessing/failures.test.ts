@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { CasesError } from '../../src/common/errors.ts';
 import { planDataset } from '../../src/preprocessing/plan-dataset.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
+import { writeStore } from '../../src/preprocessing/write-store.ts';
 import { openStore } from '../../src/store/store.ts';
 import { MAIN } from '../fixtures/paths.ts';
 import { writePlans } from '../fixtures/plans.ts';
@@ -214,9 +215,22 @@ describe('a folder that belongs to the raw data set', () => {
   it.each(['.', 'imagesTr', 'labelsTr'])('is refused for what is made from it: %s', async (name) => {
     const { raw } = prepare({ cases: [holding('a', 1)] });
     const before = contents(raw);
-    const refused = { name: 'FileError', where: join(raw, name), what: 'it belongs to the raw data set' };
+    const refused = { name: 'FileError', where: join(raw, name), what: expect.stringContaining('it belongs to a raw data set') };
     await expect(preprocess(raw, join(raw, name), { workers: 1 })).rejects.toMatchObject(refused);
     await expect(planDataset(raw, { outDir: join(raw, name), workers: 1 })).rejects.toMatchObject(refused);
     expect(contents(raw)).toEqual(before);
+  });
+
+  it.each(['.', 'imagesTr', 'labelsTr'])('is refused for what is made from another one: %s', async (name) => {
+    const [{ raw }, { raw: other }] = [prepare({ cases: [holding('a', 1)] }), prepare({ cases: [holding('b', 1)] })];
+    const before = contents(other);
+    const out = join(other, name);
+    const refused = { name: 'FileError', where: out };
+    await expect(preprocess(raw, out, { workers: 1 })).rejects.toMatchObject(refused);
+    await expect(planDataset(raw, { outDir: out, workers: 1 })).rejects.toMatchObject(refused);
+    await expect(writeStore(out, { name: 'x', channels: ['a'], labels: { background: 0, one: 1 }, cases: [] })).rejects.toMatchObject(
+      refused,
+    );
+    expect(contents(other)).toEqual(before);
   });
 });

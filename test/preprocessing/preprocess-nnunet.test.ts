@@ -324,7 +324,7 @@ describe('refused', () => {
 
   it('the folder of the raw data set', async () => {
     const { raw, options } = shared;
-    await refusal(preprocessForNnunet(raw, join(raw, '..'), options)).toThrow(/it belongs to the raw data set/);
+    await refusal(preprocessForNnunet(raw, join(raw, '..'), options)).toThrow(/it belongs to a raw data set/);
   });
 
   it('the folder of another data set, or of a configuration', async () => {

@@ -110,6 +110,35 @@ describe('a file from the web', () => {
     expect(error?.message).toMatch(/it was changed while it was read/);
   });
 
+  it('comes from where the server sends on to, also the rest of it', async () => {
+    const there = { location: '/store/file%201.npy' };
+    const { bytes, requests } = await get(first(there, { cutAfter: 200_000 }, there, there));
+    expect(bytes?.equals(CONTENTS)).toBe(true);
+    expect(requests).toHaveLength(5);
+    expect(requests[4].from).toBeGreaterThan(0);
+    expect(requests[4].from).toBe(requests[2].from);
+  });
+
+  it.each<[string, string, RegExp, number]>([
+    ['in a circle', '/store/file%201.npy', /the server sends on to another address, more than 5 times in a row/, 6],
+    ['to what is not encrypted', 'http://example.org/a?token=hunter2', /the server sends on to http:\/\/example\.org, not to https/, 1],
+    ['to another kind of place', 'file:///etc/passwd', /the server sends on to file:\/\/, not to https/, 1],
+    ['to nowhere', 'https://', /the server sends on to what is no address/, 1],
+  ])('is refused at once where the server sends on %s', async (_, location, message, count) => {
+    const { error, requests } = await get(() => ({ location }));
+    expect(error).toBeInstanceOf(FileError);
+    expect(error?.message).toMatch(message);
+    expect(error?.message).not.toMatch(/hunter2/);
+    expect(requests).toHaveLength(count);
+  });
+
+  it('comes by the connection that the one before came by', async () => {
+    await using server = await FileServer.start(dir);
+    const origin = await openOrigin(server.address);
+    for (let i = 0; i < 3; i++) await downloadText(origin, 'file 1.npy', EXPECTED, new AbortController().signal, PATIENCE);
+    expect(server.connections).toBe(1);
+  });
+
   it('is not waited for any more when nobody wants it', async () => {
     const end = new AbortController();
     await using server = await FileServer.start(dir, () => ({ silentAfter: 10 }));

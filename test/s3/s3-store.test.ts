@@ -88,8 +88,26 @@ describe('a store in a bucket', () => {
   });
 
   it.each<[string, string, Record<string, string | undefined>, object]>([
-    ['no such store', 's3://stores/sets/lever', {}, { name: 'StoreError', what: 'the file is missing (NoSuchKey, HTTP 404)' }],
-    ['no such bucket', 's3://elsewhere/sets', {}, { name: 'StoreError', what: 'the file is missing (NoSuchBucket, HTTP 404)' }],
+    [
+      'no such store',
+      's3://stores/sets/lever',
+      {},
+      {
+        name: 'StoreError',
+        where: 's3://stores/sets/lever',
+        what: 'there is no store at this address: voxfeed.json: the file is missing (NoSuchKey, HTTP 404)',
+      },
+    ],
+    [
+      'no such bucket',
+      's3://elsewhere/sets',
+      {},
+      {
+        name: 'StoreError',
+        where: 's3://elsewhere/sets',
+        what: 'there is no store at this address: voxfeed.json: the file is missing (NoSuchBucket, HTTP 404)',
+      },
+    ],
     [
       'a wrong password',
       's3://stores/sets/liver',

@@ -66,11 +66,15 @@ describe('voxfeed train', () => {
     [['--out', 'elsewhere', '--continue'], 1, /there is no checkpoint\.json to continue from/],
     [['--out', 'elsewhere', '--fold', '9'], 1, /--fold: .*splits_final\.json has no fold 9/],
     [['--out', 'elsewhere', '--fold', 'x'], 2, /--fold: "x" is not a fold from 0 on/],
+    [['--out', 'elsewhere', '--rank', '0', '--world-size', '2'], 2, /unknown option '--rank'/],
+    [['--out', 'raw'], 1, /raw: it belongs to a raw data set/],
+    [['--out', store], 1, /it is a store\. Choose another folder/],
     [['--out', 'elsewhere', '--configs', '3d_fullres'], 2, /unknown option '--configs'/],
     [['--out', 'elsewhere', '--epochs', '0'], 2, /--epochs: 0 is not a whole number from 1/],
     [['--out', 'elsewhere', '--learning-rate', '0'], 2, /--learning-rate: 0 is not a number above 0/],
     [['--out', 'elsewhere', '--patch', '16,16,15', '--batch', '1'], 1, /cannot be halved as often.*multiple of \[2, 2, 2\]/],
   ])('refuses %j', async (words, status, message) => {
+    mkdirSync(join(dir, 'raw/imagesTr'), { recursive: true });
     const found = await voxfeed('train', store, ...words, '--workers', '1');
     expect(found.stderr).toMatch(message);
     expect(found.status).toBe(status);
@@ -129,10 +133,26 @@ describe('voxfeed predict', () => {
     expect(report.cases[0].dice.Anterior).toBeCloseTo((2 * count((i) => found[i] === 1 && hand[i] === 1)) / either, 9);
   });
 
+  it('writes over no image and no label by hand, and misses one before it begins', async () => {
+    const name = 'hippocampus_001.nii.gz';
+    mkdirSync(join(dir, 'hand'));
+    cpSync(join(EXAMPLES, 'labelsTr', name), join(dir, 'hand', name));
+    const before = readFileSync(join(dir, 'hand', name));
+    const words = [IMAGE, '--model', model, '--disable-tta'];
+    expect((await voxfeed('predict', ...words, '--out', 'hand', '--truth', 'hand')).stderr).toMatch(
+      /hand.hippocampus_001\.nii\.gz: the predicted labels would be written over it/,
+    );
+    expect(readFileSync(join(dir, 'hand', name))).toEqual(before);
+    const missed = await voxfeed('predict', ...words, '--out', 'none', '--truth', 'nowhere');
+    expect(missed.stderr).toMatch(/nowhere.hippocampus_001\.nii\.gz: .*ENOENT/);
+    expect(missed.stderr).not.toMatch(/%/);
+  });
+
   it.each([
     [['images', IMAGE, '--model', model], 1, /hippocampus_001_0000\.nii\.gz: its labels would have the name of those of .*images/],
     [[IMAGE, '--model', model, '--folds', '0'], 1, /fold_0: there is no checkpoint\.json in it/],
-    [[IMAGE, '--model', model, '--folds', 'first'], 2, /--folds: "first" is not folds such as 0,1,2, or all/],
+    [[IMAGE, '--model', model, '--folds', '0,0'], 2, /--folds: "0,0" is not folds such as 0,1,2, each once, or all/],
+    [[IMAGE, '--model', model, '--folds', 'first'], 2, /--folds: "first" is not folds such as 0,1,2, each once, or all/],
     [[IMAGE, '--model', model, '--checkpoint', 'latest'], 2, /--checkpoint: "latest" is not known\. Choose one of final, best/],
     [[IMAGE], 2, /--model DIR must be given/],
     [['--model', model], 2, /missing required argument 'IMAGE'/],

@@ -31,12 +31,13 @@ export const MODEL_OPTIONS = {
     schema: v.pipe(
       list(that<number | 'all'>("a fold from 0 on, or 'all'", isFold)),
       v.minLength(1, 'it is empty'),
+      v.check((folds) => new Set(folds).size === folds.length, 'it names a fold twice\nName each once'),
       v.description("folds from 0 on, or 'all'"),
     ),
     otherwise: 'all that have a number',
     flag: '--folds LIST',
     read: (text) => text.split(',').map(readNumber),
-    typed: 'folds such as 0,1,2, or all',
+    typed: 'folds such as 0,1,2, each once, or all',
     help: 'of a folder with fold_0, fold_1 and so on: which of them, for the mean of their logits',
   },
 } as const satisfies OptionTable;
