@@ -4,22 +4,10 @@ import { bindCompression, type CompressionKernels } from './compression.ts';
 import { bindIntensity, type IntensityKernels } from './intensity.ts';
 import { bindSpatial, type SpatialKernels } from './spatial.ts';
 import type { Strided } from './strided.ts';
+import type { VoxelType } from './voxel-type.ts';
 
 export type { Strided } from './strided.ts';
-
-/** What int16 stand for: `offset + scale * stored`, a product and a sum in float32. Both are float32. */
-export interface Line {
-  offset: number;
-  scale: number;
-}
-
-/** What stored voxels are: images float32, `float16`, or int16 that are mapped by `line`; labels int8, int16, or uint8 where they are `unsigned`. */
-export interface VoxelType {
-  bytesPerVoxel: number;
-  unsigned?: boolean | undefined;
-  float16?: boolean | undefined;
-  line?: Line | undefined;
-}
+export type { Line, VoxelType } from './voxel-type.ts';
 
 /** Rows of float32 in the shared memory: where they start, and how far apart they are, in bytes. */
 export interface Rows {

@@ -1,6 +1,6 @@
 import type { Triple } from '../common/geometry.ts';
-import type { VoxelType } from './kernels.ts';
 import type { Strided } from './strided.ts';
+import type { VoxelType } from './voxel-type.ts';
 
 /** What a kernel that writes labels found among them: bits of its result. */
 export const FOUND = { foreground: 1, outside: 2 } as const;
