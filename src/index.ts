@@ -49,6 +49,7 @@ export type { Machine } from './common/machine.ts';
 export type { Part } from './common/part.ts';
 export type { Draws } from './common/random.ts';
 export type { LargestBlock } from './formats/b2nd/head.ts';
+export type { Line } from './kernels/kernels.ts';
 export { Batch, type BatchStream, type BatchTicket } from './loader/batch.ts';
 export type { Bound, DiagnoseOptions, Diagnosis, Measurements, Remedy, WorkerStage } from './loader/diagnosis.ts';
 export type { Epoch } from './loader/epochs.ts';
