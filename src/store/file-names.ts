@@ -20,6 +20,10 @@ export function plansFile({ plans_name }: Pick<Plans, 'plans_name'>): string {
 /** How the voxels of a case are stored: ours and nnU-Net's unpacked ones, nnU-Net's of today, and its older archives of both arrays. */
 export type ArrayFormat = 'npy' | 'b2nd' | 'npz';
 
+/** What images are written as. */
+export const IMAGE_DTYPES = ['float32', 'float16', 'int16'] as const;
+export type ImageDtype = (typeof IMAGE_DTYPES)[number];
+
 /** The files of one stored case. */
 interface CaseFiles {
   data: string;

@@ -2,12 +2,10 @@ import { type Triple, voxels } from '../common/geometry.ts';
 import { divide } from '../formats/b2nd/block-shape.ts';
 import { encodeB2nd } from '../formats/b2nd/encode-b2nd.ts';
 import { encodeNpyHeader } from '../formats/npy.ts';
+import type { ImageDtype } from './file-names.ts';
 import type { StoreIndex } from './store-index.ts';
 
-/** What images are written as. */
-export const IMAGE_DTYPES = ['float32', 'float16', 'int16'] as const;
-
-export type ImageDtype = (typeof IMAGE_DTYPES)[number];
+export { IMAGE_DTYPES, type ImageDtype } from './file-names.ts';
 
 /** What files arrays are written to. */
 export const WRITTEN_ARRAYS = ['npy', 'b2nd'] as const;

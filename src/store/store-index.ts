@@ -10,10 +10,9 @@ import { byName, list, object, oneOf, text, that, wholeNumber } from '../common/
 import type { LargestBlock } from '../formats/b2nd/head.ts';
 import type { Line } from '../formats/int16.ts';
 import { isWide, type Labels } from '../raw/labels.ts';
-import type { ArrayFormat } from './file-names.ts';
+import type { ArrayFormat, ImageDtype } from './file-names.ts';
 import { anyText, coverage, hash, labels, lines, shape, spacing, storedFile, writtenOptions } from './file-schemas.ts';
 import type { Coverage, Sidecar, StoredFile } from './sidecar.ts';
-import type { ImageDtype } from './storage.ts';
 
 /** One case as the store's index lists it. */
 export interface StoredCase {
