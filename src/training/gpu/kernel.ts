@@ -8,6 +8,8 @@ export interface Binding {
   memory: Memory;
   /** 'write' covers reading, too. */
   access: 'read' | 'write';
+  /** The first element that the shader sees. */
+  from: number;
   /** What of the memory is touched, each element once: the least that can be moved. */
   bytes: number;
 }
@@ -18,6 +20,23 @@ interface Part {
   shape: readonly number[];
   batch?: number;
   channels?: number;
+  /** In elements. Shaders see the memory from about here on, see `placeIn`. */
+  offset?: number;
+}
+
+/** Elements that bindings begin at multiples of: 256 bytes, which no adapter wants more of (`minStorageBufferOffsetAlignment`). */
+const ALIGNMENT = 64;
+
+/**
+ * Where a shader finds `part` that is bound as `bound`, a part of the same memory that is not behind it. So the shaders of layers that
+ * are alike are the same text, wherever their parameters lie: they are compiled once.
+ */
+export function placeIn(bound: { offset: number }, part: { offset: number } = bound): number {
+  return part.offset - alignedDown(bound.offset);
+}
+
+function alignedDown(offset: number): number {
+  return offset - (offset % ALIGNMENT);
 }
 
 /** One dispatch: a shader with everything it is bound to. Shapes are constants in its text. */
@@ -43,9 +62,9 @@ export function write(name: string, to: Memory | Part): Binding {
 }
 
 function binding(name: string, of: Memory | Part, access: Binding['access']): Binding {
-  if (!('memory' in of)) return { name, memory: of, access, bytes: bytesOf(of) };
-  const { memory, shape, batch = 1, channels = 1 } = of;
-  return { name, memory, access, bytes: BYTES[memory.type] * batch * channels * voxels(shape) };
+  if (!('memory' in of)) return { name, memory: of, access, from: 0, bytes: bytesOf(of) };
+  const { memory, shape, batch = 1, channels = 1, offset = 0 } = of;
+  return { name, memory, access, from: alignedDown(offset), bytes: BYTES[memory.type] * batch * channels * voxels(shape) };
 }
 
 /** Extensions of WGSL, and what tells that a shader uses them. */

@@ -2,7 +2,7 @@ import { showBytes } from '../../common/bytes.ts';
 import { GpuError } from '../../common/errors.ts';
 import type { Gpu } from './device.ts';
 import { type Kernel, rowsOf } from './kernel.ts';
-import { bytesOf, type Memory, type Span, shareBuffers } from './memory.ts';
+import { BYTES, bytesOf, type Memory, type Span, shareBuffers } from './memory.ts';
 
 /** A kernel that is ready to run. */
 interface Step {
@@ -179,9 +179,9 @@ async function compile(gpu: Gpu, { name, code }: Kernel): Promise<GPUComputePipe
 }
 
 function bind(gpu: Gpu, { name, bindings }: Kernel, pipeline: GPUComputePipeline, buffers: Map<Memory, GPUBuffer>): GPUBindGroup {
-  const entries = bindings.map(({ memory }, binding) => ({
-    binding,
-    resource: { buffer: buffers.get(memory) as GPUBuffer, size: Math.max(bytesOf(memory), 4) },
-  }));
+  const entries = bindings.map(({ memory, from }, binding) => {
+    const offset = BYTES[memory.type] * from;
+    return { binding, resource: { buffer: buffers.get(memory) as GPUBuffer, offset, size: Math.max(bytesOf(memory) - offset, 4) } };
+  });
   return gpu.device.createBindGroup({ label: name, layout: pipeline.getBindGroupLayout(0), entries });
 }

@@ -1,6 +1,6 @@
 import { PlansError } from '../../common/errors.ts';
 import { show, type Triple, triple, voxels } from '../../common/geometry.ts';
-import { elementwise, type Kernel, read, write } from '../gpu/kernel.ts';
+import { elementwise, type Kernel, placeIn, read, write } from '../gpu/kernel.ts';
 import { type Maps, type Memory, memory, place } from '../gpu/memory.ts';
 import { product } from '../gpu/product.ts';
 import { type Tiling, tileFor } from '../gpu/tile.ts';
@@ -35,7 +35,7 @@ export function gather(of: Convolution, weights: Parameter, bias: Parameter | nu
   const { fine, coarse, kernel, stride, padding, tiling } = of;
   const columns = voxels(coarse.shape);
   const terms = fine.channels * voxels(kernel);
-  const value = withBias('value', bias);
+  const value = withBias('value', weights, bias);
   return product({
     name: `${of.name} gather`,
     bindings: [read('weights', weights), read('fine', fine), write('coarse', coarse)],
@@ -59,7 +59,7 @@ fn column(n: u32, sample: u32) -> Column {
 }
 fn left(m: u32, term: Term, sample: u32) -> Value {
   if (m >= ${coarse.channels}u || term.needs == NEVER) { return Value(0.0); }
-  return Value(weights[${weights.offset}u + m * ${terms}u + term.flat]);
+  return Value(weights[${placeIn(weights)}u + m * ${terms}u + term.flat]);
 }
 fn right(term: Term, column: Column, sample: u32) -> Value {
   if ((column.near & term.needs) != term.needs) { return Value(0.0); }
@@ -81,7 +81,7 @@ export function scatter(of: Convolution, weights: Parameter, bias: Parameter | n
   const phases = voxels(stride);
   const counted = triple((axis) => Math.ceil(fine.shape[axis] / stride[axis]));
   const columns = voxels(counted);
-  const value = withBias('value', bias);
+  const value = withBias('value', weights, bias);
   // Where every phase meets equally many taps, their number is a constant, which compilers divide by cheaply.
   const even = [0, 1, 2].every((axis) => kernel[axis] % stride[axis] === 0);
   const evenTaps = vector(triple((axis) => kernel[axis] / stride[axis]));
@@ -122,7 +122,7 @@ fn column(n: u32, phase: Phase) -> Column {
 }
 fn left(m: u32, term: Term, phase: Phase) -> Value {
   if (m >= ${fine.channels}u || term.needs == NEVER) { return Value(0.0); }
-  return Value(weights[${weights.offset}u + m * ${voxels(kernel)}u + term.flat]);
+  return Value(weights[${placeIn(weights)}u + m * ${voxels(kernel)}u + term.flat]);
 }
 fn right(term: Term, column: Column, phase: Phase) -> Value {
   if ((column.near & term.needs) != term.needs) { return Value(0.0); }
@@ -194,7 +194,7 @@ fn right(term: Term, column: Column) -> Value {
   return Value(fine[term.offset + column.offset]);
 }`,
     alongTerms: true,
-    store: `gradient[${whole ? `${gradient.offset}u` : `slice * ${rows * columns}u`} + m * ${columns}u + n] = value;`,
+    store: `gradient[${whole ? `${placeIn(gradient)}u` : `slice * ${rows * columns}u`} + m * ${columns}u + n] = value;`,
     flops: flopsOf({ fine, coarse, kernel }),
     tile,
   });
@@ -207,14 +207,14 @@ fn right(term: Term, column: Column) -> Value {
       [read('sums', sums), write('gradient', gradient)],
       `var total = 0.0;
   for (var part = 0u; part < ${parts}u; part++) { total += sums[part * ${rows * columns}u + INDEX]; }
-  gradient[${gradient.offset}u + INDEX] = total;`,
+  gradient[${placeIn(gradient)}u + INDEX] = total;`,
     ),
   ];
 }
 
 /** Weights and biases lie in one memory, which is bound once. */
-function withBias(value: string, bias: Parameter | null): string {
-  return bias === null ? value : `${value} + weights[${bias.offset}u + m]`;
+function withBias(value: string, weights: Parameter, bias: Parameter | null): string {
+  return bias === null ? value : `${value} + weights[${placeIn(weights, bias)}u + m]`;
 }
 
 function put(name: string, { memory: { type } }: Maps, value: string, accumulate: boolean): string {

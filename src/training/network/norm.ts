@@ -1,5 +1,5 @@
 import { voxels } from '../../common/geometry.ts';
-import { elementwise, type Kernel, read, write } from '../gpu/kernel.ts';
+import { elementwise, type Kernel, placeIn, read, write } from '../gpu/kernel.ts';
 import { type Maps, type Memory, memory, place } from '../gpu/memory.ts';
 import { CHUNK, reduction, THREADS } from '../gpu/reduction.ts';
 import type { Parameter } from './parameters.ts';
@@ -88,7 +88,7 @@ export function normalise({ name, input, output, weight, bias, statistics, resid
   let map = INDEX / ${area}u; let voxel = INDEX % ${area}u;
   let sample = map / ${channels}u; let channel = map % ${channels}u;
   let normal = (f32(input[${place(input, 'sample', 'channel', 'voxel')}]) - statistics[2u * map]) * statistics[2u * map + 1u];
-  let value = fma(normal, parameters[${weight.offset}u + channel], parameters[${bias.offset}u + channel])${plus(residual, 'sample', 'channel', 'voxel')};
+  let value = fma(normal, parameters[${placeIn(weight)}u + channel], parameters[${placeIn(weight, bias)}u + channel])${plus(residual, 'sample', 'channel', 'voxel')};
   output[${place(output, 'sample', 'channel', 'voxel')}] = ${output.memory.type}(${activation ? `select(${SLOPE} * value, value, value > 0.0)` : 'value'});`,
     ),
   ];
@@ -121,7 +121,7 @@ export function normaliseGradient(
   // The gradient before the activation, and the normalised input, of a voxel.
   const both = (sample: string, channel: string, voxel: string): string => `
   let normal = (f32(input[${place(input, sample, channel, voxel)}]) - mean) * scale;
-  let before = fma(normal, parameters[${weight.offset}u + ${channel}], parameters[${bias.offset}u + ${channel}])${activation ? plus(residual, sample, channel, voxel) : ''};
+  let before = fma(normal, parameters[${placeIn(weight)}u + ${channel}], parameters[${placeIn(weight, bias)}u + ${channel}])${activation ? plus(residual, sample, channel, voxel) : ''};
   let given = f32(outputGradient[${place(outputGradient, sample, channel, voxel)}]);
   let gradient = ${activation ? `select(${SLOPE} * given, given, before > 0.0)` : 'given'};`;
   return [
@@ -161,8 +161,8 @@ export function normaliseGradient(
     sums[2u * map + 1u] = sum.y / ${area}.0;
     total += sum;
   }
-  gradients[${gradients.bias.offset}u + INDEX] = total.x;
-  gradients[${gradients.weight.offset}u + INDEX] = total.y;`,
+  gradients[${placeIn(gradients.weight, gradients.bias)}u + INDEX] = total.x;
+  gradients[${placeIn(gradients.weight)}u + INDEX] = total.y;`,
     ),
     elementwise(
       `${name} input gradient`,
@@ -178,7 +178,7 @@ export function normaliseGradient(
   let sample = map / ${channels}u; let channel = map % ${channels}u;
   let mean = statistics[2u * map]; let scale = statistics[2u * map + 1u];
   ${both('sample', 'channel', 'voxel')}
-  let value = parameters[${weight.offset}u + channel] * scale * (gradient - sums[2u * map] - normal * sums[2u * map + 1u]);
+  let value = parameters[${placeIn(weight)}u + channel] * scale * (gradient - sums[2u * map] - normal * sums[2u * map + 1u]);
   inputGradient[${place(inputGradient, 'sample', 'channel', 'voxel')}] = ${inputGradient.memory.type}(value);
   ${gradients.residual ? passOn(gradients.residual) : ''}`,
     ),
@@ -221,7 +221,7 @@ export function biasGradient(name: string, outputGradient: Maps, gradient: Param
   for (var sample = 0u; sample < ${batch}u; sample++) {
     for (var chunk = 0u; chunk < ${chunks}u; chunk++) { total += partial[(sample * ${channels}u + INDEX) * ${chunks}u + chunk]; }
   }
-  gradients[${gradient.offset}u + INDEX] = total;`,
+  gradients[${placeIn(gradient)}u + INDEX] = total;`,
     ),
   ];
 }

@@ -179,6 +179,18 @@ test.each<[Network['kind'], number]>([
   }
 });
 
+test('layers that are alike share their shaders, wherever their parameters lie', () => {
+  const network: Network = { ...flat, features: [64, 64], encoder: [4, 1] };
+  const unet = new Unet({ network, patchSize: [8, 8], batch: 1, channels: 1, classes: 2, heads: 1, tiling: TILINGS.gpu });
+  const backward = unet.backward();
+  const codesOf = (layer: string): string[] =>
+    [...unet.forward, ...backward].filter(({ name }) => name.startsWith(layer)).map(({ code }) => code);
+  const codes = codesOf('encoder.stages.0.0.convs.1.');
+  expect(codes.length).toBe(9);
+  expect(codesOf('encoder.stages.0.0.convs.2.')).toEqual(codes);
+  expect(new Set(codes).size).toBe(codes.length);
+});
+
 test.each<[string, Partial<Network>, number[], RegExp]>([
   ['patches that cannot be halved', {}, [8, 9], /Take a multiple of \[2, 2\]/],
   ['patches of other axes', {}, [8, 8, 8], /has 2 axes/],
