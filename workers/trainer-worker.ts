@@ -9,21 +9,22 @@ import { Training } from '../src/training/training.ts';
 
 // The GPU binding spins its event loop while it waits: here it keeps nobody from scheduling.
 
-const { options, batches, from, steps } = workerData as TrainerWorkerData;
+const { options, batches, from, autotune, steps } = workerData as TrainerWorkerData;
 
 const ready = open();
 ready.catch(() => {});
 
 async function open(): Promise<{ gpu: Gpu; run: Training }> {
   const gpu = await Gpu.open(options.precision ?? 'mixed');
-  return { gpu, run: await Training.create(gpu, options, await connect(batches), from) };
+  return { gpu, run: await Training.create(gpu, options, await connect(batches), from, autotune) };
 }
 
 const service: TrainerService = {
   ready: () =>
     answer(async () => {
       const { gpu, run } = await ready;
-      return { gpu: gpu.name, software: gpu.software, precision: run.options.precision, bytes: run.step.bytes, epochs: run.epochs };
+      const { options, step, tuning, epochs } = run;
+      return { gpu: gpu.name, software: gpu.software, precision: options.precision, bytes: step.bytes, tuning, epochs };
     }),
   epoch: () =>
     answer(async () => {

@@ -86,7 +86,7 @@ async function errorsOf(gpu: Gpu, { fine: inputs, coarse: outputs, shape, kernel
     },
     {
       kernel: 'weight gradient',
-      kernels: weightGradient(convolution, { fine, coarse }, parameters.gradientOf(weight)),
+      kernels: weightGradient(convolution, parameters.gradientOf(weight)),
       result: parameters.gradients,
       terms: 2 * voxels(coarseShape),
       expected: both((x, y) => reference.weightGradient(x, y, geometry)),

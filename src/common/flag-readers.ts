@@ -34,3 +34,8 @@ export function readPairs(text: string): unknown {
   const pairs = text.split(',').map((pair) => pair.split(':').map(readNumber));
   return pairs.every((pair) => pair.length === 2 && pair.every((part) => typeof part === 'number')) ? pairs : text;
 }
+
+/** "on" or "off". */
+export function readSwitch(text: string): unknown {
+  return text === 'on' || text === 'off' ? text === 'on' : text;
+}

@@ -1,7 +1,8 @@
-import { readNumber } from '../common/flag-readers.ts';
+import { readNumber, readSwitch } from '../common/flag-readers.ts';
 import type { Given, OptionTable } from '../common/options.ts';
 import { callback, flag, oneOf, positiveNumber, text, wholeNumber } from '../common/schemas.ts';
 import { LOADER_OPTIONS } from '../loader/options/table.ts';
+import type { TuneReport } from './autotune.ts';
 import { PRECISIONS, type Precision } from './gpu/precision.ts';
 import { DEFAULTS, type EpochReport } from './training-options.ts';
 
@@ -13,6 +14,8 @@ export interface TrainStart {
   precision: Precision;
   /** GPU memory that is taken. */
   bytes: number;
+  /** What came of the autotune; null where there was none. */
+  tuning: TuneReport | null;
   /** Of the plans. */
   configuration: string;
   patchSize: number[];
@@ -72,6 +75,18 @@ export const TRAIN_OPTIONS = {
     otherwise: 'mixed where the GPU has matrix units, else float32; or as before',
     flag: '--precision NAME',
     help: 'float32, or mixed: float16 on matrix units, with sums and parameters in float32',
+  },
+  /**
+   * Measure once how each product of the network is made fastest on this GPU, for 20 seconds at most, and keep that in the user's cache.
+   * It changes the speed, and no number. Default: unless the GPU is a CPU in truth.
+   */
+  autotune: {
+    schema: flag(),
+    otherwise: 'on, unless the GPU is a CPU in truth',
+    flag: '--autotune on|off',
+    read: readSwitch,
+    typed: 'on or off',
+    help: "measure first how products are made fastest here, unless the user's cache knows: it changes the speed, and no number",
   },
   /** Epochs between two checkpoints at most; the last epoch always has one, and so has the best so far. Default 1. */
   saveEvery: {

@@ -40,7 +40,7 @@ const PROGRESS_MS = 250;
  */
 export async function train(store: Store, options: TrainOptions): Promise<TrainReport> {
   checkStore(store);
-  const { out, saveEvery, onStart, onProgress, onEpoch } = checkOptions({ ...FEED_OPTIONS, ...TRAIN_OPTIONS }, options);
+  const { out, saveEvery, autotune, onStart, onProgress, onEpoch } = checkOptions({ ...FEED_OPTIONS, ...TRAIN_OPTIONS }, options);
   await refuseRawFolder(out);
   await refuseStore(out);
   await using _folder = await openFolder(out);
@@ -49,8 +49,8 @@ export async function train(store: Store, options: TrainOptions): Promise<TrainR
   const { configuration, network } = trainable(store, options.config ?? before?.options.configuration);
   await using loader = await PatchLoader.create(loaderOptions(store, options, recipe, before));
   const training = trainingOptions(loader, store, { ...configuration, network }, recipe, before);
-  await using trainer = await Trainer.create(training, loader, before && { dir: out, checkpoint: before });
-  const { gpu, software, precision, bytes } = trainer;
+  await using trainer = await Trainer.create(training, loader, before && { dir: out, checkpoint: before }, { autotune });
+  const { gpu, software, precision, bytes, tuning } = trainer;
   const { fold, cases } = loader.state();
   const chosen = await foldOf(store, fold, cases);
   onStart?.({
@@ -58,6 +58,7 @@ export async function train(store: Store, options: TrainOptions): Promise<TrainR
     software,
     precision,
     bytes,
+    tuning,
     configuration: training.configuration,
     patchSize: training.patchSize,
     batchSize: training.batch,

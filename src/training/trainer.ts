@@ -6,6 +6,7 @@ import { beforeEnd } from '../common/thread-end.ts';
 import { keepReplacedCode, noThreads, startThread } from '../common/worker-file.ts';
 import type { PatchLoader } from '../loader/loader.ts';
 import { share } from '../loader/share.ts';
+import type { TuneReport } from './autotune.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Precision } from './gpu/precision.ts';
 import type { EpochReport, TrainingOptions } from './training-options.ts';
@@ -16,6 +17,8 @@ export interface TrainerWorkerData {
   /** To a shared loader. */
   batches: MessagePort;
   from: { dir: string; checkpoint: Checkpoint } | null;
+  /** Undefined: unless the GPU is a CPU in truth. */
+  autotune: boolean | undefined;
   /** Shared: the steps of this epoch that were submitted. */
   steps: Int32Array<SharedArrayBuffer>;
 }
@@ -28,6 +31,7 @@ export interface TrainerStart {
   software: boolean;
   precision: Precision;
   bytes: number;
+  tuning: TuneReport | null;
   epochs: number;
 }
 
@@ -47,6 +51,8 @@ export class Trainer implements AsyncDisposable {
   readonly precision: Precision;
   /** GPU memory of network, gradients and batches. */
   readonly bytes: number;
+  /** What came of the autotune; null where there was none. */
+  readonly tuning: TuneReport | null;
   readonly #worker: Worker;
   readonly #service: Remote<TrainerService>;
   readonly #steps: Int32Array<SharedArrayBuffer>;
@@ -59,16 +65,18 @@ export class Trainer implements AsyncDisposable {
    * @param loader its batches must be as `options` say, with a validation stream if there are validation steps; it stays the caller's
    * to close
    * @param from a checkpoint to continue, and its folder
+   * @param autotune whether to measure how products are made fastest on this GPU; default: unless it is a CPU in truth
    * @throws GpuError, PlansError, CheckpointError, OptionError
    */
   static async create(
     options: TrainingOptions,
     loader: PatchLoader,
     from: { dir: string; checkpoint: Checkpoint } | null = null,
+    { autotune }: { autotune?: boolean | undefined } = {},
   ): Promise<Trainer> {
     const batches = share(loader);
     const steps = new Int32Array(new SharedArrayBuffer(4));
-    const workerData: TrainerWorkerData = { options, batches, from, steps };
+    const workerData: TrainerWorkerData = { options, batches, from, autotune, steps };
     keepReplacedCode();
     const worker = startThread('trainer-worker', { workerData, transferList: [batches] });
     const death = new Promise<never>((_, reject) => {
@@ -94,7 +102,7 @@ export class Trainer implements AsyncDisposable {
     service: Remote<TrainerService>,
     death: Promise<never>,
     steps: Int32Array<SharedArrayBuffer>,
-    { gpu, software, precision, bytes, epochs }: TrainerStart,
+    { gpu, software, precision, bytes, tuning, epochs }: TrainerStart,
   ) {
     this.#worker = worker;
     this.#service = service;
@@ -104,6 +112,7 @@ export class Trainer implements AsyncDisposable {
     this.software = software;
     this.precision = precision;
     this.bytes = bytes;
+    this.tuning = tuning;
     this.#epochs = epochs;
   }
 

@@ -1,5 +1,6 @@
 import { GpuError } from '../common/errors.ts';
 import type { BatchStream } from '../loader/batch.ts';
+import { autotune, type TuneReport } from './autotune.ts';
 import { type BestNetwork, type Checkpoint, type Numbers, networkFile, readNumbers, writeCheckpoint } from './checkpoint.ts';
 import { DAWN_SWITCHES, type Gpu } from './gpu/device.ts';
 import type { Precision } from './gpu/precision.ts';
@@ -16,43 +17,56 @@ const WAITED = 0.05;
 export class Training {
   readonly options: TrainingOptions & { precision: Precision };
   readonly step: TrainingStep;
+  /** Null where nothing was tuned. */
+  readonly tuning: TuneReport | null;
   readonly #gpu: Gpu;
   readonly #source: BatchSource;
   readonly #history: EpochReport[];
   /** Of those that were saved. */
   #best: BestNetwork | null;
 
-  /** @param from a checkpoint to continue from, and the folder it is in. @throws PlansError, GpuError, CheckpointError */
+  /**
+   * @param from a checkpoint to continue from, and the folder it is in
+   * @param tuned whether to measure how products are made fastest on this GPU; default: unless it is a CPU in truth
+   * @throws PlansError, GpuError, CheckpointError
+   */
   static async create(
     gpu: Gpu,
     options: TrainingOptions,
     source: BatchSource,
     from: { dir: string; checkpoint: Checkpoint } | null = null,
+    tuned: boolean = !gpu.software,
   ): Promise<Training> {
     const { scales, configuration: _, ...rest } = options;
     const precision = precisionOn(gpu, options.precision);
-    const step = await TrainingStep.create(gpu, {
-      ...rest,
-      precision,
-      heads: Math.max(1, scales - 1),
-      tiling: tilingFor(gpu, precision),
-    });
+    const made = { ...rest, precision, heads: Math.max(1, scales - 1), tiling: tilingFor(gpu, precision) };
+    const tuning = tuned ? await autotune(gpu, made) : null;
+    const step = await TrainingStep.create(gpu, { ...made, ...(tuning && { tuned: tuning.tilings }) });
     const { parameters } = step.unet;
     const numbers: Numbers | null = from && (await readNumbers(from.dir, from.checkpoint, parameters.list, parameters.values.length));
     step.load(numbers?.values ?? parameters.initial(options.seed), numbers?.momentum ?? null, from?.checkpoint.lossScale ?? undefined);
-    return new Training(gpu, { ...options, precision }, step, source, from?.checkpoint ?? { history: [], best: null });
+    return new Training(
+      gpu,
+      { ...options, precision },
+      step,
+      tuning?.report ?? null,
+      source,
+      from?.checkpoint ?? { history: [], best: null },
+    );
   }
 
   private constructor(
     gpu: Gpu,
     options: Training['options'],
     step: TrainingStep,
+    tuning: TuneReport | null,
     source: BatchSource,
     { history, best }: Pick<Checkpoint, 'history' | 'best'>,
   ) {
     this.#gpu = gpu;
     this.options = options;
     this.step = step;
+    this.tuning = tuning;
     this.#source = source;
     this.#history = [...history];
     this.#best = best;

@@ -48,7 +48,8 @@ beforeAll(async () => {
   };
   await expect(train(store, options)).rejects.toBe(stop);
   const { iterations: _, validationIterations: __, seed: ___, precision: ____, ...rest } = options;
-  continued = await train(store, { ...rest, continue: true });
+  process.env.XDG_CACHE_HOME = join(dir, 'cache');
+  continued = await train(store, { ...rest, continue: true, autotune: true });
 }, 400_000);
 
 describe('train', () => {
@@ -59,6 +60,8 @@ describe('train', () => {
         software: whole.software,
         precision: 'float32',
         bytes: expect.any(Number),
+        // Never where it was not asked for and the GPU is a CPU in truth.
+        tuning: starts[0].software ? null : expect.any(Object),
         configuration: '3d_fullres',
         patchSize: [16, 16, 16],
         batchSize: 2,
@@ -67,7 +70,11 @@ describe('train', () => {
         epoch: 0,
         epochs: 3,
       },
-      expect.objectContaining({ epoch: 1, epochs: 3 }),
+      expect.objectContaining({
+        epoch: 1,
+        epochs: 3,
+        tuning: { known: 0, measured: expect.any(Number), left: expect.any(Number), seconds: expect.any(Number) },
+      }),
     ]);
     expect(starts[0].bytes).toBeGreaterThan(0);
   });

@@ -40,6 +40,8 @@ export class Gpu {
   readonly device: GPUDevice;
   /** As people know it, for reports. */
   readonly name: string;
+  /** The same with all that tells it, and its driver, from others. */
+  readonly adapter: string;
   /** Runs on the CPU: what costs little differs. */
   readonly software: boolean;
   readonly hasHalf: boolean;
@@ -77,6 +79,8 @@ export class Gpu {
     this.#instance = instance;
     this.device = device;
     this.name = nameOf(info);
+    const { vendor, architecture, device: model, description } = info;
+    this.adapter = [vendor, architecture, model, description].filter((part) => part !== '').join(', ');
     this.software = isSoftware(info);
     this.hasHalf = hasHalf;
     this.units = units;

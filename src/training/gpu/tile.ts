@@ -49,6 +49,47 @@ const GPU_MATRIX_TILING: Omit<Tiling, 'units' | 'depth'> = {
   own: [32, 64],
 };
 
+/**
+ * Ways to make products on an adapter, `tilingFor`'s first: which is the fastest depends on the product, and `tune` measures it. All make
+ * the same sums in the same order, so that whichever is taken changes no bit of a result.
+ */
+export function tilingsFor(gpu: TiledAdapter, precision: Precision): Tiling[] {
+  const usual = tilingFor(gpu, precision);
+  return [usual, ...othersFor(usual, gpu.software).map((change) => ({ ...usual, ...change }))];
+}
+
+/** As people read it, and as caches name it. */
+export function showTiling({ loop, area, mostRows, mostColumns, depth, own }: Tiling): string {
+  return `${loop} ${area} of ${mostRows}x${mostColumns}, depth ${depth}, own ${own.join('x')}`;
+}
+
+/** Other numbers than the usual ones. */
+function othersFor({ loop, depth, units }: Tiling, software: boolean): Partial<Tiling>[] {
+  if (loop === 'shared') return GPU_OTHERS;
+  if (units === undefined) return SOFTWARE_OTHERS;
+  if (software) return [{ area: units.rows * units.columns, mostColumns: units.columns }];
+  return [...GPU_MATRIX_OTHERS, { depth: 2 * depth }];
+}
+
+/** Those of the others on the H100 that were the fastest for some layers, and one for layers that are small. */
+const GPU_OTHERS: Partial<Tiling>[] = [
+  { area: 8192, depth: 8, own: [8, 8] },
+  { depth: 8, own: [8, 8] },
+  { area: 16384, mostRows: 128, depth: 8, own: [8, 8] },
+  { area: 1024, mostRows: 32, mostColumns: 64 },
+];
+const SOFTWARE_OTHERS: Partial<Tiling>[] = [
+  { area: 256, mostColumns: 64 },
+  { area: 512, mostRows: 8, mostColumns: 64, own: [8, 2] },
+];
+/** More subgroups with less each, higher ones, the largest that registers have room for, and smaller groups for small layers. */
+const GPU_MATRIX_OTHERS: Partial<Tiling>[] = [
+  { own: [32, 32] },
+  { own: [64, 32] },
+  { area: 16384, mostRows: 128, own: [64, 64] },
+  { area: 2048, mostRows: 32, mostColumns: 64, own: [32, 32] },
+];
+
 /** How products are made on an adapter. */
 export function tilingFor({ software, units, limits }: TiledAdapter, precision: Precision): Tiling {
   if (precision === 'float32' || units === null) return software ? SOFTWARE_TILING : GPU_TILING;

@@ -25,6 +25,12 @@ export function coarseShape(fine: Triple, kernel: Triple, stride: Triple, paddin
   return triple((axis) => Math.floor((fine[axis] + 2 * padding[axis] - kernel[axis]) / stride[axis]) + 1);
 }
 
+/** What the speed of a product depends on, besides how it is tiled. */
+export function productOf(kind: string, { fine, coarse, kernel, stride }: Omit<Convolution, 'tiling'>): string {
+  const size = ({ batch, channels, shape, memory: { type } }: Maps): string => `${[batch, channels, ...shape].join('x')} ${type}`;
+  return `${kind}, fine ${size(fine)}, coarse ${size(coarse)}, kernel ${kernel.join('x')}, stride ${stride.join('x')}`;
+}
+
 /** Forward, and of each gradient alike. */
 function flopsOf({ fine, coarse, kernel }: Pick<Convolution, 'fine' | 'coarse' | 'kernel'>): number {
   return 2 * coarse.batch * fine.channels * coarse.channels * voxels(kernel) * voxels(coarse.shape);
@@ -136,32 +142,35 @@ fn right(term: Term, column: Column, phase: Phase) -> Value {
   });
 }
 
+/** Parts are multiples of this many terms. Every tile's `depth` divides it. */
+export const PART_STEP = 32;
 /** The longest sum that one workgroup makes, in terms, if there is other work: longer ones are cut. */
 const LONGEST_PART = 4096;
 /** Parts take memory, and have to be added: more are made only to keep a GPU busy. */
 const MOST_PARTS = 256;
-/** Workgroups that keep a large GPU busy. */
+/** Workgroups that keep a large GPU busy, where each makes so many elements. */
 const ENOUGH_GROUPS = 1024;
+const GROUP_AREA = 4096;
+
+/** Into how many parts a long sum is cut: whatever the tile is, so that it changes no bit of the sum. */
+function partsOf(terms: number, elements: number): number {
+  const wanted = Math.max(
+    Math.min(Math.ceil(terms / LONGEST_PART), MOST_PARTS),
+    Math.ceil(ENOUGH_GROUPS / Math.ceil(elements / GROUP_AREA)),
+  );
+  return Math.min(Math.ceil(terms / (4 * PART_STEP)), wanted);
+}
 
 /** gradient[coarse channel, fine channel, tap]: the weight gradient of both. Sums over all voxels are made in parts, then added. */
-export function weightGradient(of: Convolution, maps: { fine: Maps; coarse: Maps }, gradient: Parameter): Kernel[] {
-  const { kernel, stride, padding, tiling } = of;
-  const { fine, coarse } = maps;
+export function weightGradient(of: Convolution, gradient: Parameter): Kernel[] {
+  const { fine, coarse, kernel, stride, padding, tiling } = of;
   const taps = voxels(kernel);
   const rows = coarse.channels;
   const columns = fine.channels * taps;
   const area = voxels(coarse.shape);
   const terms = coarse.batch * area;
-  const tile = tileFor(tiling, rows, columns);
-  const tiles = Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
-  const parts = Math.max(
-    1,
-    Math.min(
-      Math.ceil(terms / (8 * tile.depth)),
-      Math.max(Math.min(Math.ceil(terms / LONGEST_PART), MOST_PARTS), Math.ceil(ENOUGH_GROUPS / tiles)),
-    ),
-  );
-  const part = tile.depth * Math.ceil(terms / parts / tile.depth);
+  const parts = partsOf(terms, rows * columns);
+  const part = PART_STEP * Math.ceil(terms / parts / PART_STEP);
   const whole = parts === 1;
   const sums: Memory = whole ? gradient.memory : memory(`${of.name} partial weight gradient`, parts * rows * columns);
   const main = product({
@@ -195,8 +204,8 @@ fn right(term: Term, column: Column) -> Value {
 }`,
     alongTerms: true,
     store: `gradient[${whole ? `${placeIn(gradient)}u` : `slice * ${rows * columns}u`} + m * ${columns}u + n] = value;`,
-    flops: flopsOf({ fine, coarse, kernel }),
-    tile,
+    flops: flopsOf(of),
+    tile: tileFor(tiling, rows, columns),
   });
   if (whole) return [main];
   return [

@@ -2,13 +2,16 @@ import { type Triple, triple, voxels } from '../../common/geometry.ts';
 import type { Kernel } from '../gpu/kernel.ts';
 import { type Maps, type Memory, maps, type ScalarType, slice } from '../gpu/memory.ts';
 import type { Tiling } from '../gpu/tile.ts';
-import { type Convolution, coarseShape, gather, scatter, weightGradient } from './convolution.ts';
+import type { Products } from '../gpu/tune.ts';
+import { type Convolution, coarseShape, gather, productOf, scatter, weightGradient } from './convolution.ts';
 import { biasGradient, type Norm, normalise, normaliseGradient, statisticsOf } from './norm.ts';
 import { type Initial, type Parameter, Parameters } from './parameters.ts';
 import { meanPool, meanPoolGradient } from './pooling.ts';
 
 export interface LayerOptions {
   tiling: Tiling;
+  /** What to take in its place for some of the `products`. */
+  tuned?: ReadonlyMap<string, Tiling>;
   /** What feature maps are stored as. */
   storage: ScalarType;
   /** Of the network: 2 or 3. */
@@ -31,6 +34,8 @@ const ZEROS: Triple = [0, 0, 0];
 export class Layers {
   readonly parameters = new Parameters();
   readonly forward: Kernel[] = [];
+  /** All that were made, each kind once. */
+  readonly products: Products = new Map();
   readonly #input: Maps;
   readonly #options: LayerOptions;
   readonly #back: (() => Kernel[])[] = [];
@@ -62,18 +67,18 @@ export class Layers {
   }
 
   convolution(name: string, input: Maps, features: number, { kernel, stride = ONES, bias: kind, type }: ConvolutionKind): Maps {
-    const { tiling, storage } = this.#options;
+    const { storage } = this.#options;
     const padding = same(kernel);
     const output = maps(name, input.batch, features, coarseShape(input.shape, kernel, stride, padding), { type: type ?? storage });
-    const convolution = { name, fine: input, coarse: output, kernel, stride, padding, tiling };
+    const convolution = { name, fine: input, coarse: output, kernel, stride, padding };
     const { weight, bias } = this.convolutionParameters(name, input.channels, features, kernel, kind !== 'none');
-    this.forward.push(gather(convolution, weight, bias));
+    this.forward.push(...this.#product('gather', convolution, (of) => [gather(of, weight, bias)]));
     this.#back.push(() => {
       const given = this.gradientOf(output);
       return [
         ...(bias !== null && kind === 'learnt' ? biasGradient(name, given, this.parameters.gradientOf(bias)) : []),
-        ...weightGradient(convolution, { fine: input, coarse: given }, this.parameters.gradientOf(weight)),
-        ...this.#dataGradient(convolution, weight, given),
+        ...this.#weightGradient({ ...convolution, coarse: given }, weight),
+        ...this.#dataGradient({ ...convolution, coarse: given }, weight),
       ];
     });
     return output;
@@ -121,21 +126,21 @@ export class Layers {
 
   /** A transposed convolution whose kernel is its stride. */
   upsample(name: string, input: Maps, stride: Triple, output: Maps): void {
-    const { tiling } = this.#options;
-    const convolution = { name, fine: output, coarse: input, kernel: stride, stride, padding: ZEROS, tiling };
+    const convolution = { name, fine: output, coarse: input, kernel: stride, stride, padding: ZEROS };
     // PyTorch counts the second axis of the weights as inputs, and so does nnU-Net's initialisation.
     const weight = this.parameters.add(`${name}.weight`, [input.channels, output.channels, ...this.#own(stride)], {
       he: output.channels * voxels(stride),
     });
     const bias = this.parameters.add(`${name}.bias`, [output.channels], 'zeros');
-    this.forward.push(scatter(convolution, weight, bias));
+    this.forward.push(...this.#product('scatter', convolution, (of) => [scatter(of, weight, bias)]));
     this.#back.push(() => {
       const given = this.gradientOf(output);
-      const wanted = this.gradientOf(input);
+      const back = { ...convolution, fine: given, coarse: this.gradientOf(input) };
+      const accumulate = this.#accumulates(input);
       return [
         ...biasGradient(name, given, this.parameters.gradientOf(bias)),
-        ...weightGradient(convolution, { fine: given, coarse: input }, this.parameters.gradientOf(weight)),
-        gather({ ...convolution, fine: given, coarse: wanted }, weight, null, { accumulate: this.#accumulates(input) }),
+        ...this.#weightGradient({ ...convolution, fine: given }, weight),
+        ...this.#product(adding('gather', accumulate), back, (of) => [gather(of, weight, null, { accumulate })]),
       ];
     });
   }
@@ -151,10 +156,25 @@ export class Layers {
     return output;
   }
 
-  #dataGradient(convolution: Convolution, weight: Parameter, given: Maps): Kernel[] {
+  #weightGradient(convolution: Untiled, weight: Parameter): Kernel[] {
+    return this.#product('weight gradient', convolution, (of) => weightGradient(of, this.parameters.gradientOf(weight)));
+  }
+
+  #dataGradient(convolution: Untiled, weight: Parameter): Kernel[] {
     const { fine } = convolution;
     if (fine.memory === this.#input.memory) return [];
-    return [scatter({ ...convolution, fine: this.gradientOf(fine), coarse: given }, weight, null, { accumulate: this.#accumulates(fine) })];
+    const accumulate = this.#accumulates(fine);
+    const back = { ...convolution, fine: this.gradientOf(fine) };
+    return this.#product(adding('scatter', accumulate), back, (of) => [scatter(of, weight, null, { accumulate })]);
+  }
+
+  /** A product, tiled as suits its kind. */
+  #product(kind: string, convolution: Untiled, make: (of: Convolution) => Kernel[]): Kernel[] {
+    const { tiling, tuned } = this.#options;
+    const product = productOf(kind, convolution);
+    const tiled = (tiling: Tiling): Kernel[] => make({ ...convolution, tiling });
+    if (!this.products.has(product)) this.products.set(product, tiled);
+    return tiled(tuned?.get(product) ?? tiling);
   }
 
   /** Whether something was written to this gradient before; from now on, yes. */
@@ -168,6 +188,12 @@ export class Layers {
   #own(sizes: Triple): number[] {
     return sizes.slice(-this.#options.axes);
   }
+}
+
+type Untiled = Omit<Convolution, 'tiling'>;
+
+function adding(kind: string, accumulate: boolean): string {
+  return accumulate ? `${kind} and add` : kind;
 }
 
 type NormKind = Partial<Pick<Norm, 'activation' | 'residual'>>;

@@ -5,6 +5,7 @@ import type { Kernel } from '../gpu/kernel.ts';
 import { type Maps, maps, slice } from '../gpu/memory.ts';
 import type { Precision } from '../gpu/precision.ts';
 import type { Tiling } from '../gpu/tile.ts';
+import type { Products } from '../gpu/tune.ts';
 import { plainBlock, residualBlock } from './blocks.ts';
 import { coarseShape } from './convolution.ts';
 import { Layers, ONES, same } from './layers.ts';
@@ -22,6 +23,8 @@ export interface UnetOptions {
   /** How many scales get a head that is used, the finest first. Further heads exist, and keep their first values. */
   heads: number;
   tiling: Tiling;
+  /** What to take in its place for some of the `products`. */
+  tuned?: ReadonlyMap<string, Tiling>;
   precision?: Precision;
 }
 
@@ -41,11 +44,11 @@ export class Unet {
   readonly #layers: Layers;
 
   /** @throws PlansError if the network is one that is not built here */
-  constructor({ network, patchSize, batch, channels, classes, heads, tiling, precision }: UnetOptions) {
+  constructor({ network, patchSize, batch, channels, classes, heads, tiling, tuned, precision }: UnetOptions) {
     checkNetwork(network, patchSize);
     const storage = precision === 'mixed' ? 'f16' : 'f32';
     this.input = maps('input', batch, channels, patchOf(patchSize), { persistent: true });
-    const layers = new Layers(this.input, { tiling, storage, axes: patchSize.length });
+    const layers = new Layers(this.input, { tiling, ...(tuned && { tuned }), storage, axes: patchSize.length });
     this.#layers = layers;
     this.parameters = layers.parameters;
     this.forward = layers.forward;
@@ -100,6 +103,11 @@ export class Unet {
   /** Kernels that turn the gradients of logits (see `gradientOf`) into those of all parameters. Call it once. */
   backward(): Kernel[] {
     return this.#layers.backward(this.logits);
+  }
+
+  /** Those of forward and, once it was called, of `backward`. */
+  get products(): Products {
+    return this.#layers.products;
   }
 
   /** Where the gradient of some maps lies. */

@@ -71,7 +71,7 @@ describe.each(TESTS)('with %s tiles', (tiles, name) => {
 
     test('gives the weight gradient', async () => {
       const gradient = parameters.gradientOf(weight);
-      const [found] = await runKernels(gpu, weightGradient(convolution, { fine, coarse }, gradient), contents, parameters.gradients);
+      const [found] = await runKernels(gpu, weightGradient(convolution, gradient), contents, parameters.gradients);
       expectClose(found.subarray(0, weights.length), reference.weightGradient(x, y, geometry));
       expect(found.subarray(weights.length).every((value) => value === 0)).toBe(true);
     });
@@ -84,7 +84,7 @@ test('long sums are made in parts, all of whose terms count', async () => {
   const geometry = { kernel: [3, 3, 3] as Triple, stride: [1, 1, 1] as Triple, padding: [1, 1, 1] as Triple };
   const parameters = new Parameters();
   const weight = parameters.gradientOf(parameters.add('weight', [3, 2, 3, 3, 3], { he: 1 }));
-  const kernels = weightGradient({ name: 'test', fine, coarse, ...geometry, tiling: TILINGS.direct }, { fine, coarse }, weight);
+  const kernels = weightGradient({ name: 'test', fine, coarse, ...geometry, tiling: TILINGS.direct }, weight);
   expect(kernels.length).toBe(2);
   const x = reference.values(2, 2, fine.shape, (i) => Math.fround(noise(4)(i)));
   const y = reference.values(2, 3, fine.shape, (i) => Math.fround(noise(5)(i)));
