@@ -1,5 +1,6 @@
 import { voxels } from '../../common/geometry.ts';
 import { BYTES, bytesOf, type Memory } from './memory.ts';
+import { typeOf, type Width } from './wide.ts';
 
 /** One memory as a kernel sees it. */
 export interface Binding {
@@ -10,6 +11,8 @@ export interface Binding {
   access: 'read' | 'write';
   /** The first element that the shader sees. */
   from: number;
+  /** How many elements the shader sees as one, default 1. */
+  width?: Width;
   /** What of the memory is touched, each element once: the least that can be moved. */
   bytes: number;
 }
@@ -97,8 +100,8 @@ export function kernel(options: {
 }): Kernel {
   const { name, bindings, threads, groups, declarations = '', body, workgroupBytes = 0, flops = 0 } = options;
   const buffers = bindings.map(
-    ({ name: variable, memory: { type }, access }, index) =>
-      `@group(0) @binding(${index}) var<storage, ${access === 'read' ? 'read' : 'read_write'}> ${variable}: array<${type}>;`,
+    ({ name: variable, memory: { type }, access, width = 1 }, index) =>
+      `@group(0) @binding(${index}) var<storage, ${access === 'read' ? 'read' : 'read_write'}> ${variable}: array<${typeOf(type, width)}>;`,
   );
   const subgroups = /\bSUBGROUP\b/.test(body) ? ', @builtin(subgroup_id) SUBGROUP: u32, @builtin(subgroup_invocation_id) LANE: u32' : '';
   const text = `${buffers.join('\n')}

@@ -11,6 +11,7 @@ export interface Reduction {
   bindings: Binding[];
   groups: number;
   type: 'f32' | 'vec2f';
+  declarations?: string;
   /** WGSL that leaves in `sum` what one thread adds to the others. */
   each: string;
   /** WGSL for the group's first thread, which has the total in `sum`. */
@@ -18,13 +19,14 @@ export interface Reduction {
 }
 
 /** A kernel that sums up by workgroups, always in the same order. */
-export function reduction({ name, bindings, groups, type, each, write }: Reduction): Kernel {
+export function reduction({ name, bindings, groups, type, declarations = '', each, write }: Reduction): Kernel {
   return kernel({
     name,
     bindings,
     threads: THREADS,
     groups,
-    declarations: `var<workgroup> sums: array<${type}, ${THREADS}>;`,
+    declarations: `${declarations}
+var<workgroup> sums: array<${type}, ${THREADS}>;`,
     workgroupBytes: (type === 'f32' ? 4 : 8) * THREADS,
     body: `${each}
   sums[THREAD] = sum;

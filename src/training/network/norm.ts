@@ -2,6 +2,7 @@ import { voxels } from '../../common/geometry.ts';
 import { elementwise, type Kernel, placeIn, read, write } from '../gpu/kernel.ts';
 import { type Maps, type Memory, memory, place } from '../gpu/memory.ts';
 import { CHUNK, reduction, THREADS } from '../gpu/reduction.ts';
+import { realText, typeOf, type Width, wide, wideMaps, widthFor } from '../gpu/wide.ts';
 import type { Parameter } from './parameters.ts';
 
 /** Added to the variance (nnU-Net's `norm_op_kwargs`). */
@@ -34,25 +35,25 @@ export function normalise({ name, input, output, weight, bias, statistics, resid
   const chunks = Math.ceil(area / CHUNK);
   const { batch, channels } = input;
   const partial = memory(`${name} partial statistics`, 2 * batch * channels * chunks);
+  const width = widthFor(area);
   return [
     // Sums of differences to the chunk's first voxel: no digits cancel, whatever the mean is.
     reduction({
       name: `${name} statistics`,
-      bindings: [read('input', input), write('partial', partial)],
+      bindings: [...wide(width, read('input', input)), write('partial', partial)],
       groups: batch * channels * chunks,
       type: 'vec2f',
+      declarations: realText(width),
       each: `
-  let map = GROUP / ${chunks}u;
-  let first = GROUP % ${chunks}u * ${CHUNK}u;
-  let end = min(first + ${CHUNK}u, ${area}u);
-  let base = ${place(input, `(map / ${channels}u)`, `map % ${channels}u`, '0u')};
-  let shift = f32(input[base + first]);
+  ${chunkText(area, chunks, width)}
+  let base = ${place(wideMaps(input, width), `(map / ${channels}u)`, `map % ${channels}u`, '0u')};
+  let shift = leading(Real(input[base + first]));
   var sum = vec2f(0.0);
   for (var i = first + THREAD; i < end; i += ${THREADS}u) {
-    let difference = f32(input[base + i]) - shift;
-    sum += vec2f(difference, difference * difference);
+    let difference = Real(input[base + i]) - shift;
+    sum += vec2f(total(difference), total(difference * difference));
   }`,
-      write: `let count = f32(end - first);
+      write: `let count = f32(${width}u * (end - first));
     partial[2u * GROUP] = shift + sum.x / count;
     partial[2u * GROUP + 1u] = max(sum.y - sum.x * sum.x / count, 0.0);`,
     }),
@@ -76,27 +77,38 @@ export function normalise({ name, input, output, weight, bias, statistics, resid
     ),
     elementwise(
       `${name} normalise`,
-      batch * channels * area,
+      (batch * channels * area) / width,
       [
-        read('input', input),
+        ...wide(width, read('input', input), ...(residual ? [read('residual', residual)] : []), write('output', output)),
         read('statistics', statistics),
         read('parameters', weight),
-        ...(residual ? [read('residual', residual)] : []),
-        write('output', output),
       ],
       `
-  let map = INDEX / ${area}u; let voxel = INDEX % ${area}u;
-  let sample = map / ${channels}u; let channel = map % ${channels}u;
-  let normal = (f32(input[${place(input, 'sample', 'channel', 'voxel')}]) - statistics[2u * map]) * statistics[2u * map + 1u];
-  let value = fma(normal, parameters[${placeIn(weight)}u + channel], parameters[${placeIn(weight, bias)}u + channel])${plus(residual, 'sample', 'channel', 'voxel')};
-  output[${place(output, 'sample', 'channel', 'voxel')}] = ${output.memory.type}(${activation ? `select(${SLOPE} * value, value, value > 0.0)` : 'value'});`,
+  ${voxelText(area, channels, width)}
+  let normal = (Real(input[${place(wideMaps(input, width), 'sample', 'channel', 'voxel')}]) - statistics[2u * map]) * statistics[2u * map + 1u];
+  let value = fma(normal, Real(parameters[${placeIn(weight)}u + channel]), Real(parameters[${placeIn(weight, bias)}u + channel]))${plus(residual, width)};
+  output[${place(wideMaps(output, width), 'sample', 'channel', 'voxel')}] = ${typeOf(output.memory.type, width)}(${activation ? `select(${SLOPE} * value, value, value > Real(0.0))` : 'value'});`,
+      realText(width),
     ),
   ];
 }
 
+/** The part of a map that a workgroup sums up: `map`, and its voxels from `first` to `end`. */
+function chunkText(area: number, chunks: number, width: Width): string {
+  return `let map = GROUP / ${chunks}u;
+  let first = GROUP % ${chunks}u * ${CHUNK / width}u;
+  let end = min(first + ${CHUNK / width}u, ${area / width}u);`;
+}
+
+/** What a thread works on: `map` (`sample` and `channel`) and `voxel`. */
+function voxelText(area: number, channels: number, width: Width): string {
+  return `let map = INDEX / ${area / width}u; let voxel = INDEX % ${area / width}u;
+  let sample = map / ${channels}u; let channel = map % ${channels}u;`;
+}
+
 /** The residual's part of a value. */
-function plus(residual: Maps | null, sample: string, channel: string, voxel: string): string {
-  return residual ? ` + f32(residual[${place(residual, sample, channel, voxel)}])` : '';
+function plus(residual: Maps | null, width: Width): string {
+  return residual ? ` + Real(residual[${place(wideMaps(residual, width), 'sample', 'channel', 'voxel')}])` : '';
 }
 
 /** Kernels of the gradients: of the input (written to `inputGradient`), of weight and bias, and of the residual, if there is one. */
@@ -111,35 +123,35 @@ export function normaliseGradient(
   const { batch, channels } = input;
   const partial = memory(`${name} partial gradients`, 2 * batch * channels * chunks);
   const sums = memory(`${name} gradient sums`, 2 * batch * channels);
+  const width = widthFor(area);
+  const at = (maps: Maps): string => place(wideMaps(maps, width), 'sample', 'channel', 'voxel');
   const common = [
-    read('input', input),
-    read('outputGradient', outputGradient),
+    ...wide(width, read('input', input), read('outputGradient', outputGradient)),
+    ...(residual && activation ? wide(width, read('residual', residual)) : []),
     read('statistics', statistics),
     read('parameters', weight),
-    ...(residual && activation ? [read('residual', residual)] : []),
   ];
   // The gradient before the activation, and the normalised input, of a voxel.
-  const both = (sample: string, channel: string, voxel: string): string => `
-  let normal = (f32(input[${place(input, sample, channel, voxel)}]) - mean) * scale;
-  let before = fma(normal, parameters[${placeIn(weight)}u + ${channel}], parameters[${placeIn(weight, bias)}u + ${channel}])${activation ? plus(residual, sample, channel, voxel) : ''};
-  let given = f32(outputGradient[${place(outputGradient, sample, channel, voxel)}]);
-  let gradient = ${activation ? `select(${SLOPE} * given, given, before > 0.0)` : 'given'};`;
+  const both = `
+  let normal = (Real(input[${at(input)}]) - mean) * scale;
+  let before = fma(normal, Real(parameters[${placeIn(weight)}u + channel]), Real(parameters[${placeIn(weight, bias)}u + channel]))${activation ? plus(residual, width) : ''};
+  let given = Real(outputGradient[${at(outputGradient)}]);
+  let gradient = ${activation ? `select(${SLOPE} * given, given, before > Real(0.0))` : 'given'};`;
   return [
     reduction({
       name: `${name} gradient sums`,
       bindings: [...common, write('partial', partial)],
       groups: batch * channels * chunks,
       type: 'vec2f',
+      declarations: realText(width),
       each: `
-  let map = GROUP / ${chunks}u;
-  let first = GROUP % ${chunks}u * ${CHUNK}u;
-  let end = min(first + ${CHUNK}u, ${area}u);
+  ${chunkText(area, chunks, width)}
   let sample = map / ${channels}u; let channel = map % ${channels}u;
   let mean = statistics[2u * map]; let scale = statistics[2u * map + 1u];
   var sum = vec2f(0.0);
   for (var voxel = first + THREAD; voxel < end; voxel += ${THREADS}u) {
-    ${both('sample', 'channel', 'voxel')}
-    sum += vec2f(gradient, gradient * normal);
+    ${both}
+    sum += vec2f(total(gradient), total(gradient * normal));
   }`,
       write: `partial[2u * GROUP] = sum.x;
     partial[2u * GROUP + 1u] = sum.y;`,
@@ -166,29 +178,29 @@ export function normaliseGradient(
     ),
     elementwise(
       `${name} input gradient`,
-      batch * channels * area,
+      (batch * channels * area) / width,
       [
         ...common,
         read('sums', sums),
-        write('inputGradient', inputGradient),
-        ...(gradients.residual ? [write('residualGradient', gradients.residual.maps)] : []),
+        ...wide(width, write('inputGradient', inputGradient)),
+        ...(gradients.residual ? wide(width, write('residualGradient', gradients.residual.maps)) : []),
       ],
       `
-  let map = INDEX / ${area}u; let voxel = INDEX % ${area}u;
-  let sample = map / ${channels}u; let channel = map % ${channels}u;
+  ${voxelText(area, channels, width)}
   let mean = statistics[2u * map]; let scale = statistics[2u * map + 1u];
-  ${both('sample', 'channel', 'voxel')}
+  ${both}
   let value = parameters[${placeIn(weight)}u + channel] * scale * (gradient - sums[2u * map] - normal * sums[2u * map + 1u]);
-  inputGradient[${place(inputGradient, 'sample', 'channel', 'voxel')}] = ${inputGradient.memory.type}(value);
-  ${gradients.residual ? passOn(gradients.residual) : ''}`,
+  inputGradient[${at(inputGradient)}] = ${typeOf(inputGradient.memory.type, width)}(value);
+  ${gradients.residual ? passOn(gradients.residual, width) : ''}`,
+      realText(width),
     ),
   ];
 }
 
 /** The residual's gradient is that of the sum. */
-function passOn({ maps, accumulate }: { maps: Maps; accumulate: boolean }): string {
-  return `let passed = ${place(maps, 'sample', 'channel', 'voxel')};
-  residualGradient[passed] = ${maps.memory.type}(${accumulate ? 'f32(residualGradient[passed]) + ' : ''}gradient);`;
+function passOn({ maps, accumulate }: { maps: Maps; accumulate: boolean }, width: Width): string {
+  return `let passed = ${place(wideMaps(maps, width), 'sample', 'channel', 'voxel')};
+  residualGradient[passed] = ${typeOf(maps.memory.type, width)}(${accumulate ? 'Real(residualGradient[passed]) + ' : ''}gradient);`;
 }
 
 /** The gradient of a convolution's bias: sums over samples and voxels. */
@@ -197,19 +209,19 @@ export function biasGradient(name: string, outputGradient: Maps, gradient: Param
   const area = voxels(shape);
   const chunks = Math.ceil(area / CHUNK);
   const partial = memory(`${name} partial bias gradient`, batch * channels * chunks);
+  const width = widthFor(area);
   return [
     reduction({
       name: `${name} bias gradient`,
-      bindings: [read('outputGradient', outputGradient), write('partial', partial)],
+      bindings: [...wide(width, read('outputGradient', outputGradient)), write('partial', partial)],
       groups: batch * channels * chunks,
       type: 'f32',
+      declarations: realText(width),
       each: `
-  let map = GROUP / ${chunks}u;
-  let first = GROUP % ${chunks}u * ${CHUNK}u;
-  let end = min(first + ${CHUNK}u, ${area}u);
-  let base = ${place(outputGradient, `(map / ${channels}u)`, `map % ${channels}u`, '0u')};
+  ${chunkText(area, chunks, width)}
+  let base = ${place(wideMaps(outputGradient, width), `(map / ${channels}u)`, `map % ${channels}u`, '0u')};
   var sum = 0.0;
-  for (var i = first + THREAD; i < end; i += ${THREADS}u) { sum += f32(outputGradient[base + i]); }`,
+  for (var i = first + THREAD; i < end; i += ${THREADS}u) { sum += total(Real(outputGradient[base + i])); }`,
       write: `partial[GROUP] = sum;`,
     }),
     elementwise(

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Triple } from '../../../src/common/geometry.ts';
+import { type Triple, voxels } from '../../../src/common/geometry.ts';
 import { maps, memory, slice } from '../../../src/training/gpu/memory.ts';
 import { biasGradient, type Norm, normalise, normaliseGradient, statisticsOf } from '../../../src/training/network/norm.ts';
 import { Parameters } from '../../../src/training/network/parameters.ts';
@@ -56,11 +56,14 @@ test.each<[string, number, number, Triple]>([
   expectClose(found, [...expected.weight, ...expected.bias], 1e-4);
 });
 
-test.each([
-  { activation: true, accumulate: true },
-  { activation: false, accumulate: false },
-])('adds what goes by, and gives it its gradient: %o', async ({ activation, accumulate }) => {
-  const shape: Triple = [3, 5, 7];
+test.each<{ activation: boolean; accumulate: boolean; shape: Triple }>([
+  { activation: true, accumulate: true, shape: [3, 5, 7] },
+  { activation: false, accumulate: false, shape: [3, 5, 7] },
+  // Voxels by fours.
+  { activation: true, accumulate: true, shape: [3, 4, 5] },
+  { activation: false, accumulate: false, shape: [3, 4, 5] },
+])('adds what goes by, and gives it its gradient: %o', async ({ activation, accumulate, shape }) => {
+  const area = voxels(shape);
   const { parameters, norm, x, given, numbers, weights, biases } = setUp(2, 3, shape);
   // Some channels of a memory that holds more, as the skips of a decoder are.
   const both = maps('residual', 2, 4, shape);
@@ -71,7 +74,6 @@ test.each([
   const all = reference.values(2, 4, shape, (i) => Math.fround(noise(6)(i)));
   const before = reference.values(2, 4, shape, (i) => Math.fround(noise(7)(i)));
   const part = ({ data }: reference.Values): reference.Values => {
-    const area = 105;
     return reference.values(2, 3, shape, (i) => data[Math.floor(i / (3 * area)) * 4 * area + area + (i % (3 * area))]);
   };
   const whole: Norm = { ...norm, residual, activation };
@@ -100,7 +102,7 @@ test.each([
   const expected = reference.normaliseGradient(x, weights, biases, given, after);
   expectClose(input, expected.input.data, 1e-4);
   expectClose(found, [...expected.weight, ...expected.bias], 1e-4);
-  const earlier = accumulate ? part(before).data : new Float64Array(630);
+  const earlier = accumulate ? part(before).data : new Float64Array(6 * area);
   expectClose(
     part({ ...before, data: Float64Array.from(passed) }).data,
     expected.residual.data.map((value, i) => value + earlier[i]),
@@ -119,6 +121,35 @@ test('a mean far above the deviation costs no more digits than the numbers lost 
     norm.output.memory,
   );
   expectClose(output, reference.normalise(x, weights, biases).data, 1e-3);
+});
+
+test.each<Triple[]>([[[3, 5, 7]], [[4, 6, 8]]])('normalises maps in float16, and goes back: %o', async (shape) => {
+  const half = { type: 'f16' as const };
+  const { parameters, norm, x, given, numbers, weights, biases } = setUp(2, 3, shape);
+  const [input, output, outputGradient, inputGradient] = ['input', 'output', 'given', 'wanted'].map((name) =>
+    maps(name, 2, 3, shape, half),
+  );
+  const own = { ...norm, input, output };
+  const gradients = { weight: parameters.gradientOf(norm.weight), bias: parameters.gradientOf(norm.bias), residual: null };
+  const round = (values: reference.Values): reference.Values => ({ ...values, data: Float64Array.from(Float16Array.from(values.data)) });
+  const [rounded, roundedGiven] = [round(x), round(given)];
+  const [found, foundInput, foundParameters] = await runKernels(
+    gpu,
+    [...normalise(own), ...normaliseGradient(own, outputGradient, inputGradient, gradients)],
+    [
+      [input.memory, rounded.data],
+      [outputGradient.memory, roundedGiven.data],
+      [parameters.values, numbers],
+    ],
+    output.memory,
+    inputGradient.memory,
+    parameters.gradients,
+  );
+  // Results are rounded once, to 2^-11 of what they are; sums are not.
+  expectClose(found, reference.normalise(rounded, weights, biases).data, 2 ** -11 + 1e-5);
+  const expected = reference.normaliseGradient(rounded, weights, biases, roundedGiven);
+  expectClose(foundInput, expected.input.data, 2 ** -11 + 1e-4);
+  expectClose(foundParameters, [...expected.weight, ...expected.bias], 1e-4);
 });
 
 test('a constant map becomes the bias', async () => {
@@ -140,8 +171,8 @@ test('a constant map becomes the bias', async () => {
   );
 });
 
-test('sums the gradient of a bias', async () => {
-  const given = maps('given', 3, 4, [3, 5, 7]);
+test.each<Triple[]>([[[3, 5, 7]], [[3, 4, 5]], [[27, 28, 29]]])('sums the gradient of a bias: %o', async (shape) => {
+  const given = maps('given', 3, 4, shape);
   const x = reference.values(3, 4, given.shape, (i) => Math.fround(noise(5)(i)));
   const parameters = new Parameters();
   const gradient = parameters.gradientOf(parameters.add('bias', [4], 'zeros'));
