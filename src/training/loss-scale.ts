@@ -1,5 +1,6 @@
 import { elementwise, type Kernel, read, write } from './gpu/kernel.ts';
 import { type Maps, type Memory, memory } from './gpu/memory.ts';
+import { wide, widthFor } from './gpu/wide.ts';
 
 /**
  * Gradients of a voxel are smaller than float16 can tell from 0 (one of 4 million voxels: 2e-7): they are kept multiplied by a scale,
@@ -26,8 +27,10 @@ export function scaleOf(name: string): string {
 
 /** Multiplies the gradient of logits, from which all others follow. */
 export function scaleGradient(gradient: Maps, scale: Memory): Kernel {
-  const bindings = [write('gradient', gradient.memory), read('scale', scale)];
-  return elementwise(`scaled ${gradient.memory.name}`, gradient.memory.length, bindings, `  gradient[INDEX] *= ${scaleOf('scale')};`);
+  const { name, length } = gradient.memory;
+  const width = widthFor(length);
+  const bindings = [...wide(width, write('gradient', gradient.memory)), read('scale', scale)];
+  return elementwise(`scaled ${name}`, length / width, bindings, `  gradient[INDEX] *= ${scaleOf('scale')};`);
 }
 
 /**

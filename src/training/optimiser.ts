@@ -1,6 +1,7 @@
 import { elementwise, type Kernel, kernel, read, write } from './gpu/kernel.ts';
 import { type Memory, memory } from './gpu/memory.ts';
 import { CHUNK, reduction, THREADS } from './gpu/reduction.ts';
+import { realText, wide, widthFor } from './gpu/wide.ts';
 import type { StepRecord } from './loss.ts';
 import { adjust, scaleOf } from './loss-scale.ts';
 
@@ -23,19 +24,21 @@ export function optimise(
   scale: Memory | null = null,
 ): Kernel[] {
   const chunks = Math.ceil(length / CHUNK);
+  const width = widthFor(length);
   const partial = memory('partial gradient norm', chunks);
   // Negative: no step.
   const factor = memory('clipping', 1);
   return [
     reduction({
       name: 'partial gradient norm',
-      bindings: [read('gradients', gradients), write('partial', partial)],
+      bindings: [...wide(width, read('gradients', gradients)), write('partial', partial)],
       groups: chunks,
       type: 'f32',
+      declarations: realText(width),
       each: `
-  let end = min((GROUP + 1u) * ${CHUNK}u, ${length}u);
+  let end = min((GROUP + 1u) * ${CHUNK / width}u, ${length / width}u);
   var sum = 0.0;
-  for (var i = GROUP * ${CHUNK}u + THREAD; i < end; i += ${THREADS}u) { sum = fma(gradients[i], gradients[i], sum); }`,
+  for (var i = GROUP * ${CHUNK / width}u + THREAD; i < end; i += ${THREADS}u) { sum += total(gradients[i] * gradients[i]); }`,
       write: `partial[GROUP] = sum;`,
     }),
     // As torch.nn.utils.clip_grad_norm_.
@@ -62,20 +65,19 @@ export function optimise(
     // As torch.optim.SGD: decay joins the gradient before momentum does.
     elementwise(
       'optimiser step',
-      length,
+      length / width,
       [
-        read('gradients', gradients),
+        ...wide(width, read('gradients', gradients), write('momentum', momentum), write('parameters', values)),
         read('factor', factor),
         read('control', control),
-        write('momentum', momentum),
-        write('parameters', values),
       ],
       `
   ${scale ? 'if (factor[0] < 0.0) { return; }' : ''}
-  let gradient = fma(parameters[INDEX], ${RECIPE.weightDecay}, gradients[INDEX] * factor[0]);
-  let velocity = fma(momentum[INDEX], ${RECIPE.momentum}, gradient);
+  let gradient = fma(parameters[INDEX], Real(${RECIPE.weightDecay}), gradients[INDEX] * factor[0]);
+  let velocity = fma(momentum[INDEX], Real(${RECIPE.momentum}), gradient);
   momentum[INDEX] = velocity;
-  parameters[INDEX] -= control[0] * fma(velocity, ${RECIPE.momentum}, gradient);`,
+  parameters[INDEX] -= control[0] * fma(velocity, Real(${RECIPE.momentum}), gradient);`,
+      realText(width),
     ),
   ];
 }

@@ -4,6 +4,7 @@ import { elementwise, type Kernel, placeIn, read, write } from '../gpu/kernel.ts
 import { type Maps, type Memory, memory, place } from '../gpu/memory.ts';
 import { product } from '../gpu/product.ts';
 import { type Tiling, tileFor } from '../gpu/tile.ts';
+import { realText, wide, widthFor } from '../gpu/wide.ts';
 import type { Parameter } from './parameters.ts';
 
 /**
@@ -207,18 +208,22 @@ fn right(term: Term, column: Column) -> Value {
     flops: flopsOf(of),
     tile: tileFor(tiling, rows, columns),
   });
-  if (whole) return [main];
-  return [
-    main,
-    elementwise(
-      `${of.name} weight gradient sum`,
-      rows * columns,
-      [read('sums', sums), write('gradient', gradient)],
-      `var total = 0.0;
-  for (var part = 0u; part < ${parts}u; part++) { total += sums[part * ${rows * columns}u + INDEX]; }
-  gradient[${placeIn(gradient)}u + INDEX] = total;`,
-    ),
-  ];
+  return whole ? [main] : [main, sumParts(`${of.name} weight gradient sum`, sums, parts, gradient)];
+}
+
+/** gradient = the sum of parts that lie one behind the other. */
+function sumParts(name: string, sums: Memory, parts: number, gradient: Parameter): Kernel {
+  const length = sums.length / parts;
+  const width = widthFor(length, placeIn(gradient));
+  return elementwise(
+    name,
+    length / width,
+    wide(width, read('sums', sums), write('gradient', gradient)),
+    `var sum = Real(0.0);
+  for (var part = 0u; part < ${parts}u; part++) { sum += sums[part * ${length / width}u + INDEX]; }
+  gradient[${placeIn(gradient) / width}u + INDEX] = sum;`,
+    realText(width),
+  );
 }
 
 /** Weights and biases lie in one memory, which is bound once. */

@@ -37,6 +37,11 @@ export class Parameters {
     return parameter;
   }
 
+  /** Leaves as many elements out as it takes that what comes next begins at a multiple: they are 0 and stay so. */
+  align(multiple: number): void {
+    for (const each of [this.values, this.gradients, this.momentum]) each.length = multiple * Math.ceil(each.length / multiple);
+  }
+
   gradientOf(parameter: Parameter): Parameter {
     return { ...parameter, memory: this.gradients };
   }

@@ -96,6 +96,8 @@ export class Unet {
     }
     for (const { name, at } of scales.slice(0, heads))
       this.logits.push(layers.convolution(name, at, classes, { kernel: ONES, bias: 'learnt', type: 'f32' }));
+    // The optimiser takes four at once.
+    this.parameters.align(4);
     this.trained = this.parameters.values.length;
     for (const { name, at } of scales.slice(heads)) layers.convolutionParameters(name, at.channels, classes, ONES);
   }

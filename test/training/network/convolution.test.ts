@@ -78,16 +78,16 @@ describe.each(TESTS)('with %s tiles', (tiles, name) => {
   });
 });
 
-test('long sums are made in parts, all of whose terms count', async () => {
+test.each([3, 4])('long sums are made in parts, all of whose terms count: %i channels', async (channels) => {
   const fine = maps('fine', 2, 2, [12, 14, 15]);
-  const coarse = maps('coarse', 2, 3, [12, 14, 15]);
+  const coarse = maps('coarse', 2, channels, [12, 14, 15]);
   const geometry = { kernel: [3, 3, 3] as Triple, stride: [1, 1, 1] as Triple, padding: [1, 1, 1] as Triple };
   const parameters = new Parameters();
-  const weight = parameters.gradientOf(parameters.add('weight', [3, 2, 3, 3, 3], { he: 1 }));
+  const weight = parameters.gradientOf(parameters.add('weight', [channels, 2, 3, 3, 3], { he: 1 }));
   const kernels = weightGradient({ name: 'test', fine, coarse, ...geometry, tiling: TILINGS.direct }, weight);
   expect(kernels.length).toBe(2);
   const x = reference.values(2, 2, fine.shape, (i) => Math.fround(noise(4)(i)));
-  const y = reference.values(2, 3, fine.shape, (i) => Math.fround(noise(5)(i)));
+  const y = reference.values(2, channels, fine.shape, (i) => Math.fround(noise(5)(i)));
   const [found] = await runKernels(
     gpu,
     kernels,
