@@ -9,6 +9,7 @@ import { GPU_TILING, type MatrixUnits, SOFTWARE_TILING, type Tiling } from '../.
 export const TILINGS = {
   direct: SOFTWARE_TILING,
   shared: { loop: 'shared', area: 64, mostRows: 8, mostColumns: 16, depth: 4, own: [2, 2] },
+  wide: { loop: 'shared', area: 64, mostRows: 8, mostColumns: 16, depth: 8, own: [2, 2], wideLeft: true },
   gpu: GPU_TILING,
 } satisfies Record<string, Tiling>;
 

@@ -1,5 +1,6 @@
 import type { Binding } from './kernel.ts';
 import type { Tile } from './tile.ts';
+import type { Width } from './wide.ts';
 
 /** The matrices of a product, as WGSL. `Term` holds what is known of a term, `Column` of a column: worked out once, used for many elements. */
 export interface ProductText {
@@ -13,9 +14,11 @@ export interface ProductText {
   prepare: string;
   /**
    * Structs Term and Column, and functions term(k, end, …), column(n, …), left(m, Term, …) and right(Term, Column, …). The last two
-   * return a `Value`: what the loop multiplies. They are 0 outside of the matrices, and for terms from `end` on.
+   * return a `Value`: what the loop multiplies. They are 0 outside of the matrices, and for terms from `end` on. Where `leftWidth` is 4,
+   * there is no left, but left4(m, k, end, …): that of the terms from k on, a multiple of 4, as a vec4<Value>.
    */
   declarations: string;
+  leftWidth: Width;
   /** Further arguments of the functions, as declared in `prepare`. */
   arguments?: string;
   /** Whether neighbouring terms of `right` lie together in memory, not neighbouring columns. */

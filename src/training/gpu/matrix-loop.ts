@@ -12,7 +12,7 @@ const COLUMN_BYTES = 8;
  * multiply one, the next is on its way. Whoever uses this must have `Gpu.units`.
  */
 export function matrixLoop(text: ProductText): Loop {
-  const { tile, alongTerms } = text;
+  const { tile, alongTerms, leftWidth } = text;
   const { rows, columns, depth, own } = tile;
   const units = tile.units as MatrixUnits;
   const { terms: K, subgroup } = units;
@@ -22,10 +22,14 @@ export function matrixLoop(text: ProductText): Loop {
   const [down, along] = [count(own[0] / units.rows), count(own[1] / units.columns)];
   const sum = (i: number, j: number): string => `sum${i}_${j}`;
   const leftLine = depth + PAD;
-  const left = leftBlock(tile, threads, extraOf(text));
-  const right = alongTerms ? rightAlongTerms(tile, threads, extraOf(text)) : rightAlongColumns(tile, threads, extraOf(text));
+  const extra = extraOf(text);
+  const left = leftWidth === 4 ? wideLeftBlock(tile, threads, extra) : leftBlock(tile, threads, extra);
+  const right = alongTerms ? rightAlongTerms(tile, threads, extra) : rightAlongColumns(tile, threads, extra);
   const unitSize = units.rows * units.columns;
-  const load = (at: string): string => `${left.load(at)}\n${right.load(at)}`;
+  // Neighbouring threads have neighbouring terms.
+  const term = (at: string): string =>
+    alongTerms || leftWidth === 1 ? `    let ownTerm = term(${at} + THREAD % ${depth}u, end${extra});\n` : '';
+  const load = (at: string): string => `${term(at)}${left.load(at)}\n${right.load(at)}`;
   const keep = (half: string): string => `${left.keep(half)}\n${right.keep(half)}`;
   const matrix = (kind: string, [width, height]: [number, number]): string => `subgroup_matrix_${kind}<f16, ${width}, ${height}>`;
   const leftOf = (i: number, k: number): string =>
@@ -104,7 +108,7 @@ interface Block {
   keep(half: string): string;
 }
 
-/** [row, term]. Neighbouring threads load neighbouring terms. */
+/** [row, term]. Neighbouring threads load neighbouring terms: `ownTerm`. */
 function leftBlock({ rows, depth }: Tile, threads: number, extra: string): Block {
   const line = depth + PAD;
   const size = rows * line;
@@ -115,17 +119,37 @@ function leftBlock({ rows, depth }: Tile, threads: number, extra: string): Block
     declarations: '',
     bytes: 0,
     before: '',
-    load: (at) => `    let leftTerm = term(${at} + THREAD % ${depth}u, end${extra});
-${loads.map((i) => `    let left${i} = left(rowTile + ${row(i)}, leftTerm${extra});`).join('\n')}`,
+    load: () => loads.map((i) => `    let left${i} = left(rowTile + ${row(i)}, ownTerm${extra});`).join('\n'),
     keep: (half) =>
       guard(loads.map((i) => `    leftBlocks[${half} * ${size}u + (${row(i)}) * ${line}u + THREAD % ${depth}u] = left${i};`).join('\n')),
   };
 }
 
-/**
- * [column, term]. Neighbouring threads load neighbouring terms, of many columns: what is known of those lies in workgroup memory. It
- * comes after the left block, whose terms are the same.
- */
+/** The same, four terms at once. */
+function wideLeftBlock({ rows, depth }: Tile, threads: number, extra: string): Block {
+  const line = depth + PAD;
+  const size = rows * line;
+  const { row, loads, guard } = linesOf(rows, depth / 4, threads);
+  const own = `THREAD % ${depth / 4}u * 4u`;
+  return {
+    size,
+    line,
+    declarations: '',
+    bytes: 0,
+    before: '',
+    load: (at) => loads.map((i) => `    let left${i} = left4(rowTile + ${row(i)}, ${at} + ${own}, end${extra});`).join('\n'),
+    keep: (half) =>
+      guard(
+        loads
+          .flatMap((i) =>
+            count(4).map((c) => `    leftBlocks[${half} * ${size}u + (${row(i)}) * ${line}u + ${own} + ${c}u] = left${i}[${c}];`),
+          )
+          .join('\n'),
+      ),
+  };
+}
+
+/** [column, term]. Neighbouring threads load neighbouring terms, `ownTerm`, of many columns: what is known of those lies in workgroup memory. */
 function rightAlongTerms({ columns, depth }: Tile, threads: number, extra: string): Block {
   const line = depth + PAD;
   const size = columns * line;
@@ -137,7 +161,7 @@ function rightAlongTerms({ columns, depth }: Tile, threads: number, extra: strin
     bytes: COLUMN_BYTES * columns,
     before: `  for (var n = THREAD; n < ${columns}u; n += ${threads}u) { columnTable[n] = column(columnTile + n${extra}); }
   workgroupBarrier();`,
-    load: () => loads.map((i) => `    let right${i} = right(leftTerm, columnTable[${column(i)}]${extra});`).join('\n'),
+    load: () => loads.map((i) => `    let right${i} = right(ownTerm, columnTable[${column(i)}]${extra});`).join('\n'),
     keep: (half) =>
       guard(
         loads.map((i) => `    rightBlocks[${half} * ${size}u + (${column(i)}) * ${line}u + THREAD % ${depth}u] = right${i};`).join('\n'),

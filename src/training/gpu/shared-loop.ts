@@ -20,7 +20,10 @@ export function sharedLoop(text: ProductText): Loop {
   const [leftSize, rightSize] = [tile.rows / width, tile.columns / width];
   // One vector more a line: threads that write one line each do not meet in a bank.
   const [leftLine, rightLine] = [leftSize + 1, rightSize + 1];
-  const left = load({ name: 'left', threads, width, fast: tile.depth, slow: leftSize, alongTerms: true, line: leftLine, extra });
+  const left =
+    text.leftWidth === 4
+      ? loadWideLeft({ threads, width, depth: tile.depth, size: leftSize, line: leftLine, extra })
+      : load({ name: 'left', threads, width, fast: tile.depth, slow: leftSize, alongTerms: true, line: leftLine, extra });
   const [fast, slow] = text.alongTerms ? [tile.depth, rightSize] : [rightSize, tile.depth];
   const right = load({ name: 'right', threads, width, fast, slow, alongTerms: text.alongTerms, line: rightLine, extra });
   const sums = vectors.flatMap((i) => each.flatMap((c) => vectors.map((j) => ({ i, c, j, name: `sum${i}_${c}_${j}` }))));
@@ -94,5 +97,24 @@ function load(options: {
       ${repeated.join('\n      ')}
       ${name}Tile[(${k}) * ${line}u + ${n}] = vec${width}f(${values.join(', ')});
     } }`,
+  };
+}
+
+/** The same of the left matrix, where four terms are read at once: of each of a vector's rows, and turned into vectors of rows. */
+function loadWideLeft(options: { threads: number; width: number; depth: number; size: number; line: number; extra: string }) {
+  const { threads, width, depth, size, line, extra } = options;
+  const loads = (depth / 4) * size;
+  const index = `(THREAD + load * ${threads}u)`;
+  const [k, n] = [`${index} % ${depth / 4}u * 4u`, `${index} / ${depth / 4}u`];
+  const each = Array.from({ length: width }, (_, c) => c);
+  const quads = each.map((c) => `let quad${c} = left4(rowTile + ${n} + ${c * size}u, depth + ${k}, end${extra});`);
+  const vectors = [0, 1, 2, 3].map(
+    (t) => `leftTile[(${k} + ${t}u) * ${line}u + ${n}] = vec${width}f(${each.map((c) => `quad${c}[${t}]`).join(', ')});`,
+  );
+  return {
+    within: `    for (var load = 0u; load < ${Math.ceil(loads / threads)}u; load++) {
+      if (${index} >= ${loads}u) { break; }
+      ${[...quads, ...vectors].join('\n      ')}
+    }`,
   };
 }

@@ -24,6 +24,8 @@ export interface Tiling {
   depth: number;
   /** Rows and columns that a thread makes, on matrix units a subgroup. */
   own: readonly [rows: number, columns: number];
+  /** Whether four terms of the left matrix are read at once where they lie together. */
+  wideLeft?: boolean;
   units?: MatrixUnits;
 }
 
@@ -47,6 +49,7 @@ const GPU_MATRIX_TILING: Omit<Tiling, 'units' | 'depth'> = {
   mostRows: 64,
   mostColumns: 256,
   own: [32, 64],
+  wideLeft: true,
 };
 
 /**
@@ -59,21 +62,23 @@ export function tilingsFor(gpu: TiledAdapter, precision: Precision): Tiling[] {
 }
 
 /** As people read it, and as caches name it. */
-export function showTiling({ loop, area, mostRows, mostColumns, depth, own }: Tiling): string {
-  return `${loop} ${area} of ${mostRows}x${mostColumns}, depth ${depth}, own ${own.join('x')}`;
+export function showTiling({ loop, area, mostRows, mostColumns, depth, own, wideLeft }: Tiling): string {
+  return `${loop} ${area} of ${mostRows}x${mostColumns}, depth ${depth}, own ${own.join('x')}${wideLeft ? ', wide' : ''}`;
 }
 
 /** Other numbers than the usual ones. */
 function othersFor({ loop, depth, units }: Tiling, software: boolean): Partial<Tiling>[] {
   if (loop === 'shared') return GPU_OTHERS;
   if (units === undefined) return SOFTWARE_OTHERS;
-  if (software) return [{ area: units.rows * units.columns, mostColumns: units.columns }];
+  if (software) return [{ area: units.rows * units.columns, mostColumns: units.columns, wideLeft: true }];
   return [...GPU_MATRIX_OTHERS, { depth: 2 * depth }];
 }
 
 /** Those of the others on the H100 that were the fastest for some layers, and one for layers that are small. */
 const GPU_OTHERS: Partial<Tiling>[] = [
+  { wideLeft: true },
   { area: 8192, depth: 8, own: [8, 8] },
+  { area: 8192, depth: 8, own: [8, 8], wideLeft: true },
   { depth: 8, own: [8, 8] },
   { area: 16384, mostRows: 128, depth: 8, own: [8, 8] },
   { area: 1024, mostRows: 32, mostColumns: 64 },
@@ -84,6 +89,7 @@ const SOFTWARE_OTHERS: Partial<Tiling>[] = [
 ];
 /** More subgroups with less each, higher ones, the largest that registers have room for, and smaller groups for small layers. */
 const GPU_MATRIX_OTHERS: Partial<Tiling>[] = [
+  { wideLeft: false },
   { own: [32, 32] },
   { own: [64, 32] },
   { area: 16384, mostRows: 128, own: [64, 64] },

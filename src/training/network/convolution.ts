@@ -4,7 +4,7 @@ import { elementwise, type Kernel, placeIn, read, write } from '../gpu/kernel.ts
 import { type Maps, type Memory, memory, place } from '../gpu/memory.ts';
 import { product } from '../gpu/product.ts';
 import { type Tiling, tileFor } from '../gpu/tile.ts';
-import { realText, wide, widthFor } from '../gpu/wide.ts';
+import { realText, type Width, wide, widthFor } from '../gpu/wide.ts';
 import type { Parameter } from './parameters.ts';
 
 /**
@@ -42,10 +42,11 @@ export function gather(of: Convolution, weights: Parameter, bias: Parameter | nu
   const { fine, coarse, kernel, stride, padding, tiling } = of;
   const columns = voxels(coarse.shape);
   const terms = fine.channels * voxels(kernel);
-  const value = withBias('value', weights, bias);
+  const leftWidth = tiling.wideLeft ? widthFor(terms, placeIn(weights)) : 1;
+  const value = withBias('value', weights, bias, leftWidth);
   return product({
     name: `${of.name} gather`,
-    bindings: [read('weights', weights), read('fine', fine), write('coarse', coarse)],
+    bindings: [...wide(leftWidth, read('weights', weights)), read('fine', fine), write('coarse', coarse)],
     rows: coarse.channels,
     columns,
     slices: coarse.batch,
@@ -64,14 +65,22 @@ fn column(n: u32, sample: u32) -> Column {
   let corner = ${unravel('n', coarse.shape)} * ${vector(stride)} - ${vector(padding)};
   return Column(${place(fine, 'sample', '0u', ravel('corner', fine.shape))}, near(corner, ${vector(kernel)}, ${vector(fine.shape)}));
 }
-fn left(m: u32, term: Term, sample: u32) -> Value {
+${
+  leftWidth === 4
+    ? `fn left4(m: u32, k: u32, end: u32, sample: u32) -> vec4<Value> {
+  if (m >= ${coarse.channels}u || k >= end) { return vec4<Value>(); }
+  return vec4<Value>(weights[(${placeIn(weights)}u + m * ${terms}u + k) / 4u]);
+}`
+    : `fn left(m: u32, term: Term, sample: u32) -> Value {
   if (m >= ${coarse.channels}u || term.needs == NEVER) { return Value(0.0); }
   return Value(weights[${placeIn(weights)}u + m * ${terms}u + term.flat]);
+}`
 }
 fn right(term: Term, column: Column, sample: u32) -> Value {
   if ((column.near & term.needs) != term.needs) { return Value(0.0); }
   return Value(fine[column.offset + term.offset]);
 }`,
+    leftWidth,
     alongTerms: false,
     store: `let at = ${place(coarse, 'sample', 'm', 'n')}; ${put('coarse', coarse, value, accumulate)}`,
     flops: flopsOf(of),
@@ -88,7 +97,7 @@ export function scatter(of: Convolution, weights: Parameter, bias: Parameter | n
   const phases = voxels(stride);
   const counted = triple((axis) => Math.ceil(fine.shape[axis] / stride[axis]));
   const columns = voxels(counted);
-  const value = withBias('value', weights, bias);
+  const value = withBias('value', weights, bias, 1);
   // Where every phase meets equally many taps, their number is a constant, which compilers divide by cheaply.
   const even = [0, 1, 2].every((axis) => kernel[axis] % stride[axis] === 0);
   const evenTaps = vector(triple((axis) => kernel[axis] / stride[axis]));
@@ -135,6 +144,7 @@ fn right(term: Term, column: Column, phase: Phase) -> Value {
   if ((column.near & term.needs) != term.needs) { return Value(0.0); }
   return Value(coarse[column.offset + term.offset]);
 }`,
+    leftWidth: 1,
     alongTerms: false,
     store: `let to = ${unravel('n', counted)} * ${vector(stride)} + offset;
       if (all(to < ${vector(fine.shape)})) { let at = ${place(fine, 'sample', 'm', ravel('to', fine.shape))}; ${put('fine', fine, value, accumulate)} }`,
@@ -173,10 +183,11 @@ export function weightGradient(of: Convolution, gradient: Parameter): Kernel[] {
   const parts = partsOf(terms, rows * columns);
   const part = PART_STEP * Math.ceil(terms / parts / PART_STEP);
   const whole = parts === 1;
+  const leftWidth = tiling.wideLeft ? widthFor(area) : 1;
   const sums: Memory = whole ? gradient.memory : memory(`${of.name} partial weight gradient`, parts * rows * columns);
   const main = product({
     name: `${of.name} weight gradient`,
-    bindings: [read('coarse', coarse), read('fine', fine), write('gradient', whole ? gradient : sums)],
+    bindings: [...wide(leftWidth, read('coarse', coarse)), read('fine', fine), write('gradient', whole ? gradient : sums)],
     rows,
     columns,
     slices: parts,
@@ -195,14 +206,22 @@ fn column(n: u32) -> Column {
   let tap = ${unravel(`(n % ${taps}u)`, kernel)};
   return Column(n / ${taps}u * ${voxels(fine.shape)}u + ${ravel('tap', fine.shape)}, needs(tap));
 }
-fn left(m: u32, term: Term) -> Value {
+${
+  leftWidth === 4
+    ? `fn left4(m: u32, k: u32, end: u32) -> vec4<Value> {
+  if (m >= ${rows}u || k >= end) { return vec4<Value>(); }
+  return vec4<Value>(coarse[${place(coarse, `(k / ${area}u)`, 'm', `k % ${area}u`)} / 4u]);
+}`
+    : `fn left(m: u32, term: Term) -> Value {
   if (m >= ${rows}u || term.near == 0u) { return Value(0.0); }
   return Value(coarse[term.start + m * ${area}u]);
+}`
 }
 fn right(term: Term, column: Column) -> Value {
   if ((term.near & column.needs) != column.needs) { return Value(0.0); }
   return Value(fine[term.offset + column.offset]);
 }`,
+    leftWidth,
     alongTerms: true,
     store: `gradient[${whole ? `${placeIn(gradient)}u` : `slice * ${rows * columns}u`} + m * ${columns}u + n] = value;`,
     flops: flopsOf(of),
@@ -227,8 +246,10 @@ function sumParts(name: string, sums: Memory, parts: number, gradient: Parameter
 }
 
 /** Weights and biases lie in one memory, which is bound once. */
-function withBias(value: string, weights: Parameter, bias: Parameter | null): string {
-  return bias === null ? value : `${value} + weights[${placeIn(weights, bias)}u + m]`;
+function withBias(value: string, weights: Parameter, bias: Parameter | null, width: Width): string {
+  if (bias === null) return value;
+  const at = `${placeIn(weights, bias)}u + m`;
+  return `${value} + weights${width === 4 ? `[(${at}) / 4u][(${at}) % 4u]` : `[${at}]`}`;
 }
 
 function put(name: string, { memory: { type } }: Maps, value: string, accumulate: boolean): string {

@@ -30,6 +30,7 @@ const large = (units: MatrixUnits): Tiling => ({
   mostColumns: 8 * units.columns,
   depth: 2 * units.terms,
   own: [2 * units.rows, 2 * units.columns],
+  wideLeft: true,
   units,
 });
 
@@ -40,6 +41,16 @@ const SHAPES: Record<string, Shape> = {
   '2D': { batch: 2, fine: 1, coarse: 4, shape: [1, 9, 7], kernel: [1, 3, 3], stride: [1, 1, 1] },
   'kernel 1, stride 2': { batch: 1, fine: 3, coarse: 4, shape: [4, 5, 6], kernel: [1, 1, 1], stride: [2, 2, 2] },
   transposed: { batch: 2, fine: 3, coarse: 5, shape: [4, 6, 8], kernel: [2, 2, 2], stride: [2, 2, 2], transposed: true, type: 'f16' },
+  'four terms at once': {
+    batch: 2,
+    fine: 4,
+    coarse: 20,
+    shape: [4, 6, 6],
+    kernel: [3, 3, 3],
+    stride: [1, 1, 1],
+    type: 'f16',
+    tiling: (units) => ({ ...tilingFor(gpu!, 'mixed'), units, wideLeft: true }),
+  },
   'many channels': { batch: 1, fine: 20, coarse: 70, shape: [3, 4, 5], kernel: [3, 3, 3], stride: [1, 1, 1], tiling: large },
 };
 

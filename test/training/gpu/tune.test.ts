@@ -21,6 +21,7 @@ const WAYS: Record<string, readonly Tiling[]> = {
   'in float32': [
     ...tilingsFor({ ...gpu, software: true, units: null, limits: gpu.limits }, 'float32'),
     TILINGS.shared,
+    TILINGS.wide,
     { ...TILINGS.shared, area: 32, mostRows: 4, depth: 8, own: [4, 4] },
   ],
   ...(gpu.units && { 'on matrix units': tilingsFor({ ...gpu, software: true, units: gpu.units, limits: gpu.limits }, 'mixed') }),
@@ -29,10 +30,10 @@ const WAYS: Record<string, readonly Tiling[]> = {
 describe.each(Object.entries(WAYS))('%s', (_, tilings) => {
   const shape: Triple = [8, 9, 10];
   const geometry = { kernel: [3, 3, 3] as Triple, stride: [1, 2, 2] as Triple, padding: [1, 1, 1] as Triple };
-  const fine = maps('fine', 2, 5, shape);
+  const fine = maps('fine', 2, 4, shape);
   const coarse = maps('coarse', 2, 9, coarseShape(shape, geometry.kernel, geometry.stride, geometry.padding));
   const parameters = new Parameters();
-  const weight = parameters.add('weight', [9, 5, 3, 3, 3], { he: 1 });
+  const weight = parameters.add('weight', [9, 4, 3, 3, 3], { he: 1 });
   const results: [string, (of: Convolution) => Kernel[], typeof coarse.memory][] = [
     ['gathers', (of) => [gather(of, weight, null)], coarse.memory],
     ['scatters', (of) => [scatter(of, weight, null)], fine.memory],

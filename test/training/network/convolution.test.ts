@@ -31,9 +31,12 @@ const SHAPES: Record<string, Shape> = {
 };
 
 const SHARED = ['3D, odd sizes, stride 2', '2D', 'transposed'];
+/** Terms by fours in the gather, the weight gradient, or both. */
+const WIDE = ['anisotropic kernel and stride', '1x1x1', 'transposed', 'more channels than a tile has'];
 const TESTS = [
   ...Object.keys(SHAPES).map((name) => ['direct', name] as const),
   ...SHARED.map((name) => ['shared', name] as const),
+  ...WIDE.map((name) => ['wide', name] as const),
   ['gpu', 'more channels than a tile has'] as const,
 ];
 
