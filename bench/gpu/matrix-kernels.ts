@@ -4,8 +4,9 @@ import type { Kernel } from '../../src/training/gpu/kernel.ts';
 import { type Maps, type Memory, maps } from '../../src/training/gpu/memory.ts';
 import { Program } from '../../src/training/gpu/program.ts';
 import { tilingFor } from '../../src/training/gpu/tile.ts';
-import { gather, scatter, weightGradient } from '../../src/training/network/convolution.ts';
+import { gather, scatter } from '../../src/training/network/convolution.ts';
 import { Parameters } from '../../src/training/network/parameters.ts';
+import { weightGradient } from '../../src/training/network/weight-gradient.ts';
 import * as reference from '../../test/training/reference/operations.ts';
 
 /** How far products on the adapter's units are from loops in float64, in parts of what rounding to float16 allows: 1 or less is right. */

@@ -3,10 +3,11 @@ import type { Kernel } from '../gpu/kernel.ts';
 import { type Maps, type Memory, maps, type ScalarType, slice } from '../gpu/memory.ts';
 import type { Tiling } from '../gpu/tile.ts';
 import type { Products } from '../gpu/tune.ts';
-import { type Convolution, coarseShape, gather, productOf, scatter, weightGradient } from './convolution.ts';
+import { type Convolution, coarseShape, gather, productOf, scatter } from './convolution.ts';
 import { biasGradient, type Norm, normalise, normaliseGradient, statisticsOf } from './norm.ts';
 import { type Initial, type Parameter, Parameters } from './parameters.ts';
 import { meanPool, meanPoolGradient } from './pooling.ts';
+import { weightGradient } from './weight-gradient.ts';
 
 export interface LayerOptions {
   tiling: Tiling;

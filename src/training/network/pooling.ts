@@ -1,7 +1,7 @@
 import { type Triple, voxels } from '../../common/geometry.ts';
 import { elementwise, type Kernel, read, write } from '../gpu/kernel.ts';
 import { type Maps, place } from '../gpu/memory.ts';
-import { ravel, unravel, vector } from './convolution.ts';
+import { ravel, unravel, vector } from './taps.ts';
 
 /** Each voxel of `coarse` is the mean of a block of `fine`, as large as the stride, which divides its shape (PyTorch's `AvgPool`). */
 export function meanPool(name: string, fine: Maps, coarse: Maps, stride: Triple): Kernel {

@@ -3,8 +3,9 @@ import { type Triple, voxels } from '../../../src/common/geometry.ts';
 import type { ScalarType } from '../../../src/training/gpu/memory.ts';
 import { maps } from '../../../src/training/gpu/memory.ts';
 import { type MatrixUnits, type Tiling, tilingFor, tilingsFor } from '../../../src/training/gpu/tile.ts';
-import { type Convolution, coarseShape, gather, scatter, weightGradient } from '../../../src/training/network/convolution.ts';
+import { type Convolution, coarseShape, gather, scatter } from '../../../src/training/network/convolution.ts';
 import { Parameters } from '../../../src/training/network/parameters.ts';
+import { weightGradient } from '../../../src/training/network/weight-gradient.ts';
 import { noise, openMatrixGpu, runKernels } from '../gpu.ts';
 import * as reference from '../reference/operations.ts';
 

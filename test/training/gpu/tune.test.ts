@@ -5,8 +5,9 @@ import { maps, memory } from '../../../src/training/gpu/memory.ts';
 import type { Precision } from '../../../src/training/gpu/precision.ts';
 import { showTiling, type Tiling, tilingsFor } from '../../../src/training/gpu/tile.ts';
 import { type Products, type Stopwatch, tune } from '../../../src/training/gpu/tune.ts';
-import { type Convolution, coarseShape, gather, PART_STEP, scatter, weightGradient } from '../../../src/training/network/convolution.ts';
+import { type Convolution, coarseShape, gather, scatter } from '../../../src/training/network/convolution.ts';
 import { Parameters } from '../../../src/training/network/parameters.ts';
+import { PART_STEP, weightGradient } from '../../../src/training/network/weight-gradient.ts';
 import { noise, openGpu, runKernels, TILINGS } from '../gpu.ts';
 
 const gpu = await openGpu();

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { type Triple, voxels } from '../../../src/common/geometry.ts';
 import { maps, slice } from '../../../src/training/gpu/memory.ts';
-import { type Convolution, coarseShape, gather, scatter, weightGradient } from '../../../src/training/network/convolution.ts';
+import { type Convolution, coarseShape, gather, scatter } from '../../../src/training/network/convolution.ts';
 import { Parameters } from '../../../src/training/network/parameters.ts';
+import { weightGradient } from '../../../src/training/network/weight-gradient.ts';
 import { expectClose, noise, openGpu, runKernels, TILINGS } from '../gpu.ts';
 import * as reference from '../reference/operations.ts';
 
