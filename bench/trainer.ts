@@ -3,12 +3,13 @@
  *
  *     npm run bench:trainer -- [--raw DIR] [--epochs N] [--iterations N] [--val-iterations N] [--peer PYTHON]
  *                              [--patch Z,Y,X] [--batch N] [--features F,…] [--steps N] [--out DIR]
- *                              [--profile] [--tile JSON]
+ *                              [--profile] [--tile JSON] [--tune SECONDS]
  *
  * 1. One training step of a 3D network as nnU-Net plans it for one channel at 128x128x128, batch 2 (or `--patch`, `--batch`,
  *    `--features`): milliseconds, in float32 and in mixed precision. With `--peer`, the Python of a virtual environment
  *    with torch, nnunetv2 and dynamic_network_architectures, the same network makes the same step there: float32, TF32 and AMP.
- *    `--profile` adds milliseconds, TFLOP/s, GB/s and the share of the step of each kernel; `--tile` changes how products are cut.
+ *    `--profile` adds milliseconds, TFLOP/s, GB/s and the share of the step of each kernel; `--tile` changes how products are cut,
+ *    `--tune` measures for so long how each is cut best, unless the user's cache knows.
  *    Each side warms up, then runs alone; the peer's process begins when ours gave the GPU back.
  * 2. With `--raw`, a data set in nnU-Net's raw layout (the hippocampus data set: 40x56x40, batch 9): preprocesses it, trains
  *    3d_fullres on fold 0 for `--epochs` of `--iterations` steps and predicts that fold's validation cases: milliseconds a step,
@@ -41,6 +42,7 @@ const { values } = parseArgs({
     out: { type: 'string' },
     profile: { type: 'boolean', default: false },
     tile: { type: 'string' },
+    tune: { type: 'string' },
   },
 });
 const list = (text: string): number[] => text.split(',').map(Number);
@@ -66,7 +68,12 @@ interface StepTimes {
 async function measureSteps(): Promise<StepTimes> {
   const gpu = await Gpu.open('mixed', { timed: values.profile });
   const measured = (precision: Precision): Promise<StepTime> =>
-    measureStep(gpu, shape, precision, { steps, profiled: values.profile, tiling: values.tile ? JSON.parse(values.tile) : {} });
+    measureStep(gpu, shape, precision, {
+      steps,
+      profiled: values.profile,
+      tiling: values.tile ? JSON.parse(values.tile) : {},
+      tuneSeconds: values.tune === undefined ? undefined : Number(values.tune),
+    });
   const found: StepTimes = { gpu: gpu.name, float32: await measured('float32') };
   if (gpu.hasHalf) found.mixed = await measured('mixed');
   gpu.close();

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type EpochReport, openStore, preprocess, train } from '../../src/index.ts';
+import { type EpochReport, openStore, preprocess, type TrainStart, train } from '../../src/index.ts';
 import { EXAMPLE_PLANS, EXAMPLES } from '../../test/fixtures/paths.ts';
 import { tinyPlans } from '../../test/training/tiny-training.ts';
 
@@ -18,7 +18,7 @@ export async function trainHippocampus(
 ): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'voxfeed-gpu-'));
   const epochs: Omit<EpochReport, 'losses' | 'gradientNorms'>[] = [];
-  let precision: string | null = null;
+  let begun: Partial<TrainStart> = {};
   try {
     await preprocess(EXAMPLES, join(dir, 'store'), { plans: tiny ? tinyPlans(join(dir, 'plans.json')) : EXAMPLE_PLANS });
     const until = performance.now() + 1000 * seconds;
@@ -29,12 +29,13 @@ export async function trainHippocampus(
       ...(tiny ? { iterations: 3, validationIterations: 1 } : { batchSize: 9, iterations: 100, validationIterations: 10 }),
       epochs: 1000,
       saveEvery: 1000,
-      onStart: (start) => {
-        precision = start.precision;
+      autotune: true,
+      onStart({ precision, tuning }) {
+        begun = { precision, tuning };
       },
       onEpoch({ losses: _, gradientNorms: __, ...report }) {
         epochs.push(report);
-        keep({ precision, seconds, epochs });
+        keep({ ...begun, seconds, epochs });
         if (performance.now() > until) throw new Enough();
       },
     });

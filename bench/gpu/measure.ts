@@ -46,7 +46,10 @@ const STAGES: Record<string, () => Promise<void>> = {
     for (const [name, shape] of Object.entries(stepShapes(tiny)))
       for (const precision of PRECISIONS) {
         try {
-          found[name] = { ...found[name], [precision]: await measureStep(gpu, shape, precision, { steps: tiny ? 2 : 10, profiled: true }) };
+          const steps = tiny ? 2 : 10;
+          const { ms: untuned_ms } = await measureStep(gpu, shape, precision, { steps });
+          const tuned = await measureStep(gpu, shape, precision, { steps, profiled: true, tuneSeconds: tiny ? 3 : 10 });
+          found[name] = { ...found[name], [precision]: { ...tuned, untuned_ms } };
         } catch (error) {
           found[name] = { ...found[name], [precision]: { error: (error as Error).message } };
         }

@@ -5,9 +5,9 @@
 Needs a checkout of voxfeed, Python with PyTorch and an NVIDIA driver with Vulkan, and no network. What else is needed (Node, webgpu, the
 libraries of voxfeed) comes in one archive of about 45 MB, which `node bench/gpu/pack.ts` makes elsewhere; without --carry, Node and the
 packages of the checkout are taken. Stages run one after the other, each in processes of its own: the adapter, products on matrix units
-against float64, training steps with a profile of every kernel, the same steps in PyTorch, training on hippocampus cases for three
-minutes, PyTorch compiled. The result is written after each stage: whatever fails or is cut off leaves the rest. --tiny rehearses all of
-it on a software Vulkan in some minutes.
+against float64, training steps with the usual tiles, then with measured ones and a profile of every kernel, the same steps in PyTorch,
+training on hippocampus cases for three minutes, PyTorch compiled. The result is written after each stage: whatever fails or is cut off
+leaves the rest. --tiny rehearses all of it on a software Vulkan in some minutes.
 """
 
 import argparse
@@ -32,7 +32,8 @@ arguments = parser.parse_args()
 deadline = time.monotonic() + 60 * arguments.minutes
 work = Path(tempfile.mkdtemp(prefix="voxfeed-gpu-"))
 result = {"date": time.strftime("%Y-%m-%d"), "tiny": arguments.tiny, "stages": {}}
-environment = dict(os.environ)
+# What is measured of tiles is for this run alone.
+environment = {**os.environ, "XDG_CACHE_HOME": str(work / "cache")}
 TINY = ["--tiny"] if arguments.tiny else []
 
 

@@ -4,6 +4,7 @@ import type { OptionTable } from '../common/options.ts';
 import { flag } from '../common/schemas.ts';
 import { foregroundOf, type LabelClass } from '../raw/labels.ts';
 import { openStore } from '../store/store.ts';
+import type { TuneReport } from '../training/autotune.ts';
 import { CHECKPOINT_FILE } from '../training/checkpoint.ts';
 import { type AdapterReport, adapterReport } from '../training/gpu/adapter-report.ts';
 import { train as trainNetwork } from '../training/train.ts';
@@ -49,10 +50,11 @@ export const train = (): TableCommand =>
         ...feed,
         ...asked,
         out,
-        onStart({ gpu, software, precision, bytes, configuration, patchSize, batchSize, training, validation, epoch, epochs }) {
+        onStart({ gpu, software, precision, bytes, tuning, configuration, patchSize, batchSize, training, validation, epoch, epochs }) {
           say(
             `${gpu}${software ? ' (software)' : ''}: ${configuration}, patch ${patchSize.join('x')}, batch ${batchSize}, precision ${precision}, ${showBytes(bytes)} of GPU memory`,
           );
+          if (tuning) say(showTuning(tuning));
           const coming = epoch < epochs ? `epochs ${epoch} to ${epochs - 1}` : `all ${epoch} epochs are done: --epochs above that goes on`;
           say(`${training} cases to train on, ${validation} to validate on, ${coming}`);
         },
@@ -78,6 +80,11 @@ export function showEpoch(report: EpochReport, classes: readonly LabelClass[]): 
     `${stepMs.toFixed(1)} ms a step`,
     `GPU waited ${(100 * waitFraction).toFixed(1)} % (bound by the ${boundBy})`,
   ].join(', ');
+}
+
+function showTuning({ known, measured, left, seconds }: TuneReport): string {
+  const rest = left === 0 ? '' : `, ${left} left for the next start`;
+  return `autotune: tiles of ${measured} products measured in ${seconds.toFixed(1)} s, of ${known} known from before${rest}`;
 }
 
 /** One line a field. */
