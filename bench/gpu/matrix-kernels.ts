@@ -2,9 +2,11 @@ import { type Triple, voxels } from '../../src/common/geometry.ts';
 import type { Gpu } from '../../src/training/gpu/device.ts';
 import type { Kernel } from '../../src/training/gpu/kernel.ts';
 import { type Maps, type Memory, maps } from '../../src/training/gpu/memory.ts';
+import type { Precision } from '../../src/training/gpu/precision.ts';
 import { Program } from '../../src/training/gpu/program.ts';
-import { tilingFor } from '../../src/training/gpu/tile.ts';
-import { gather, scatter } from '../../src/training/network/convolution.ts';
+import { showTiling, type Tiling, tilingFor, tilingsFor } from '../../src/training/gpu/tile.ts';
+import { type Way, waysOf } from '../../src/training/gpu/tune.ts';
+import { type Convolution, gather, scatter } from '../../src/training/network/convolution.ts';
 import { Parameters } from '../../src/training/network/parameters.ts';
 import { weightGradient } from '../../src/training/network/weight-gradient.ts';
 import * as reference from '../../test/training/reference/operations.ts';
@@ -49,12 +51,12 @@ export async function matrixKernelErrors(gpu: Gpu, tiny: boolean): Promise<Kerne
   return errors;
 }
 
-async function errorsOf(gpu: Gpu, { fine: inputs, coarse: outputs, shape, kernel, stride }: Layer): Promise<KernelError[]> {
+/** A layer with numbers in its memories, and the three products that it takes. */
+function setUp({ fine: inputs, coarse: outputs, shape, kernel, stride }: Layer) {
   const padding = kernel.map((size) => (size - 1) >> 1) as Triple;
   const geometry = { kernel, stride, padding };
   const coarseShape = shape.map((size, axis) => Math.floor((size + 2 * padding[axis] - kernel[axis]) / stride[axis]) + 1) as Triple;
   const [fine, coarse] = [maps('fine', 2, inputs, shape), maps('coarse', 2, outputs, coarseShape)];
-  const convolution = { name: 'test', fine, coarse, ...geometry, tiling: tilingFor(gpu, 'mixed') };
   const parameters = new Parameters();
   const weight = parameters.add('weight', [outputs, inputs, ...kernel], { he: 1 });
   const weights = random(parameters.values.length, 1);
@@ -65,49 +67,78 @@ async function errorsOf(gpu: Gpu, { fine: inputs, coarse: outputs, shape, kernel
     [coarse.memory, y.data],
   ];
   // Exact, and the sum of the magnitudes that were added.
-  const both = <T>(work: (x: reference.Values, y: reference.Values, w: Float64Array) => T): [T, T] => {
+  const both = <T>(work: (x: reference.Values, y: reference.Values, w: Float64Array) => T): (() => [T, T]) => {
     const [ax, ay] = [x, y].map((values) => ({ ...values, data: values.data.map(Math.abs) }));
-    return [work(x, y, weights), work(ax, ay, weights.map(Math.abs))];
+    return () => [work(x, y, weights), work(ax, ay, weights.map(Math.abs))];
   };
   const taps = voxels(kernel);
-  const checks = [
+  const of = (tiling: Tiling): Convolution => ({ name: 'test', fine, coarse, ...geometry, tiling });
+  const products = [
     {
       kernel: 'gather',
-      kernels: [gather(convolution, weight, null)],
+      make: (tiling: Tiling) => [gather(of(tiling), weight, null)],
       result: coarse.memory,
       terms: inputs * taps,
       expected: both((x, y, w) => reference.gather(x, y, w, null, geometry).data),
     },
     {
       kernel: 'scatter',
-      kernels: [scatter(convolution, weight, null)],
+      make: (tiling: Tiling) => [scatter(of(tiling), weight, null)],
       result: fine.memory,
       terms: outputs * taps,
       expected: both((x, y, w) => reference.scatter(x, y, w, null, geometry).data),
     },
     {
       kernel: 'weight gradient',
-      kernels: weightGradient(convolution, parameters.gradientOf(weight)),
+      make: (tiling: Tiling) => weightGradient(of(tiling), parameters.gradientOf(weight)),
       result: parameters.gradients,
       terms: 2 * voxels(coarseShape),
       expected: both((x, y) => reference.weightGradient(x, y, geometry)),
     },
   ];
+  const name = `${inputs} to ${outputs}, ${shape.join('x')}, kernel ${kernel.join('x')}, stride ${stride.join('x')}`;
+  return { name, contents, products };
+}
+
+async function errorsOf(gpu: Gpu, layer: Layer): Promise<KernelError[]> {
+  const { name: convolution, contents, products } = setUp(layer);
   const errors: KernelError[] = [];
-  for (const { kernel: name, kernels, result, terms, expected } of checks) {
-    const found = await runOnce(gpu, kernels, contents, result);
-    const [exact, magnitudes] = expected;
+  for (const { kernel, make, result, terms, expected } of products) {
+    const found = await runOnce(gpu, make(tilingFor(gpu, 'mixed')), contents, result);
+    const [exact, magnitudes] = expected();
     // Both factors are rounded, and sums of float32 terms as often as there are terms.
     const bound = 2 * HALF + HALF ** 2 + terms * SINGLE;
     let worst = 0;
     for (let i = 0; i < exact.length; i++) worst = Math.max(worst, Math.abs(found[i] - exact[i]) / (bound * magnitudes[i] + 1e-6));
-    errors.push({
-      convolution: `${inputs} to ${outputs}, ${shape.join('x')}, kernel ${kernel.join('x')}, stride ${stride.join('x')}`,
-      kernel: name,
-      part_of_bound: worst,
-    });
+    errors.push({ convolution, kernel, part_of_bound: worst });
   }
   return errors;
+}
+
+/** Products of small layers, each made in every way that the autotune chooses from: those whose bits depend on the way. There should be none. */
+export interface SameBits {
+  products: number;
+  ways: number;
+  differ: string[];
+}
+
+export async function sameBits(gpu: Gpu, tiny: boolean): Promise<SameBits> {
+  const found: SameBits = { products: 0, ways: 0, differ: [] };
+  const precisions: Precision[] = gpu.units === null ? ['float32'] : ['float32', 'mixed'];
+  for (const precision of precisions)
+    for (const layer of layers(tiny)) {
+      const { name, contents, products } = setUp(layer);
+      for (const { kernel, make, result } of products) {
+        const [usual, ...others] = waysOf(gpu, make, tilingsFor(gpu, precision));
+        const bits = async ({ kernels }: Way): Promise<Buffer> => Buffer.from((await runOnce(gpu, kernels, contents, result)).buffer);
+        const expected = await bits(usual);
+        found.products++;
+        found.ways += 1 + others.length;
+        for (const way of others)
+          if (!expected.equals(await bits(way))) found.differ.push(`${precision}, ${name}, ${kernel}, ${showTiling(way.tiling)}`);
+      }
+    }
+  return found;
 }
 
 async function runOnce(gpu: Gpu, kernels: readonly Kernel[], contents: [Memory, Float64Array][], result: Memory): Promise<Float32Array> {

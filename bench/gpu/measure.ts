@@ -13,7 +13,7 @@ import { Gpu } from '../../src/training/gpu/device.ts';
 import { PRECISIONS } from '../../src/training/gpu/precision.ts';
 import { measureStep } from '../training-step-time.ts';
 import { trainHippocampus } from './hippocampus.ts';
-import { matrixKernelErrors } from './matrix-kernels.ts';
+import { matrixKernelErrors, sameBits } from './matrix-kernels.ts';
 import { stepShapes } from './shapes.ts';
 
 const { values, positionals } = parseArgs({
@@ -35,8 +35,12 @@ const STAGES: Record<string, () => Promise<void>> = {
 
   async kernels() {
     const gpu = await Gpu.open();
-    if (gpu.units === null) keep({ not_run: `${gpu.name} has no matrix units` });
-    else keep({ units: gpu.units, errors: await matrixKernelErrors(gpu, tiny) });
+    const found =
+      gpu.units === null
+        ? { not_run: `${gpu.name} has no matrix units` }
+        : { units: gpu.units, errors: await matrixKernelErrors(gpu, tiny) };
+    keep(found);
+    keep({ ...found, tiles: await sameBits(gpu, tiny) });
     gpu.close();
   },
 

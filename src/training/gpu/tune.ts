@@ -45,13 +45,14 @@ export async function tune(
   return { chosen, left: products.size - chosen.size };
 }
 
-interface Way {
+/** One way to make a product. */
+export interface Way {
   tiling: Tiling;
   kernels: Kernel[];
 }
 
-/** Each different way once: tiles of small products are often the same. */
-function waysOf({ limits }: Gpu, make: (tiling: Tiling) => Kernel[], tilings: readonly Tiling[]): Way[] {
+/** Each different way once, if the GPU's workgroups have room for it: tiles of small products are often the same. */
+export function waysOf({ limits }: Gpu, make: (tiling: Tiling) => Kernel[], tilings: readonly Tiling[]): Way[] {
   const ways = new Map<string, Way>();
   for (const tiling of tilings) {
     const kernels = make(tiling);
