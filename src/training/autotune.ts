@@ -1,3 +1,4 @@
+import { GpuError } from '../common/errors.ts';
 import { xxh64 } from '../common/hash.ts';
 import type { Gpu } from './gpu/device.ts';
 import { showTiling, type Tiling, tilingsFor } from './gpu/tile.ts';
@@ -21,6 +22,7 @@ export interface TuneReport {
  * Finds out how each product of a network is made fastest on this GPU: by what the user's cache knows, else by measuring, and the cache
  * knows it from then on. What is found changes no bit of any result, see `tilingsFor`.
  * @returns the ways, for `UnetOptions.tuned`
+ * @throws PlansError; GpuError if the GPU fails while it measures
  */
 export async function autotune(
   gpu: Gpu,
@@ -42,7 +44,9 @@ export async function autotune(
   }
   const known = tilings.size;
   const unknown: Products = new Map([...products].filter(([product]) => !tilings.has(product)));
-  const { chosen, left } = await tune(gpu, unknown, ways, { seconds, ...(stopwatch && { stopwatch }) });
+  const { chosen, left } = await tune(gpu, unknown, ways, { seconds, ...(stopwatch && { stopwatch }) }).catch((error) => {
+    throw error instanceof GpuError ? new GpuError(error.where, error.what, 'Turn `autotune` off, and report it', { cause: error }) : error;
+  });
   for (const [product, way] of chosen) {
     tilings.set(product, way);
     fastest[names.get(product) as string] = showTiling(way);

@@ -25,7 +25,18 @@ export class Program {
    */
   static async compile(gpu: Gpu, kernels: readonly Kernel[]): Promise<Program> {
     for (const kernel of kernels) checkKernel(gpu, kernel);
-    const { buffers, bytes } = await allocate(gpu, kernels);
+    const made: GPUBuffer[] = [];
+    try {
+      return await Program.#compile(gpu, kernels, made);
+    } catch (error) {
+      for (const buffer of made) buffer.destroy();
+      throw error;
+    }
+  }
+
+  /** @param made the buffers, as soon as they are there */
+  static async #compile(gpu: Gpu, kernels: readonly Kernel[], made: GPUBuffer[]): Promise<Program> {
+    const { buffers, bytes } = await allocate(gpu, kernels, made);
     const pipelines = new Map<string, Promise<GPUComputePipeline>>();
     const steps = new Map<Kernel, Step>();
     await Promise.all(
@@ -136,7 +147,11 @@ function checkKernel(gpu: Gpu, { name, workgroupBytes, threads, bindings }: Kern
 }
 
 /** A buffer for every memory: its own if it persists, else one that others use at other times. */
-async function allocate(gpu: Gpu, kernels: readonly Kernel[]): Promise<{ buffers: Map<Memory, GPUBuffer>; bytes: number }> {
+async function allocate(
+  gpu: Gpu,
+  kernels: readonly Kernel[],
+  made: GPUBuffer[],
+): Promise<{ buffers: Map<Memory, GPUBuffer>; bytes: number }> {
   const spans = new Map<Memory, Span>();
   for (const [index, { bindings }] of kernels.entries()) {
     for (const { memory } of bindings) {
@@ -154,9 +169,13 @@ async function allocate(gpu: Gpu, kernels: readonly Kernel[]): Promise<{ buffers
   const own = [...spans.keys()].filter(({ persistent }) => persistent);
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const create = (label: string, size: number): Promise<GPUBuffer> =>
-    gpu.guarded(label, () => gpu.device.createBuffer({ label, size: Math.max(size, 4), usage }));
-  const made = await Promise.all(owners.map(({ label, size }) => create(label, size)));
-  const buffers = new Map(passing.map((memory, i) => [memory, made[shared.buffer[i]]]));
+    gpu.guarded(label, () => {
+      const buffer = gpu.device.createBuffer({ label, size: Math.max(size, 4), usage });
+      made.push(buffer);
+      return buffer;
+    });
+  const owned = await Promise.all(owners.map(({ label, size }) => create(label, size)));
+  const buffers = new Map(passing.map((memory, i) => [memory, owned[shared.buffer[i]]]));
   for (const memory of own) buffers.set(memory, await create(memory.name, bytesOf(memory)));
   return { buffers, bytes: [...new Set(buffers.values())].reduce((sum, { size }) => sum + size, 0) };
 }

@@ -71,8 +71,9 @@ export function waysOf({ limits }: Gpu, make: (tiling: Tiling) => Kernel[], tili
 async function fastest(gpu: Gpu, ways: readonly Way[], until: number, stopwatch: Stopwatch): Promise<Way | null> {
   const kernels = ways.flatMap(({ kernels }) => kernels);
   const program = await Program.compile(gpu, kernels).catch((error: Error) => {
-    if (error instanceof GpuError) return null;
-    throw error;
+    if (!(error instanceof GpuError)) throw error;
+    gpu.check();
+    return null;
   });
   if (program === null) return null;
   const samples: number[][] = [];
