@@ -1,9 +1,10 @@
 import { patchOf, voxels } from '../src/common/geometry.ts';
 import type { Network } from '../src/plans/network.ts';
-import { autotune, type TuneReport } from '../src/training/autotune.ts';
+import { autotune } from '../src/training/autotune.ts';
 import type { Gpu } from '../src/training/gpu/device.ts';
 import type { Precision } from '../src/training/gpu/precision.ts';
 import { showTiling, type Tiling, tilingFor } from '../src/training/gpu/tile.ts';
+import type { TuneReport } from '../src/training/training-options.ts';
 import { TrainingStep } from '../src/training/training-step.ts';
 import { profile, showProfile } from './kernel-profile.ts';
 

@@ -111,4 +111,4 @@ export { type PredictOptions, Predictor } from './training/prediction/predictor.
 export { train } from './training/train.ts';
 export type { TrainOptions, TrainReport, TrainStart } from './training/train-table.ts';
 export { Trainer } from './training/trainer.ts';
-export type { EpochReport, TrainingOptions } from './training/training-options.ts';
+export type { EpochReport, TrainingOptions, TuneReport } from './training/training-options.ts';

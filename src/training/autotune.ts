@@ -5,18 +5,10 @@ import { showTiling, type Tiling, tilingsFor } from './gpu/tile.ts';
 import { readFastest, tileCacheFile, writeFastest } from './gpu/tile-cache.ts';
 import { type Products, type Stopwatch, tune } from './gpu/tune.ts';
 import { Unet, type UnetOptions } from './network/unet.ts';
+import type { TuneReport } from './training-options.ts';
 
 /** How long a start may measure, in seconds: an H100 needs less for any planned network. */
 const SECONDS = 20;
-
-/** What came of the autotune, for people. */
-export interface TuneReport {
-  /** Different products of the network: known from before, measured now, and those that there was no time for. */
-  known: number;
-  measured: number;
-  left: number;
-  seconds: number;
-}
 
 /**
  * Finds out how each product of a network is made fastest on this GPU: by what the user's cache knows, else by measuring, and the cache

@@ -2,9 +2,8 @@ import { readNumber, readSwitch } from '../common/flag-readers.ts';
 import type { Given, OptionTable } from '../common/options.ts';
 import { callback, flag, oneOf, positiveNumber, text, wholeNumber } from '../common/schemas.ts';
 import { LOADER_OPTIONS } from '../loader/options/table.ts';
-import type { TuneReport } from './autotune.ts';
 import { PRECISIONS, type Precision } from './gpu/precision.ts';
-import { DEFAULTS, type EpochReport } from './training-options.ts';
+import { DEFAULTS, type EpochReport, type TuneReport } from './training-options.ts';
 
 /** What is about to be trained, and on what. */
 export interface TrainStart {

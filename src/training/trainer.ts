@@ -6,10 +6,9 @@ import { beforeEnd } from '../common/thread-end.ts';
 import { keepReplacedCode, noThreads, startThread } from '../common/worker-file.ts';
 import type { PatchLoader } from '../loader/loader.ts';
 import { share } from '../loader/share.ts';
-import type { TuneReport } from './autotune.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Precision } from './gpu/precision.ts';
-import type { EpochReport, TrainingOptions } from './training-options.ts';
+import type { EpochReport, TrainingOptions, TuneReport } from './training-options.ts';
 
 /** What the trainer's thread is started with. */
 export interface TrainerWorkerData {

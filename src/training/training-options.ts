@@ -49,6 +49,15 @@ export const DEFAULTS = {
   seed: 0,
 } as const;
 
+/** What came of the autotune at the start of a training. */
+export interface TuneReport {
+  /** Different products of the network: known from before, measured now, and those that there was no time for. */
+  known: number;
+  measured: number;
+  left: number;
+  seconds: number;
+}
+
 /** One epoch, for people and for `checkpoint.json`. */
 export interface EpochReport {
   /** Counted from 0. */

@@ -1,13 +1,13 @@
 import { GpuError } from '../common/errors.ts';
 import type { BatchStream } from '../loader/batch.ts';
-import { autotune, type TuneReport } from './autotune.ts';
+import { autotune } from './autotune.ts';
 import { type BestNetwork, type Checkpoint, type Numbers, networkFile, readNumbers, writeCheckpoint } from './checkpoint.ts';
 import { DAWN_SWITCHES, type Gpu } from './gpu/device.ts';
 import type { Precision } from './gpu/precision.ts';
 import { tilingFor } from './gpu/tile.ts';
 import { movingDice } from './moving-dice.ts';
 import { learningRate } from './optimiser.ts';
-import type { BatchSource, EpochReport, TrainingOptions } from './training-options.ts';
+import type { BatchSource, EpochReport, TrainingOptions, TuneReport } from './training-options.ts';
 import { HISTORY, type StepResult, TrainingStep } from './training-step.ts';
 
 /** Above this part of the time, whoever reads the report should know that the loader is too slow. */
