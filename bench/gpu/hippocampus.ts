@@ -29,7 +29,6 @@ export async function trainHippocampus(
       ...(tiny ? { iterations: 3, validationIterations: 1 } : { batchSize: 9, iterations: 100, validationIterations: 10 }),
       epochs: 1000,
       saveEvery: 1000,
-      autotune: true,
       onStart({ precision, tuning }) {
         begun = { precision, tuning };
       },
