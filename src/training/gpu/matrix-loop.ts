@@ -137,12 +137,12 @@ function wideLeftBlock({ rows, depth }: Tile, threads: number, extra: string): B
     declarations: '',
     bytes: 0,
     before: '',
-    load: (at) => loads.map((i) => `    let left${i} = left4(rowTile + ${row(i)}, ${at} + ${own}, end${extra});`).join('\n'),
+    load: (at) => loads.map((i) => `    let quad${i} = left4(rowTile + ${row(i)}, ${at} + ${own}, end${extra});`).join('\n'),
     keep: (half) =>
       guard(
         loads
           .flatMap((i) =>
-            count(4).map((c) => `    leftBlocks[${half} * ${size}u + (${row(i)}) * ${line}u + ${own} + ${c}u] = left${i}[${c}];`),
+            count(4).map((c) => `    leftBlocks[${half} * ${size}u + (${row(i)}) * ${line}u + ${own} + ${c}u] = quad${i}[${c}];`),
           )
           .join('\n'),
       ),

@@ -118,37 +118,46 @@ describe.runIf(gpu !== null).each(Object.entries(SHAPES))('on matrix units, %s',
   });
 });
 
-// Too large to compile on a CPU in a test: 20 s a kernel.
-test.each<{ of: string; units: MatrixUnits | null; memory: number }>([
+/** Adapters that are not here. Their shaders are too large to compile on a CPU in a test: 20 s a kernel. */
+const ADAPTERS: { of: string; units: MatrixUnits | null; memory: number }[] = [
   { of: 'NVIDIA', units: { rows: 16, columns: 16, terms: 16, subgroup: 32 }, memory: 49152 },
   { of: 'Apple', units: { rows: 8, columns: 8, terms: 8, subgroup: 32 }, memory: 32768 },
   { of: 'any GPU in float32', units: null, memory: 32768 },
-])('tiles for units of $of fit its workgroups, whatever the layer', ({ units, memory }) => {
-  const size: Triple = [16, 16, 16];
+];
+
+/** Every way to make the products of such a layer. */
+function productsOf({ units, memory }: (typeof ADAPTERS)[number], inputs: number, outputs: number, shape: Triple) {
   const geometry = { kernel: [3, 3, 3] as Triple, stride: [1, 1, 1] as Triple, padding: [1, 1, 1] as Triple };
-  const ways = tilingsFor({ software: false, units, limits: { maxComputeWorkgroupStorageSize: memory } }, 'mixed');
-  for (const tiling of ways)
-    for (const inputs of [1, 3, 32, 320])
-      for (const outputs of [3, 32, 64, 320])
-        for (const shape of [size, [1, 2, 3] as Triple]) {
-          const [fine, coarse] = [maps('fine', 2, inputs, shape, { type: 'f16' }), maps('coarse', 2, outputs, shape, { type: 'f16' })];
-          const convolution: Convolution = { name: 'test', fine, coarse, ...geometry, tiling };
-          const weight = new Parameters().add('weight', [outputs, inputs, 3, 3, 3], { he: 1 });
-          const [product] = weightGradient(convolution, weight);
-          for (const { workgroupBytes, threads, code } of [
-            gather(convolution, weight, null),
-            scatter(convolution, weight, null),
-            product,
-          ]) {
-            // Other ways than the usual one may be too large for some: they are left out there.
-            if (tiling === ways[0]) {
-              expect(workgroupBytes).toBeLessThanOrEqual(memory);
-              expect(threads).toBeLessThanOrEqual(256);
-            }
-            expect(Number.isInteger(threads / (units?.subgroup ?? 1))).toBe(true);
-            expect(threads).toBeLessThanOrEqual(512);
-            // Shares of threads and lines are whole.
-            expect(code).not.toMatch(/\d\.\d+u|NaN|undefined/);
+  const type = units ? 'f16' : 'f32';
+  const [fine, coarse] = [maps('fine', 2, inputs, shape, { type }), maps('coarse', 2, outputs, shape, { type })];
+  const weight = new Parameters().add('weight', [outputs, inputs, 3, 3, 3], { he: 1 });
+  return tilingsFor({ software: false, units, limits: { maxComputeWorkgroupStorageSize: memory } }, 'mixed').flatMap((tiling, way) => {
+    const convolution: Convolution = { name: 'test', fine, coarse, ...geometry, tiling };
+    const kernels = [gather(convolution, weight, null), scatter(convolution, weight, null), weightGradient(convolution, weight)[0]];
+    return kernels.map((kernel) => ({ way, ...kernel }));
+  });
+}
+
+test.each(ADAPTERS)('tiles for units of $of fit its workgroups, whatever the layer', (adapter) => {
+  for (const inputs of [1, 3, 32, 320])
+    for (const outputs of [3, 32, 64, 320])
+      for (const shape of [[16, 16, 16] as Triple, [1, 2, 3] as Triple])
+        for (const { way, workgroupBytes, threads, code } of productsOf(adapter, inputs, outputs, shape)) {
+          // Other ways than the usual one may be too large for some: they are left out there.
+          if (way === 0) {
+            expect(workgroupBytes).toBeLessThanOrEqual(adapter.memory);
+            expect(threads).toBeLessThanOrEqual(256);
           }
+          expect(Number.isInteger(threads / (adapter.units?.subgroup ?? 1))).toBe(true);
+          expect(threads).toBeLessThanOrEqual(512);
+          // Shares of threads and lines are whole.
+          expect(code).not.toMatch(/\d\.\d+u|NaN|undefined/);
         }
+});
+
+test.runIf(gpu !== null).each(ADAPTERS)('shaders for units of $of are WGSL, whatever the way', async (adapter) => {
+  const codes = [1, 320].flatMap((inputs) =>
+    [3, 320].flatMap((outputs) => productsOf(adapter, inputs, outputs, [16, 16, 16]).map(({ code }) => code)),
+  );
+  for (const code of new Set(codes)) await gpu!.guarded(code, () => gpu!.device.createShaderModule({ code }));
 });
