@@ -19,7 +19,9 @@ let second: CommandResult;
 beforeAll(async () => {
   await tinyStore(dir);
   first = await voxfeed('train', store, '--fold', '0', '--epochs', '1', ...SIZES, '--out', model);
-  second = await voxfeed('train', store, '--fold', '0', '--epochs', '2', ...SIZES, '--out', model, '--continue', '--json');
+  process.env.XDG_CACHE_HOME = join(dir, 'cache');
+  const again = ['--out', model, '--continue', '--autotune', 'on', '--json'];
+  second = await voxfeed('train', store, '--fold', '0', '--epochs', '2', ...SIZES, ...again);
 }, 400_000);
 
 describe('voxfeed train', () => {
@@ -27,7 +29,7 @@ describe('voxfeed train', () => {
     expect(first.stderr).not.toMatch(/error:/);
     expect(first.status).toBe(0);
     expect(first.stdout).toMatch(
-      /3d_fullres, patch 16x16x16, batch 2, precision float32, .* of GPU memory\n16 cases to train on, 4 to validate on, epochs 0 to 0\n/,
+      /3d_fullres, patch 16x16x16, batch 2, precision float32, .* of GPU memory\n(autotune: .*\n)?16 cases to train on, 4 to validate on, epochs 0 to 0\n/,
     );
     expect(first.stdout).toMatch(
       /epoch 0: loss -?\d\.\d{4}, validation -?\d\.\d{4}, pseudo-Dice Anterior [\d.-]+ Posterior [\d.-]+, moving mean [\d.]+ \(best so far\), [\d.]+ patches\/s, [\d.]+ ms a step, GPU waited [\d.]+ %/,
@@ -38,6 +40,10 @@ describe('voxfeed train', () => {
     expect(second.status).toBe(0);
     const report = JSON.parse(second.stdout);
     expect(report.epoch).toBe(1);
+    expect(second.stderr).toMatch(
+      /^autotune: tiles of [1-9]\d* products measured in [\d.]+ s, of 0 known from before(, \d+ left for the next start)?$/m,
+    );
+    expect(readdirSync(join(dir, 'cache/voxfeed/tiles')).length).toBe(1);
     expect(report.losses.length).toBe(3);
     const checkpoint = JSON.parse(readFileSync(join(model, 'checkpoint.json'), 'utf8'));
     const networks = new Set([checkpoint.best.network, 'network-2.safetensors']);
@@ -70,6 +76,7 @@ describe('voxfeed train', () => {
     [['--out', 'raw'], 1, /raw: it belongs to a raw data set/],
     [['--out', store], 1, /it is a store\. Choose another folder/],
     [['--out', 'elsewhere', '--configs', '3d_fullres'], 2, /unknown option '--configs'/],
+    [['--out', 'elsewhere', '--autotune', 'maybe'], 2, /--autotune: "maybe" is not on or off/],
     [['--out', 'elsewhere', '--epochs', '0'], 2, /--epochs: 0 is not a whole number from 1/],
     [['--out', 'elsewhere', '--learning-rate', '0'], 2, /--learning-rate: 0 is not a number above 0/],
     [['--out', 'elsewhere', '--patch', '16,16,15', '--batch', '1'], 1, /cannot be halved as often.*multiple of \[2, 2, 2\]/],
