@@ -20,13 +20,15 @@ const ROUNDS = 3;
 /** A sample is as many runs as last this long, in milliseconds: far longer than it takes to submit them and to hear that they ended. */
 const SAMPLE_MS = 3;
 const MOST_RUNS = 64;
+/** Of the usual way's time: another one that is hardly faster may be so by chance. */
+const CLEARLY = 0.97;
 
 /** Milliseconds that it takes to run kernels so many times. */
 export type Stopwatch = (gpu: Gpu, program: Program, kernels: readonly Kernel[], runs: number) => Promise<number>;
 
 /**
- * Measures every way of `tilings` to make each product on this GPU: the best median of some samples wins. The products with most to
- * multiply come first; when `seconds` are over, those that are left keep the usual way. Ways that exceed the GPU's limits are left out.
+ * Measures every way of `tilings` to make each product on this GPU: the best median of some samples wins, if it is clearly better than
+ * that of the usual way, which is the first. The products with most to multiply come first; when `seconds` are over, those that are left keep the usual way. Ways that exceed the GPU's limits are left out.
  */
 export async function tune(
   gpu: Gpu,
@@ -90,7 +92,8 @@ async function fastest(gpu: Gpu, ways: readonly Way[], until: number, stopwatch:
     for (const [i, { kernels }] of ways.entries()) samples[i].push((await stopwatch(gpu, program, kernels, runs[i])) / runs[i]);
   program.destroy();
   const medians = samples.map(median);
-  return ways[medians.indexOf(Math.min(...medians))];
+  const best = medians.indexOf(Math.min(...medians));
+  return ways[medians[best] < CLEARLY * medians[0] ? best : 0];
 }
 
 async function runFor(gpu: Gpu, program: Program, kernels: readonly Kernel[], runs: number): Promise<number> {

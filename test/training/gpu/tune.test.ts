@@ -104,6 +104,15 @@ test('the best median wins, however bad the first runs and one sample are', asyn
   expect(order).toEqual(['1', '1', '2', '2', '3', '3', '1', '2', '3', '1', '2', '3', '1', '2', '3']);
 });
 
+test.each([
+  [9.8, 1],
+  [9.6, 3],
+])('beside 10 ms of the usual way, %d ms are taken by way %i', async (milliseconds, way) => {
+  const stopwatch = watch({ 1: [10], 2: [11], 3: [milliseconds] });
+  const { chosen } = await tune(gpu, new Map([['a', product(1)]]), ways, { seconds: 60, stopwatch });
+  expect(chosen.get('a')?.area).toBe(way);
+});
+
 test('what multiplies most comes first; when time is over, others keep the usual way', async () => {
   const products: Products = new Map([
     ['small', product(1)],
