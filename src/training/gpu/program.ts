@@ -140,10 +140,15 @@ function checkKernel(gpu: Gpu, { name, workgroupBytes, threads, bindings }: Kern
   if (threads > limits.maxComputeInvocationsPerWorkgroup)
     exceed(`${threads} threads`, 'maxComputeInvocationsPerWorkgroup', 'Use another GPU, or smaller tiles');
   for (const { memory } of bindings) {
-    const bytes = bytesOf(memory);
+    const bytes = spaceOf(memory);
     for (const limit of ['maxStorageBufferBindingSize', 'maxBufferSize'] as const)
       if (bytes > limits[limit]) exceed(`${memory.name} of ${showBytes(bytes)}`, limit, 'Take a smaller patch or batch, or another GPU');
   }
+}
+
+/** Bytes of a memory's buffer: shaders that see four elements as one see the last ones, too. */
+function spaceOf(memory: Memory): number {
+  return Math.max(16, 16 * Math.ceil(bytesOf(memory) / 16));
 }
 
 /** A buffer for every memory: its own if it persists, else one that others use at other times. */
@@ -156,7 +161,7 @@ async function allocate(
   for (const [index, { bindings }] of kernels.entries()) {
     for (const { memory } of bindings) {
       const span = spans.get(memory);
-      if (span === undefined) spans.set(memory, { bytes: bytesOf(memory), from: index, to: index });
+      if (span === undefined) spans.set(memory, { bytes: spaceOf(memory), from: index, to: index });
       else span.to = index;
     }
   }
@@ -170,13 +175,13 @@ async function allocate(
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const create = (label: string, size: number): Promise<GPUBuffer> =>
     gpu.guarded(label, () => {
-      const buffer = gpu.device.createBuffer({ label, size: Math.max(size, 4), usage });
+      const buffer = gpu.device.createBuffer({ label, size, usage });
       made.push(buffer);
       return buffer;
     });
   const owned = await Promise.all(owners.map(({ label, size }) => create(label, size)));
   const buffers = new Map(passing.map((memory, i) => [memory, owned[shared.buffer[i]]]));
-  for (const memory of own) buffers.set(memory, await create(memory.name, bytesOf(memory)));
+  for (const memory of own) buffers.set(memory, await create(memory.name, spaceOf(memory)));
   return { buffers, bytes: [...new Set(buffers.values())].reduce((sum, { size }) => sum + size, 0) };
 }
 
@@ -200,7 +205,7 @@ async function compile(gpu: Gpu, { name, code }: Kernel): Promise<GPUComputePipe
 function bind(gpu: Gpu, { name, bindings }: Kernel, pipeline: GPUComputePipeline, buffers: Map<Memory, GPUBuffer>): GPUBindGroup {
   const entries = bindings.map(({ memory, from }, binding) => {
     const offset = BYTES[memory.type] * from;
-    return { binding, resource: { buffer: buffers.get(memory) as GPUBuffer, offset, size: Math.max(bytesOf(memory) - offset, 4) } };
+    return { binding, resource: { buffer: buffers.get(memory) as GPUBuffer, offset, size: spaceOf(memory) - offset } };
   });
   return gpu.device.createBindGroup({ label: name, layout: pipeline.getBindGroupLayout(0), entries });
 }
