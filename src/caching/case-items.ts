@@ -27,7 +27,7 @@ export interface CaseItems {
 export function itemsOf({ dir, index }: Pick<Store, 'dir' | 'index'>, checksum: Checksum): CaseItems[] {
   const { arrays: format } = index;
   const ours = wasWritten(index);
-  return index.cases.map(({ id, shape, files, locations, locationsXxh64 }, caseNumber) => {
+  return index.cases.map(({ id, shape, files, locations, locationsXxh64, classesXxh64 }, caseNumber) => {
     const paths = caseFiles('', id, format);
     // The index of nnU-Net's has hashes of parts of files only.
     const expected = ({ bytes, xxh64 }: Expected): Expected => ({ bytes, xxh64: ours ? xxh64 : null });
@@ -41,7 +41,7 @@ export function itemsOf({ dir, index }: Pick<Store, 'dir' | 'index'>, checksum: 
       caseNumber,
       files: parts,
     });
-    const sidecarBytes = locations.reduce((sum, count) => sum + 4 * count, 4096);
+    const sidecarBytes = locations.reduce((sum, count) => sum + 12 + 4 * count, 4096);
     return {
       arrays: item(
         [place, format ?? 'npy', files],
@@ -49,7 +49,9 @@ export function itemsOf({ dir, index }: Pick<Store, 'dir' | 'index'>, checksum: 
         stored,
       ),
       sidecar: ours
-        ? item([shape, locationsXxh64, index.optionsHash], sidecarBytes, [{ name: basename(paths.sidecar), bytes: null, xxh64: null }])
+        ? item([shape, classesXxh64 ?? locationsXxh64, index.optionsHash], sidecarBytes, [
+            { name: basename(paths.sidecar), bytes: null, xxh64: null },
+          ])
         : null,
     };
   });
