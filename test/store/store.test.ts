@@ -368,6 +368,9 @@ describe('a store of version 2', () => {
     const [found, store] = [await openStore(old), await openStore(dir)];
     const withoutSums = (cases: readonly StoredCase[]) => cases.map(({ classesXxh64: _, ...entry }) => entry);
     expect(found.hash).toBe(store.hash);
+    const { channels, labels, labelDtype, cases } = JSON.parse(readFileSync(join(old, 'voxfeed.json'), 'utf8'));
+    const contents = cases.map(({ coverage: _, ...entry }: { coverage: unknown }) => entry);
+    expect(store.hash).toBe(await xxh64(JSON.stringify([channels, labels, labelDtype, contents])));
     expect(withoutSums(found.cases)).toEqual(withoutSums(store.cases));
     expect(found.index.coverage).toEqual(store.index.coverage);
     expect(store.index.coverage[0].classes).toHaveLength(3);
