@@ -12,7 +12,7 @@ import { type Origin, UPLOAD } from '../remote/origin.ts';
 import { refuseChanged } from '../store/remote-store.ts';
 import { readSidecarFile, type Sidecar } from '../store/sidecar.ts';
 import type { Store } from '../store/store.ts';
-import { wasWritten } from '../store/store-index.ts';
+import { isListed, wasWritten } from '../store/store-index.ts';
 import { CacheFolder } from './cache-folder.ts';
 import { type CaseItem, type CaseItems, itemsOf } from './case-items.ts';
 import { copyItem } from './copy-item.ts';
@@ -238,9 +238,7 @@ export class LocalCases implements AsyncDisposable {
     } catch (error) {
       throw error instanceof StoreError ? damaged(error.what) : error;
     }
-    const { id, locationsXxh64 } = this.store.cases[caseNumber];
-    if (sidecar.id !== id || this.#checksum(...sidecar.classes.map(({ locations }) => locations)) !== locationsXxh64)
-      throw damaged('its class locations are not those of the index');
+    if (!isListed(this.#checksum, sidecar, this.store.cases[caseNumber])) throw damaged('its class locations are not those of the index');
   }
 
   /** What fails here fails again when somebody waits for it. */

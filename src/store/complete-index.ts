@@ -33,24 +33,25 @@ export async function completeIndex(file: IndexFile | IndexFile2, dir: string, c
 
 /** How many locations each class of each case has: uint32 [cases, classes]. */
 async function readCounts(path: string, { cases, labels, files }: IndexFile, action: string): Promise<Uint32Array> {
-  const counts = new Uint32Array(cases.length * labels.classes.length);
-  const bytes = new Uint8Array(counts.buffer);
+  const count = cases.length * labels.classes.length;
   const digest = await Digest.create();
   try {
     await using file = await open(path, 'r');
     const { size } = await file.stat();
-    if (size !== bytes.length) throw new StoreError(path, `it holds ${size} bytes instead of ${bytes.length}`, action);
-    for (let at = 0; at < size; at += CHUNK_BYTES) {
-      const chunk = bytes.subarray(at, at + CHUNK_BYTES);
-      await file.read(chunk, 0, chunk.length, at);
-      digest.update(chunk);
+    if (size !== 4 * count) throw new StoreError(path, `it holds ${size} bytes instead of ${4 * count}`, action);
+    const counts = new Uint32Array(count);
+    const bytes = new Uint8Array(counts.buffer);
+    let at = 0;
+    for (let read = -1; read !== 0; at += read) {
+      read = (await file.read(bytes, at, Math.min(CHUNK_BYTES, size - at), at)).bytesRead;
+      digest.update(bytes.subarray(at, at + read));
     }
+    if (digest.hex() === files[COUNTS_FILE].xxh64) return counts;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new StoreError(path, 'the file is missing', action);
     throw fileError(path, error);
   }
-  if (digest.hex() !== files[COUNTS_FILE].xxh64) throw new StoreError(path, 'its contents are not those that the index lists', action);
-  return counts;
+  throw new StoreError(path, 'its contents are not those that the index lists', action);
 }
 
 /** What version 2 has of each case is found of all of them. */

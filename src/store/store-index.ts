@@ -89,6 +89,12 @@ export function listCase(checksum: Checksum, { id, version, shape, spacing, clas
   };
 }
 
+/** Whether a sidecar is the one that an index lists. */
+export function isListed(checksum: Checksum, sidecar: Sidecar, entry: Omit<StoredCase, 'locations'>): boolean {
+  const found = listCase(checksum, sidecar);
+  return (['id', 'locationsXxh64', 'classesXxh64'] as const).every((key) => found[key] === entry[key]);
+}
+
 /** Of what the cases hold; the same for two stores that make the same streams, whichever version they are written in. */
 export function contentHash(checksum: Checksum, { channels, labels, labelDtype, cases }: Omit<StoreIndex, 'hash'>): string {
   const about = JSON.stringify([channels, labels, labelDtype]);

@@ -11,7 +11,7 @@ import { verifyNnunetFolder } from './nnunet/verify.ts';
 import { type IndexFile, parseIndex } from './parse-index.ts';
 import { decodeSidecar, type StoredFile } from './sidecar.ts';
 import { overlapsOf, readSplits } from './splits.ts';
-import { indexChecksum, listCase, readIndex } from './store-index.ts';
+import { indexChecksum, isListed, readIndex } from './store-index.ts';
 
 /**
  * Reads every file of a store and compares it with what was written. Of nnU-Net's folder, every voxel is decoded, labels and class
@@ -86,9 +86,8 @@ async function lookAtSplits(dir: string, cases: IndexFile['cases']): Promise<{ d
 
 async function checkSidecar(checksum: Checksum, path: string, entry: IndexFile['cases'][number]): Promise<Damage[]> {
   try {
-    const found = listCase(checksum, decodeSidecar(path, await readFile(path), checksum));
-    const same = (['id', 'locationsXxh64', 'classesXxh64'] as const).every((key) => found[key] === entry[key]);
-    return same ? [] : [{ path, what: `it is not the one that ${INDEX_FILE} lists` }];
+    const sidecar = decodeSidecar(path, await readFile(path), checksum);
+    return isListed(checksum, sidecar, entry) ? [] : [{ path, what: `it is not the one that ${INDEX_FILE} lists` }];
   } catch (error) {
     return [unreadable(path, error)];
   }
