@@ -37,9 +37,10 @@ async function writeCounts(dir: string, cases: readonly ListedCase[]): Promise<S
   );
   const before = await ifThere(path, readFile(path));
   // An index must not stand beside those of other cases.
+  const index = join(dir, INDEX_FILE);
   if (before !== null && !before.equals(counts))
-    await rm(join(dir, INDEX_FILE), { force: true }).catch((error) => {
-      throw fileError(path, error);
+    await rm(index, { force: true }).catch((error) => {
+      throw fileError(index, error);
     });
   return writeBytes(path, counts);
 }
