@@ -15,7 +15,7 @@ import { peerPython } from './peers/python.ts';
 import { type Printed, runPeer, runWatched } from './peers/run-peer.ts';
 import { keepResult, measured, type Part, type Row } from './report/result.ts';
 import { ratio } from './report/statistics.ts';
-import { resultTables } from './report/table.ts';
+import { partTable, resultTables } from './report/table.ts';
 import { CONFIGURATIONS, type Configuration, optionsOf, storeOf } from './suite/configurations.ts';
 import { CONSUMPTION_ABOUT, type Consume, consumerRows } from './suite/consumption.ts';
 import type { Job, Options } from './suite/job.ts';
@@ -56,23 +56,28 @@ interface Contender {
   script: string | null;
   processes: number;
   cores: number;
-  /** How many times fewer batches tell as much: a run is to take seconds. */
-  slower: number;
 }
 
 const CONTENDERS: Contender[] = [
-  { name: 'voxfeed, 1 worker', script: null, processes: 1, cores: 1, slower: 1 },
-  { name: 'nnU-Net, single process', script: 'nnunet_loader', processes: 0, cores: 1, slower: 4 },
-  { name: 'nnU-Net, 1 worker process', script: 'nnunet_loader', processes: 1, cores: 1, slower: 4 },
-  { name: 'MONAI, single process', script: 'monai_loader', processes: 0, cores: 1, slower: 4 },
-  { name: 'TorchIO, single process', script: 'torchio_loader', processes: 0, cores: 1, slower: 4 },
-  { name: 'voxfeed, 2 workers', script: null, processes: 2, cores: 2, slower: 1 },
-  { name: 'nnU-Net, 2 worker processes', script: 'nnunet_loader', processes: 2, cores: 2, slower: 3 },
-  { name: 'MONAI, 2 worker processes', script: 'monai_loader', processes: 2, cores: 2, slower: 3 },
-  { name: 'TorchIO, 2 worker processes', script: 'torchio_loader', processes: 2, cores: 2, slower: 3 },
+  { name: 'voxfeed, 1 worker', script: null, processes: 1, cores: 1 },
+  { name: 'nnU-Net, single process', script: 'nnunet_loader', processes: 0, cores: 1 },
+  { name: 'nnU-Net, 1 worker process', script: 'nnunet_loader', processes: 1, cores: 1 },
+  { name: 'MONAI, single process', script: 'monai_loader', processes: 0, cores: 1 },
+  { name: 'TorchIO, single process', script: 'torchio_loader', processes: 0, cores: 1 },
+  { name: 'voxfeed, 2 workers', script: null, processes: 2, cores: 2 },
+  { name: 'nnU-Net, 2 worker processes', script: 'nnunet_loader', processes: 2, cores: 2 },
+  { name: 'MONAI, 2 worker processes', script: 'monai_loader', processes: 2, cores: 2 },
+  { name: 'TorchIO, 2 worker processes', script: 'torchio_loader', processes: 2, cores: 2 },
 ];
 /** Where two of everything are measured, too: with a large and with a small patch. */
 const WITH_TWO = ['b', 'd'];
+/**
+ * Some patches take ten times as long as others, by what is drawn for them: it takes hundreds of them to know what one takes. So voxfeed makes
+ * so many times the batches of the suite, and peers go on for so long, and for so many batches at least.
+ */
+const LONGER = 4;
+const PEER_SECONDS = 30;
+const LEAST_BATCHES = 4;
 /** Whom the others of as many cores are set beside. */
 const OURS: Record<number, string> = { 1: 'voxfeed, 1 worker', 2: 'voxfeed, 2 workers' };
 
@@ -133,10 +138,12 @@ async function filesComparison(given: string): Promise<Comparison> {
 }
 
 async function peersPart(python: string, { title, about, configuration, folder, contenders, options: more }: Comparison): Promise<Part> {
-  const run = ({ script, processes, cores, slower }: Contender): Promise<Record<string, number>> => {
-    const batches = Math.max(4, Math.ceil(batchesOf(plan, configuration.batches) / slower));
-    if (script !== null)
-      return runPeer(python, script, [...wordsOf(configuration, folder, batches), '--processes', String(processes)], cores).then(note);
+  const run = ({ script, processes, cores }: Contender): Promise<Record<string, number>> => {
+    const batches = batchesOf(plan, LONGER * configuration.batches);
+    if (script !== null) {
+      const more = ['--processes', String(processes), '--seconds', plan.quick ? '0' : String(PEER_SECONDS)];
+      return runPeer(python, script, [...wordsOf(configuration, folder, LEAST_BATCHES), ...more], cores).then(note);
+    }
     const options = { ...optionsOf(configuration, 1, processes), ...more };
     return ours({ kind: 'stream', store: folder, options, batches, warmUp: Math.ceil(batches / 2) }, cores);
   };
@@ -174,17 +181,20 @@ async function consumersPart(python: string): Promise<Part> {
 const python = values.python ?? peerPython();
 const result = await measured('peers', plan.quick, async () => {
   const parts: Record<string, Part> = {};
+  // Shown at once: an hour is long, and may be broken off.
+  const keep = (name: string, part: Part): void => {
+    parts[name] = part;
+    process.stderr.write(`${partTable(part)}\n`);
+  };
   for (const config of names.includes('peers') ? plan.configs : []) {
-    process.stderr.write(`${config}\n`);
-    parts[config] = await peersPart(python, await comparisonOf(config));
-    if (Object.keys(parts).length === 1) parts[config].about = DIFFERENCES;
+    const part = await peersPart(python, await comparisonOf(config));
+    keep(config, Object.keys(parts).length === 0 ? { ...part, about: DIFFERENCES } : part);
   }
   for (const folder of names.includes('files') ? (values.folder ?? [await nnunetFolder()]) : []) {
-    process.stderr.write(`${folder}\n`);
     const comparison = await filesComparison(folder);
-    parts[comparison.title] = await peersPart(python, comparison);
+    keep(comparison.title, await peersPart(python, comparison));
   }
-  if (names.includes('consumers')) parts.consumers = await consumersPart(python);
+  if (names.includes('consumers')) keep('consumers', await consumersPart(python));
   return { parts, versions };
 });
 console.log(resultTables(result));

@@ -1,10 +1,10 @@
 """What the loaders of other libraries have in common here: arguments, volumes, and how they are measured.
 
-    python bench/peers/NAME_loader.py STORE_DIR Z,Y,X BATCH BATCHES none|default TARGETS [--processes N] [--consumer-ms T]
+    python bench/peers/NAME_loader.py STORE_DIR Z,Y,X BATCH BATCHES none|default TARGETS [--processes N] [--seconds S] [--consumer-ms T]
 
 STORE_DIR is a voxfeed store, so that all see the same voxels, held as NumPy arrays in RAM. 'default' is nnU-Net's training pipeline, or
 what the library has that is nearest; 'none' crops only. TARGETS: of deep supervision, each half as long as the one before it, where the
-library has that. Without `--processes` everything happens in one process. Prints one JSON object.
+library has that. Without `--processes` everything happens in one process. BATCHES is the least, and so is S. Prints one JSON object.
 """
 import argparse
 import json
@@ -34,6 +34,7 @@ def arguments():
     parser.add_argument('augmentation', choices=['none', 'default'])
     parser.add_argument('targets', type=int)
     parser.add_argument('--processes', type=int, default=0)
+    parser.add_argument('--seconds', type=float, default=0)
     parser.add_argument('--consumer-ms', type=float)
     return parser.parse_args()
 
@@ -65,22 +66,23 @@ def measure(given, take, packages, warm_up=2):
     """Takes batches by `take`, after some that are not counted, and prints what they cost. A consumer sleeps after each."""
     pause = 0 if given.consumer_ms is None else given.consumer_ms / 1000
 
-    def run(batches):
-        waited = 0
-        for _ in range(batches):
+    def run(batches, seconds=0):
+        waited, made, start = 0, 0, time.perf_counter()
+        while made < batches or time.perf_counter() - start < seconds:
+            made += 1
             asked = time.perf_counter()
             take()
             waited += time.perf_counter() - asked
             if pause:
                 time.sleep(pause)
-        return waited
+        return waited, made
 
     run(warm_up)
     start, cpu = time.perf_counter(), cpu_seconds()
-    waited = run(given.batches)
+    waited, made = run(given.batches, given.seconds)
     elapsed, cpu = time.perf_counter() - start, cpu_seconds() - cpu
-    patches = given.batch * given.batches
+    patches = given.batch * made
     found = {'patches_per_second': patches / elapsed, 'cpu_ms_per_patch': 1000 * cpu / patches}
     if pause:
-        found = {'consumer_ms': given.consumer_ms, 'wait_percent': 100 * waited / elapsed, 'cpu_ms_per_batch': 1000 * cpu / given.batches}
+        found = {'consumer_ms': given.consumer_ms, 'wait_percent': 100 * waited / elapsed, 'cpu_ms_per_batch': 1000 * cpu / made}
     print(json.dumps({**found, 'versions': {name: version(name) for name in (*packages, 'torch', 'numpy')}}))

@@ -15,7 +15,5 @@ export type Job =
   | { kind: 'main-thread'; store: string; options: Options; batches: number; warmUp: number; sampleMs: number }
   /** A consumer that takes `consumerMs` a batch, sleeping. */
   | { kind: 'consumer'; store: string; options: Options; batches: number; consumerMs: number }
-  /** From the start of the process to the first batch. */
-  | { kind: 'first-batch'; store: string; options: Options }
   /** Opening a store. */
   | { kind: 'open'; store: string };

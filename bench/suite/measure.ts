@@ -10,16 +10,12 @@ import type { Job } from './job.ts';
 type Measured = Record<string, number>;
 const MIB = 2 ** 20;
 
-/** Since the system was asked to start this process. */
-const sinceStart = (): number => performance.timeOrigin + performance.now() - Number(process.env.VOXFEED_BENCH_STARTED);
 const peakMib = (): number => process.resourceUsage().maxRSS / 1024;
 
 const job = JSON.parse(process.argv[2]) as Job;
-const nodeMs = sinceStart();
-// Imported here, so that the time it takes is seen. The built package, as users have it: TypeScript would be stripped first, in each thread.
+// The built package, as users have it: TypeScript would be stripped first, in each thread.
 const BUILT = '../../dist/index.js';
 const { openStore, PatchLoader: Loader } = (await import(BUILT)) as typeof import('../../src/index.ts');
-const loadedMs = sinceStart();
 
 async function measure(): Promise<Measured> {
   switch (job.kind) {
@@ -33,8 +29,6 @@ async function measure(): Promise<Measured> {
       return mainThread(job);
     case 'consumer':
       return consumer(job);
-    case 'first-batch':
-      return firstBatch(job);
     case 'open':
       return open(job);
   }
@@ -128,23 +122,6 @@ async function consumer({ store, options, batches, consumerMs }: Extract<Job, { 
   await consume(batches);
   const elapsed = performance.now() - start;
   return { consumer_ms: consumerMs, wait_percent: (100 * waitMs) / elapsed, cpu_ms_per_batch: cpuMs(before) / batches };
-}
-
-async function firstBatch({ store, options }: Extract<Job, { kind: 'first-batch' }>): Promise<Measured> {
-  const opened = await openStore(store);
-  const openedMs = sinceStart();
-  await using loader = await Loader.create({ store: opened, ...options });
-  const createdMs = sinceStart();
-  using _ = await loader.next();
-  const first = sinceStart();
-  return {
-    start_ms: nodeMs,
-    loaded_ms: loadedMs,
-    opened_ms: openedMs,
-    created_ms: createdMs,
-    first_batch_ms: first,
-    cpu_ms: cpuMs({ user: 0, system: 0 }),
-  };
 }
 
 async function open({ store }: Extract<Job, { kind: 'open' }>): Promise<Measured> {

@@ -27,8 +27,13 @@ export const JOB_ENVIRONMENT = (): NodeJS.ProcessEnv => ({
 });
 
 /** Measures in a process of its own, on so many cores. @throws Error with what it printed */
-export async function runJob(job: Job, cores: number): Promise<Record<string, number>> {
-  const [command, words] = pinned(cores, process.execPath, [JOB_SCRIPT, JSON.stringify(job)]);
+export function runJob(job: Job, cores: number): Promise<Record<string, number>> {
+  return runScript(JOB_SCRIPT, job, cores);
+}
+
+/** The same by another script. */
+export async function runScript(script: string, what: unknown, cores: number): Promise<Record<string, number>> {
+  const [command, words] = pinned(cores, process.execPath, [script, JSON.stringify(what)]);
   const { stdout } = await execute(command, words, { env: { ...process.env, ...JOB_ENVIRONMENT() } });
   return JSON.parse(stdout);
 }

@@ -1,16 +1,19 @@
+import { join } from 'node:path';
 import type { Part, Row } from '../report/result.ts';
 import { CONFIGURATIONS, hippocampusStore, optionsOf } from './configurations.ts';
 import { FEW, type Many, manyCases } from './many-cases.ts';
 import type { Plan } from './plan.ts';
 import { type Entry, rounds, rowsOf } from './rounds.ts';
-import { runJob } from './run-job.ts';
+import { runJob, runScript } from './run-job.ts';
+
+const SCRIPT = join(import.meta.dirname, 'first-batch.mjs');
 
 /** From nothing to the first batch of the hippocampus cases. */
 export async function startPart(plan: Plan): Promise<Part> {
   const { dir: store } = await hippocampusStore();
   const entries: Entry[] = [1, 2].map((workers) => ({
     name: `hippocampus, ${workers} worker${workers > 1 ? 's' : ''}`,
-    run: () => runJob({ kind: 'first-batch', store, options: optionsOf(CONFIGURATIONS.hippocampus3d, 1, workers) }, 2),
+    run: () => runScript(SCRIPT, { store, options: optionsOf(CONFIGURATIONS.hippocampus3d, 1, workers) }, 2),
   }));
   return {
     title: 'Time to the first batch',

@@ -3,29 +3,24 @@ import { recipeOf } from '../augmentation/recipe.ts';
 import type { CompleteStep } from '../augmentation/transform.ts';
 import type { LocalCases } from '../caching/local-cases.ts';
 import { publish } from '../common/channels.ts';
-import { ClosedError } from '../common/errors.ts';
 import { thisMachine } from '../common/machine.ts';
 import { checkOptions } from '../common/options.ts';
-import { PROGRESS } from '../common/progress.ts';
 import { workerFile } from '../common/worker-file.ts';
 import type { BatchPlanner } from '../sampling/batch-planner.ts';
-import { openCasesPerWorker } from '../scheduling/descriptors.ts';
 import { Dispatcher } from '../scheduling/dispatcher.ts';
-import type { PatchTask, PatchWorkerData } from '../scheduling/patch-task.ts';
-import { WorkerPool } from '../scheduling/worker-pool.ts';
-import { LOOK_MS, type Tally, type Tuning, WorkerTuner } from '../scheduling/worker-tuner.ts';
+import type { WorkerPool } from '../scheduling/worker-pool.ts';
+import { LOOK_MS, type Tuning, WorkerTuner } from '../scheduling/worker-tuner.ts';
 import type { Layout, MemoryReport } from '../shared-memory/layout.ts';
 import { letGoOf } from '../shared-memory/reuse.ts';
 import { Ring } from '../shared-memory/ring.ts';
 import { warnOfOverlap } from '../store/splits.ts';
-import { allocateFor } from './allocation.ts';
+import { type Allocation, allocateFor } from './allocation.ts';
 import { checkEnd, checkPositions } from './arguments.ts';
 import type { Batch, BatchStream, BatchTicket } from './batch.ts';
 import { DIAGNOSE_OPTIONS, type DiagnoseOptions, type Diagnosis } from './diagnosis.ts';
 import { type Epoch, epochs } from './epochs.ts';
 import { ExposureCount } from './exposure-count.ts';
 import { bringLocations, casesOf, openLocal } from './local.ts';
-import { arraysOf } from './memory-plan.ts';
 import type { LoaderMetrics } from './metrics.ts';
 import type { LoaderOptions } from './options/options.ts';
 import { prepareOptions } from './options/prepare.ts';
@@ -33,7 +28,8 @@ import { type LoaderState, type Positions, type ResumeOptions, saveState } from 
 import { allConfigurations, plannerOf, type ResolvedStream, type ResolvedStreams } from './options/streams.ts';
 import { type Settings, settingsOf } from './settings.ts';
 import { stageMetrics } from './stage-metrics.ts';
-import { noValidation, RingStream } from './stream.ts';
+import { startWorkers, tallyOf } from './start-workers.ts';
+import { closedError, noValidation, RingStream } from './stream.ts';
 import { diagnose } from './verdicts.ts';
 import { watch } from './watch.ts';
 
@@ -43,12 +39,7 @@ import { watch } from './watch.ts';
  */
 export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   readonly #options: ResolvedStreams;
-  readonly #shared: WebAssembly.Memory;
-  readonly #layout: Layout;
-  readonly #memory: MemoryReport;
-  readonly #notMapped: string | null;
-  /** Descriptor of the file that the resident cases lie in, if the ranks of this machine share them. */
-  readonly #cases: number | null;
+  readonly #allocated: Allocation;
   /** The pipeline of each configuration. */
   readonly #steps: readonly (readonly CompleteStep[])[];
   readonly #pool: WorkerPool;
@@ -115,7 +106,6 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   }
 
   private constructor(options: ResolvedStreams, next: Positions, workerModule: string, ringFile: number | null, local: LocalCases | null) {
-    const { store, workers, autoWorkers, previous, stallSeconds } = options.common;
     this.#options = options;
     this.#local = local;
     const recipes = allConfigurations(options).map(recipeOf);
@@ -123,32 +113,18 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
     const { training, validation, epochs } = options;
     const trainingPlanner = plannerOf(training, recipes, 0);
     const validationPlanner = validation && plannerOf(validation, recipes, training.configurations.length);
-    const { memory, layout, report, notMapped, cases } = allocateFor(options, recipes, ringFile);
-    this.#layout = layout;
-    this.#memory = report;
-    this.#notMapped = notMapped;
-    this.#cases = cases;
-    this.#shared = memory;
+    this.#allocated = allocateFor(options, recipes, ringFile);
+    const { memory, layout } = this.#allocated;
     const buffer = memory.buffer as SharedArrayBuffer;
-    const arrays = arraysOf(options.common);
-    const workerData: PatchWorkerData = {
-      memory,
-      layout: this.#layout,
-      arrays,
-      recipes,
-      // A copy that leaves the local cache takes its room until it is closed.
-      openCases: arrays.format === 'npz' || local !== null ? 1 : openCasesPerWorker(workers, previous ? 3 : 2),
-    };
-    const ring = new Ring(buffer, this.#layout);
-    const beats = ({ scratch }: PatchTask): number => Atomics.load(ring.progress(scratch), PROGRESS.beats);
-    this.#pool = new WorkerPool(workerModule, autoWorkers ? 1 : workers, workerData, { stallSeconds, beats }, workers);
-    const caseIds = store.cases.map(({ id }) => id);
+    const ring = new Ring(buffer, layout);
+    this.#pool = startWorkers(options, recipes, this.#allocated, ring, workerModule, local !== null);
+    const caseIds = options.common.store.cases.map(({ id }) => id);
     this.#dispatcher = new Dispatcher(this.#pool, ring, caseIds);
 
     const open = (stream: ResolvedStream, planner: BatchPlanner, number: 0 | 1, nextBatch: number): RingStream =>
       new RingStream({
         name: number === 0 ? 'training' : 'validation',
-        ring: new Ring(buffer, this.#layout, number),
+        ring: new Ring(buffer, layout, number),
         dispatcher: this.#dispatcher,
         planner,
         exposure: new ExposureCount(
@@ -171,12 +147,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   }
 
   #tune(tuning: Tuning): void {
-    const tally: Tally = () => {
-      const metrics = this.#streams().map((stream) => stream.metrics());
-      const { made, busyMs } = this.#dispatcher;
-      const sum = (name: 'waitMs' | 'patches'): number => metrics.reduce((total, of) => total + of[name], 0);
-      return { waitMs: sum('waitMs'), handedOut: sum('patches'), made, busyMs };
-    };
+    const tally = tallyOf(this.#streams(), this.#dispatcher);
     this.#tuner = new WorkerTuner(this.#pool, this.#options.common.workers, tally, tuning, () => this.#dispatcher.handOut());
   }
 
@@ -259,9 +230,9 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
    */
   async diagnose(options: DiagnoseOptions = {}, machine = thisMachine()): Promise<Diagnosis> {
     const { seconds, consumerMs = null } = checkOptions(DIAGNOSE_OPTIONS, options);
-    const ring = new Ring(this.shared().buffer, this.#layout);
-    const settings = (): Settings =>
-      settingsOf(this.#options, this.#layout, this.#memory, machine, (caseNumber) => ring.isResident(caseNumber));
+    const { layout, report } = this.#allocated;
+    const ring = new Ring(this.shared().buffer, layout);
+    const settings = (): Settings => settingsOf(this.#options, layout, report, machine, (caseNumber) => ring.isResident(caseNumber));
     this.#refuseIfClosed();
     const measured = await watch(this, { seconds, consumerMs }, machine, settings);
     this.#refuseIfClosed();
@@ -270,7 +241,7 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
 
   /** What the loader takes, part by part. */
   memory(): MemoryReport {
-    return this.#memory;
+    return this.#allocated.report;
   }
 
   /**
@@ -278,7 +249,8 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
    * the file that was given for them; null: they do.
    */
   shared(): { buffer: SharedArrayBuffer; layout: Layout; notMapped: string | null } {
-    return { buffer: this.#shared.buffer as SharedArrayBuffer, layout: this.#layout, notMapped: this.#notMapped };
+    const { memory, layout, notMapped } = this.#allocated;
+    return { buffer: memory.buffer as SharedArrayBuffer, layout, notMapped };
   }
 
   /**
@@ -290,9 +262,10 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
       this.#tuner?.end();
       this.#closed = this.#dispatcher.close().then(async (gone) => {
         await this.#local?.[Symbol.asyncDispose]();
+        const { memory, layout, notMapped, cases } = this.#allocated;
         // Whatever lies in a file is somebody else's, too.
-        if (gone && this.#notMapped !== null && this.#cases === null) letGo(this.#shared, this.#layout);
-        if (this.#cases !== null) closeSync(this.#cases);
+        if (gone && notMapped !== null && cases === null) letGo(memory, layout);
+        if (cases !== null) closeSync(cases);
       });
       for (const stream of this.#streams()) stream.end(closedError());
     }
@@ -317,10 +290,6 @@ export class PatchLoader implements AsyncDisposable, AsyncIterable<Batch> {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-function closedError(): ClosedError {
-  return new ClosedError('loader', 'it is closed', 'Create a new one; `state()` says where to continue');
 }
 
 /** Apart, so that nothing refers to the loader any more. */

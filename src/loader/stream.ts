@@ -9,6 +9,7 @@ import { checkPosition, checkSignal } from './arguments.ts';
 import { Batch, type BatchStream, type BatchTicket, batchesUntil } from './batch.ts';
 import type { ExposureCount } from './exposure-count.ts';
 import type { StreamMetrics } from './metrics.ts';
+import { StreamCount } from './stream-count.ts';
 
 /** A batch on its way: planned, and being filled by workers or ready. */
 interface Prepared {
@@ -76,18 +77,16 @@ export class RingStream implements BatchStream {
   /** The batch that is handed out next, and the one that is planned next. */
   #nextBatch: number;
   #nextPlanned: number;
-  #startedAt: number | null = null;
-  #waitMs = 0;
-  #copyWaitMs = 0;
   /** When the batch that comes next became the next one. */
   #nextSince = 0;
   #warned = false;
-  readonly #counts = { batches: 0, patches: 0, forced: 0, forcedWithoutForeground: 0, withForeground: 0 };
+  readonly #count: StreamCount;
 
   constructor(parts: StreamParts) {
     this.epochLength = parts.epochLength;
     this.#parts = parts;
     this.#ring = parts.ring;
+    this.#count = new StreamCount(parts.exposure);
     this.#lane = parts.dispatcher.open(parts.name, () => this.#waiters[0]?.since ?? Number.POSITIVE_INFINITY);
     this.#nextBatch = parts.nextBatch;
     this.#nextPlanned = parts.nextBatch;
@@ -130,7 +129,7 @@ export class RingStream implements BatchStream {
     try {
       return await held;
     } finally {
-      this.#copyWaitMs += this.#waitsForCopies(prepared);
+      this.#count.copyWaitMs += this.#waitsForCopies(prepared);
       prepared.copying = false;
     }
   }
@@ -166,11 +165,8 @@ export class RingStream implements BatchStream {
       this.#ring.lease(entry, index);
       const foreground = plans.map((_, slot) => this.#ring.hasForeground(entry, slot));
       const waitMs = performance.now() - waiter.since;
-      this.#count(plans, foreground, waitMs);
-      this.#parts.exposure.add(
-        configuration,
-        plans.map((_, slot) => this.#ring.seen(entry, slot)),
-      );
+      const seen = plans.map((_, slot) => this.#ring.seen(entry, slot));
+      this.#count.add({ configuration, plans, foreground, seen, waitMs });
       this.#nextBatch = index + 1;
       this.#nextSince = performance.now();
       const keys = plans.map(({ caseNumber }) => this.#parts.caseIds[caseNumber]);
@@ -182,16 +178,6 @@ export class RingStream implements BatchStream {
       waiter.resolve({ index, epoch, entry, configuration, plans, foreground, keys });
     }
     this.#warnIfStuck();
-  }
-
-  #count(plans: SlotPlan[], foreground: boolean[], waitMs: number): void {
-    const counts = this.#counts;
-    counts.batches++;
-    counts.patches += plans.length;
-    counts.forced += plans.filter(({ forced }) => forced).length;
-    counts.forcedWithoutForeground += plans.filter(({ forced, classNumber }) => forced && classNumber === null).length;
-    counts.withForeground += foreground.filter(Boolean).length;
-    this.#waitMs += waitMs;
   }
 
   get nextBatch(): number {
@@ -240,11 +226,11 @@ export class RingStream implements BatchStream {
     if (signal?.aborted) throw signal.reason;
     if (this.#end !== null) throw this.#end;
     const since = performance.now();
-    this.#startedAt ??= since;
+    this.#count.start(since);
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
-        this.#waitMs += performance.now() - since;
+        this.#count.waitMs += performance.now() - since;
         reject(signal?.reason);
       };
       const settle =
@@ -267,7 +253,7 @@ export class RingStream implements BatchStream {
 
   /** A consumer that keeps every batch waits for itself: say so once. */
   #warnIfStuck(): void {
-    const stuck = this.#waiters.length > 0 && this.#prepared.length === 0 && this.#ring.freeEntries() === 0 && this.#counts.batches > 0;
+    const stuck = this.#waiters.length > 0 && this.#prepared.length === 0 && this.#ring.freeEntries() === 0 && this.#count.batches > 0;
     if (this.#warned || !stuck) return;
     this.#warned = true;
     process.emitWarning(
@@ -291,22 +277,16 @@ export class RingStream implements BatchStream {
   }
 
   metrics(): StreamMetrics {
-    const now = performance.now();
-    const elapsedMs = this.#startedAt === null ? 0 : now - this.#startedAt;
-    const waitMs = this.#waiters.reduce((sum, { since }) => sum + now - since, this.#waitMs);
-    return {
-      ...this.#counts,
-      exposure: this.#parts.exposure.report(),
-      ring: this.#occupancy(),
-      elapsedMs,
-      waitMs,
-      copyWaitMs: this.#copyWaitMs + this.#waitsForCopies(this.#prepared[0]),
-      waitFraction: elapsedMs === 0 ? 0 : Math.min(1, waitMs / elapsedMs),
-      patchesPerSecond: elapsedMs === 0 ? 0 : (1000 * this.#counts.patches) / elapsedMs,
-    };
+    const since = this.#waiters.map((waiter) => waiter.since);
+    return this.#count.metrics(this.#occupancy(), { since, copyMs: this.#waitsForCopies(this.#prepared[0]) });
   }
 }
 
 export function noValidation(): OptionError {
   return new OptionError('validation', 'the loader has no validation stream', 'Create it with `fold` and `validation: true`');
+}
+
+/** What streams end with when their loader is closed. */
+export function closedError(): ClosedError {
+  return new ClosedError('loader', 'it is closed', 'Create a new one; `state()` says where to continue');
 }

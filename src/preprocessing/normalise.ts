@@ -17,8 +17,7 @@ export function normalise(image: Float32Array, segmentation: Int8Array | Int16Ar
       break;
     }
     case 'ct':
-      clip(image, by.percentile_00_5, by.percentile_99_5);
-      shiftAndScale(image, null, by.mean, by.std);
+      clipShiftAndScale(image, by);
       break;
     case 'rescale_to_0_1': {
       const { min, max } = range(image);
@@ -38,8 +37,11 @@ export function normalise(image: Float32Array, segmentation: Int8Array | Int16Ar
   }
 }
 
-function clip(image: Float32Array, low: number, high: number): void {
-  for (let i = 0; i < image.length; i++) image[i] = Math.min(Math.max(image[i], low), high);
+/** In one go: an image is larger than any cache. Rounding the bounds first is the same as rounding what was clipped. */
+function clipShiftAndScale(image: Float32Array, by: Extract<Normalisation, { scheme: 'ct' }>): void {
+  const [low, high, shift] = [by.percentile_00_5, by.percentile_99_5, by.mean].map(Math.fround);
+  const divisor = Math.max(by.std, EPSILON);
+  for (let i = 0; i < image.length; i++) image[i] = Math.fround(Math.min(Math.max(image[i], low), high) - shift) / divisor;
 }
 
 function shiftAndScale(image: Float32Array, mask: Int8Array | Int16Array | null, mean: number, std: number): void {

@@ -20,9 +20,13 @@ export function nonzeroRegion(channels: readonly Float32Array[], shape: Triple):
   return { marks, box: boundingBox(marks, shape) };
 }
 
-/** Without a branch: noise around 0 would be guessed wrong at every other voxel. */
+/** By bits, without that of the sign, and without a branch: noise around 0 would be guessed wrong at every other voxel. */
 function markNonzero(channel: Float32Array, marks: Uint8Array): void {
-  for (let i = 0; i < marks.length; i++) marks[i] |= Number(channel[i] !== 0) * INSIDE_MARK;
+  const bits = new Int32Array(channel.buffer, channel.byteOffset, channel.length);
+  for (let i = 0; i < marks.length; i++) {
+    const magnitude = bits[i] << 1;
+    marks[i] |= ((magnitude | -magnitude) >>> 31) * INSIDE_MARK;
+  }
 }
 
 /**
@@ -64,7 +68,9 @@ function markOutside(marks: Uint8Array, [depth, height, width]: Triple): void {
     if (row >= plane) visit(row - plane, start - plane, end - plane);
     if (row < marks.length - plane) visit(row + plane, start + plane, end + plane);
   }
-  for (let i = 0; i < marks.length; i++) if (marks[i] === 0) marks[i] = INSIDE_MARK;
+  // Many images have no holes at all, as most CTs: finding that out costs next to nothing.
+  const hole = marks.indexOf(0);
+  if (hole >= 0) for (let i = hole; i < marks.length; i++) if (marks[i] === 0) marks[i] = INSIDE_MARK;
 }
 
 function boundingBox(marks: Uint8Array, shape: Triple): Box {
@@ -105,7 +111,9 @@ export function cropVolume<T extends Float32Array | Int16Array | Int8Array | Uin
 
 /** In place: background (label 0) outside the region becomes -1, so that masks and statistics can leave it out. */
 export function markLabelsOutside(segmentation: Int8Array | Int16Array, marks: Uint8Array): void {
-  for (let i = 0; i < segmentation.length; i++) {
+  const first = marks.indexOf(OUTSIDE_MARK);
+  if (first < 0) return;
+  for (let i = first; i < segmentation.length; i++) {
     if (segmentation[i] === 0 && marks[i] === OUTSIDE_MARK) segmentation[i] = OUTSIDE;
   }
 }

@@ -115,10 +115,16 @@ function toLabels(label: ReadVolume, labels: Labels): Int8Array | Int16Array {
   for (const value of numbers) known[value] = 1;
   const { data } = label;
   const segmentation = isWide(labels) ? new Int16Array(data.length) : new Int8Array(data.length);
+  // Most voxels are labelled as the one before them, and most of those as 0, which they are already.
+  let stored = Number.NaN;
+  let value = 0;
   for (let i = 0; i < data.length; i++) {
-    const value = data[i] | 0;
-    if (value !== data[i] || known[value] !== 1) throw unknownLabel(label, i, labels);
-    segmentation[i] = value;
+    if (data[i] !== stored) {
+      stored = data[i];
+      value = stored | 0;
+      if (value !== stored || known[value] !== 1) throw unknownLabel(label, i, labels);
+    }
+    if (value !== 0) segmentation[i] = value;
   }
   return segmentation;
 }

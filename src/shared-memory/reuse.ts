@@ -1,4 +1,5 @@
 import { MOST_PAGES, WASM_PAGE } from './layout.ts';
+import { preferLargePages } from './mapping.ts';
 
 /** One that is so many times too large stays for V8 to free: what it has too much would be held for nothing. */
 const MOST_WASTE = 2;
@@ -50,12 +51,19 @@ export function takeMemory(pages: number, zeroed: number): WebAssembly.Memory {
   } catch {
     return newMemory(pages);
   }
+  preferLargePages(taken.memory);
   new Uint8Array(taken.memory.buffer, 0, zeroed).fill(0);
   return taken.memory;
 }
 
 /** It can grow for a later owner, and is as fast as one that cannot: the views on it have fixed lengths. */
 function newMemory(pages: number): WebAssembly.Memory {
+  const memory = makeMemory(pages);
+  preferLargePages(memory);
+  return memory;
+}
+
+function makeMemory(pages: number): WebAssembly.Memory {
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: MOST_PAGES, shared: true });
   } catch {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { closeSync, ftruncateSync, openSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { CASES, type Layout } from './layout.ts';
 import { createMemfd, mapFixed, tryLock } from './mapping.ts';
@@ -43,6 +42,8 @@ export function joinCases(memory: WebAssembly.Memory, layout: Layout, contents: 
 /** The same for all that have the same cases in the same places. Process ids, which states name, mean the same to all of them, too. */
 function nameOf({ channels, labelBytes, residentBytes }: Layout, contents: string): string {
   const what = [VERSION, contents, channels, labelBytes, residentBytes, readlinkSync('/proc/self/ns/pid')];
+  // Loaded here: it is twenty modules of Node's, which every start of every program would load.
+  const { createHash } = process.getBuiltinModule('node:crypto');
   return `voxfeed-cases-${createHash('sha256').update(JSON.stringify(what)).digest('hex').slice(0, 32)}`;
 }
 

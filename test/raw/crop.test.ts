@@ -69,6 +69,12 @@ function block(shape: Triple, tunnel: (position: Triple) => boolean): Uint8Array
 }
 
 describe('the nonzero region', () => {
+  it('holds what is not 0, however small, and 0 of either sign is outside', () => {
+    const { marks, box } = nonzeroRegion([Float32Array.of(0, -0, 2 ** -149, -(2 ** -149), Number.NaN, -0)], [1, 1, 6]);
+    expect([...marks]).toEqual([2, 2, 1, 1, 1, 2]);
+    expect(box).toEqual({ lower: [0, 0, 2], upper: [1, 1, 5] });
+  });
+
   it('is the one that the definition gives, for random masks of every density', () => {
     const next = numbers(2026);
     for (let round = 0; round < 150; round++) {
