@@ -98,6 +98,7 @@ export type { TargetArray, TargetType } from './shared-memory/target-array.ts';
 export type { ClassLocations } from './store/class-locations.ts';
 export type { Damage, VerifyReport } from './store/damage.ts';
 export type { ArrayFormat } from './store/file-names.ts';
+export type { MeanCoverage } from './store/mean-coverage.ts';
 export type { Coverage, Sidecar, SourceFile, StoredFile } from './store/sidecar.ts';
 export type { CaseChoice, Split } from './store/splits.ts';
 export { openStore, Store } from './store/store.ts';

@@ -49,9 +49,10 @@ for case in cases:
     labels_off += different
     voxels += seg.size
     resampled += tuple(properties['shape_after_cropping_and_before_resampling']) != seg.shape[1:]
-    for entry in sidecar['classes']:
+    # Behind eight bytes for each class, the locations of all classes, one after the other.
+    stored = np.split(np.frombuffer(sidecar['locations'], '<u4')[2 * len(sidecar['classes']):], np.cumsum([entry['stored'] for entry in sidecar['classes']])[:-1])
+    for entry, found in zip(sidecar['classes'], stored):
         key = entry['labels'][0] if len(entry['labels']) == 1 else tuple(entry['labels'])
-        found = np.frombuffer(entry['locations'], '<u4')
         wanted = np.asarray(properties['class_locations'][key], dtype=np.int64).reshape(-1, 4)
         wanted = np.ravel_multi_index(tuple(wanted[:, 1:].T), seg.shape[1:]) if len(wanted) else wanted[:, 0]
         # One voxel that rounds the other way makes other draws.

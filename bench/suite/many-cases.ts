@@ -1,10 +1,9 @@
-import { existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Triple, voxels } from '../../src/common/geometry.ts';
-import { hasher } from '../../src/common/hash.ts';
 import { openStore, type Store, writeStore } from '../../src/index.ts';
-import { caseFiles, INDEX_FILE } from '../../src/store/file-names.ts';
-import { encodeIndex } from '../../src/store/store-index.ts';
+import { writeIndex } from '../../src/preprocessing/write-index.ts';
+import { COUNTS_FILE, caseFiles, INDEX_FILE } from '../../src/store/file-names.ts';
 import { CACHE } from './configurations.ts';
 
 /** So many cases are really different. */
@@ -29,12 +28,18 @@ async function makeMany(count: number, classes: number): Promise<Many> {
   const name = `${count.toLocaleString('en-GB')} cases, ${classes} ${classes === 1 ? 'class' : 'classes'}`;
   const few = join(CACHE, `${FEW}-cases-${classes}`);
   const dir = count === FEW ? few : join(CACHE, `${count}-cases-${classes}`);
-  if (!existsSync(join(few, INDEX_FILE))) await writeFew(few, classes);
-  if (!existsSync(join(dir, INDEX_FILE))) await repeat(await openStore(few), dir, count);
+  if (!isThere(few)) await writeFew(few, classes);
+  if (!isThere(dir)) await repeat(await openStore(few), dir, count);
   return { name, dir };
 }
 
+/** Whole, and not in the format of an earlier version. */
+function isThere(dir: string): boolean {
+  return [COUNTS_FILE, INDEX_FILE].every((name) => existsSync(join(dir, name)));
+}
+
 async function writeFew(dir: string, classes: number): Promise<void> {
+  rmSync(dir, { recursive: true, force: true });
   const shape: Triple = classes === 1 ? [8, 8, 8] : [64, 64, 64];
   const size = voxels(shape);
   const cases = Array.from({ length: FEW }, (_, number) => ({
@@ -55,8 +60,8 @@ async function repeat(few: Store, dir: string, count: number): Promise<void> {
     const like = few.cases[number % FEW];
     const [from, to] = [caseFiles(few.dir, like.id), caseFiles(dir, idOf(number))];
     for (const file of ['data', 'segmentation', 'sidecar'] as const) linkSync(from[file], to[file]);
-    return { ...like, id: idOf(number) };
+    return { ...like, id: idOf(number), coverage: [] };
   });
-  const { xxh64: _, ...index } = few.index;
-  writeFileSync(join(dir, INDEX_FILE), encodeIndex(await hasher(), { ...index, cases }));
+  const { format, version, hash, coverage, xxh64, ...about } = few.index;
+  await writeIndex(dir, { ...about, cases, files: {} });
 }

@@ -12,9 +12,9 @@ import { type Origin, UPLOAD } from '../remote/origin.ts';
 import { refuseChanged } from '../store/remote-store.ts';
 import { readSidecarFile, type Sidecar } from '../store/sidecar.ts';
 import type { Store } from '../store/store.ts';
-import { wasWritten } from '../store/store-index.ts';
+import { isListed, wasWritten } from '../store/store-index.ts';
 import { CacheFolder } from './cache-folder.ts';
-import { type CaseItem, type CaseItems, itemsOf } from './case-items.ts';
+import { arrayBytes, type CaseItem, type CaseItems, itemsOf } from './case-items.ts';
 import { copyItem } from './copy-item.ts';
 import { Lanes } from './lanes.ts';
 import { type Ahead, Prefetcher } from './prefetcher.ts';
@@ -40,7 +40,7 @@ export class LocalCases implements AsyncDisposable {
   readonly store: Store;
   readonly #origin: Origin;
   readonly #isFolder: boolean;
-  readonly #items: readonly CaseItems[];
+  readonly #items: (caseNumber: number) => CaseItems;
   readonly #checksum: Checksum;
   readonly #folder: CacheFolder;
   readonly #bytes: number;
@@ -60,11 +60,12 @@ export class LocalCases implements AsyncDisposable {
   static async open(store: Store, { dir, bytes }: { dir: string; bytes: number }): Promise<LocalCases> {
     const checksum = await hasher();
     const items = itemsOf(store, checksum);
-    const largest = items.reduce((most, next) => (next.arrays.bytes > most.arrays.bytes ? next : most));
-    if (largest.arrays.bytes > bytes)
+    const { cases, arrays } = store.index;
+    const largest = cases.reduce((most, next) => (arrayBytes(next, arrays) > arrayBytes(most, arrays) ? next : most));
+    if (arrayBytes(largest, arrays) > bytes)
       throw new OptionError(
         'localCache.bytes',
-        `case ${store.cases[largest.arrays.caseNumber].id} alone takes ${largest.arrays.bytes} bytes, and ${bytes} are allowed`,
+        `case ${largest.id} alone takes ${arrayBytes(largest, arrays)} bytes, and ${bytes} are allowed`,
         'Allow more: best as many as the whole store takes',
       );
     const origin = await openOrigin(store.dir);
@@ -76,7 +77,7 @@ export class LocalCases implements AsyncDisposable {
   private constructor(
     store: Store,
     origin: Origin,
-    items: readonly CaseItems[],
+    items: (caseNumber: number) => CaseItems,
     checksum: Checksum,
     folder: CacheFolder,
     bytes: number,
@@ -101,7 +102,7 @@ export class LocalCases implements AsyncDisposable {
       {
         casesOf,
         caseCount,
-        bytesOf: (caseNumber) => this.#items[caseNumber].arrays.bytes,
+        bytesOf: (caseNumber) => this.#items(caseNumber).arrays.bytes,
         bring: (caseNumber) => {
           const copies = this.#lanes.run(() => this.#copyMissing(caseNumber), false).finally(() => this.#ahead.delete(copies));
           this.#ahead.add(copies);
@@ -119,7 +120,7 @@ export class LocalCases implements AsyncDisposable {
   /** Sees to it that cases are there until what is returned is disposed. @throws StoreError, FileError, ClosedError */
   async hold(cases: readonly number[]): Promise<Disposable> {
     const items = [...new Set(cases)].flatMap((caseNumber) => {
-      const { arrays, sidecar } = this.#items[caseNumber];
+      const { arrays, sidecar } = this.#items(caseNumber);
       return sidecar === null ? [arrays] : [sidecar, arrays];
     });
     return this.#holdItems(items);
@@ -127,7 +128,7 @@ export class LocalCases implements AsyncDisposable {
 
   /** The same for all that is planned with: sidecars of cases, no voxels. */
   async holdSidecars(cases: Iterable<number>): Promise<Disposable> {
-    return this.#holdItems([...cases].flatMap((caseNumber) => this.#items[caseNumber].sidecar ?? []));
+    return this.#holdItems([...cases].flatMap((caseNumber) => this.#items(caseNumber).sidecar ?? []));
   }
 
   async #holdItems(items: readonly CaseItem[]): Promise<Disposable> {
@@ -216,7 +217,7 @@ export class LocalCases implements AsyncDisposable {
     const { index, cases } = this.store;
     try {
       const bytes = await copyItem(this.#origin, item, dir, signal);
-      const { sidecar } = this.#items[item.caseNumber];
+      const { sidecar } = this.#items(item.caseNumber);
       if (item === sidecar) this.#checkSidecar(item, dir);
       publish('voxfeed:copy', () => ({ caseId: cases[item.caseNumber].id, bytes, ms: performance.now() - start }));
     } catch (error) {
@@ -238,14 +239,12 @@ export class LocalCases implements AsyncDisposable {
     } catch (error) {
       throw error instanceof StoreError ? damaged(error.what) : error;
     }
-    const { id, locationsXxh64 } = this.store.cases[caseNumber];
-    if (sidecar.id !== id || this.#checksum(...sidecar.classes.map(({ locations }) => locations)) !== locationsXxh64)
-      throw damaged('its class locations are not those of the index');
+    if (!isListed(this.#checksum, sidecar, this.store.cases[caseNumber])) throw damaged('its class locations are not those of the index');
   }
 
   /** What fails here fails again when somebody waits for it. */
   async #copyMissing(caseNumber: number): Promise<void> {
-    const { arrays, sidecar } = this.#items[caseNumber];
+    const { arrays, sidecar } = this.#items(caseNumber);
     try {
       for (const item of sidecar === null ? [arrays] : [sidecar, arrays]) if (!(await this.#folder.has(item))) await this.#copy(item);
     } catch {}

@@ -2,8 +2,11 @@ import createXxhash, { type XXHash, type XXHashAPI } from 'xxhash-wasm';
 
 type Part = ArrayBufferView | string;
 
-/** Hashes parts laid end to end. */
-export type Checksum = (...parts: readonly Part[]) => string;
+/** Hashes parts laid end to end; pieces of them may be made as they are hashed. */
+export type Checksum = (...parts: readonly (Part | Generator<Part>)[]) => string;
+
+/** What is hashed is copied into memory of the hash, which grows and never shrinks. */
+const AT_ONCE_BYTES = 2 ** 20;
 
 let loading: Promise<XXHashAPI> | undefined;
 
@@ -26,7 +29,12 @@ export class Digest {
   }
 
   update(part: Part): this {
-    this.#hash.update(typeof part === 'string' ? part : new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
+    if (typeof part === 'string') {
+      this.#hash.update(part);
+      return this;
+    }
+    const bytes = new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+    for (let at = 0; at < bytes.length; at += AT_ONCE_BYTES) this.#hash.update(bytes.subarray(at, at + AT_ONCE_BYTES));
     return this;
   }
 
@@ -41,7 +49,10 @@ export async function hasher(): Promise<Checksum> {
   const { create64 } = await load();
   return (...parts) => {
     const digest = new Digest(create64());
-    for (const part of parts) digest.update(part);
+    for (const part of parts) {
+      if (typeof part === 'string' || ArrayBuffer.isView(part)) digest.update(part);
+      else for (const piece of part) digest.update(piece);
+    }
     return digest.hex();
   };
 }

@@ -1,4 +1,5 @@
 import { isAnnotated, type LabelClass } from '../raw/labels.ts';
+import { type MeanCoverage, meanCoverage } from '../store/mean-coverage.ts';
 import type { Coverage } from '../store/sidecar.ts';
 
 /** How much foreground oversampling a data set needs. */
@@ -30,13 +31,15 @@ const LEAST = 0.1;
  * @param cases one a case, all measured with one patch
  */
 export function adviseOversampling(cases: readonly Coverage[], classes: readonly LabelClass[]): OversamplingAdvice {
-  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const seen = classes.flatMap((entry, i) => {
-    if (isAnnotated(entry)) return [];
-    const holding = cases.map((coverage) => coverage.classes[i]).filter((part) => part > 0);
-    return [{ name: entry.name, cases: holding.length, seen: holding.length === 0 ? 0 : mean(holding) }];
-  });
-  const any = cases.length === 0 ? 0 : mean(cases.map((coverage) => coverage.any));
+  return adviceFor(meanCoverage(cases), classes);
+}
+
+/** The same, of what was measured over all cases. */
+export function adviceFor(
+  { any, classes: measured }: Pick<MeanCoverage, 'any' | 'classes'>,
+  classes: readonly LabelClass[],
+): OversamplingAdvice {
+  const seen = classes.flatMap((entry, i) => (isAnnotated(entry) ? [] : [{ name: entry.name, ...(measured[i] ?? { cases: 0, seen: 0 }) }]));
   const present = seen.filter((entry) => entry.cases > 0);
   if (present.length === 0) return { recommended: PARITY, reason: 'no case holds any foreground', any, classes: seen };
   const rarest = present.reduce((a, b) => (b.seen < a.seen ? b : a));

@@ -51,8 +51,11 @@ export async function writeJson(path: string, content: unknown): Promise<StoredF
   return writeText(path, `${JSON.stringify(content, null, 2)}\n`);
 }
 
-export async function writeText(path: string, text: string): Promise<StoredFile> {
-  const bytes = Buffer.from(text);
+export function writeText(path: string, text: string): Promise<StoredFile> {
+  return writeBytes(path, Buffer.from(text));
+}
+
+export async function writeBytes(path: string, bytes: Buffer): Promise<StoredFile> {
   const before = await ifThere(path, readFile(path));
   if (before === null || !before.equals(bytes)) await writeAtomic(path, [bytes]);
   return { bytes: bytes.length, xxh64: await xxh64(bytes) };

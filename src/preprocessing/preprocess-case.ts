@@ -7,9 +7,9 @@ import type { RawCase } from '../raw/raw-dataset.ts';
 import type { NotedReading } from '../raw/readers.ts';
 import { sampleClassLocations } from '../store/class-locations.ts';
 import { caseFiles } from '../store/file-names.ts';
-import { decodeSidecar, type Sidecar, sidecarChecksum } from '../store/sidecar.ts';
+import { decodeSidecar, type Sidecar } from '../store/sidecar.ts';
 import { PLAIN, type Storage } from '../store/storage.ts';
-import { listCase, type StoredCase } from '../store/store-index.ts';
+import { type ListedCase, listCase } from '../store/store-index.ts';
 import { writeCase } from '../store/write-case.ts';
 import type { StoreOptions } from './grid.ts';
 import type { Keeping } from './kept-cases.ts';
@@ -33,7 +33,7 @@ export async function preprocessCase(
   raw: RawCase,
   { options, optionsHash, patches, outDir, keeping }: Target & { keeping?: Keeping | undefined },
   reading: NotedReading,
-): Promise<StoredCase> {
+): Promise<ListedCase> {
   const sources = await statSources(raw);
   const prepared = await prepareCase(raw, options, reading, sources, keeping);
   const { channels, segmentation, shape, spacing, rawSpacing, shapeBeforeCrop, cropBox, affine } = prepared;
@@ -68,26 +68,25 @@ export function storageOf({ dtype, arrays }: StoreOptions, [patch]: readonly Tri
 }
 
 /** What a store already holds of a case. */
-export type Finished = { state: 'absent' | 'outdated' | 'other options' } | { state: 'finished'; entry: StoredCase };
+export type Finished = { state: 'absent' | 'outdated' | 'other options' } | { state: 'finished'; entry: ListedCase };
 
 /** Tells whether `preprocessCase` need not run again: the sidecar stands, and neither sources nor files nor patch sizes have changed. */
 export async function findFinished(raw: RawCase, { options, optionsHash, patches, outDir }: Target): Promise<Finished> {
   const paths = caseFiles(outDir, raw.id, options.arrays);
   const bytes = await ifThere(paths.sidecar, readFile(paths.sidecar));
   if (bytes === null) return { state: 'absent' };
+  const checksum = await hasher();
   let sidecar: Sidecar;
   try {
-    sidecar = decodeSidecar(paths.sidecar, bytes);
+    sidecar = decodeSidecar(paths.sidecar, bytes, checksum);
   } catch {
     // Damaged: it is to be written again.
     return { state: 'absent' };
   }
-  // Before anything it says is believed.
-  if (sidecarChecksum(await hasher(), sidecar) !== sidecar.xxh64) return { state: 'absent' };
   if (sidecar.optionsHash !== optionsHash) return { state: 'other options' };
   const sizes = await mapFiles([paths.data, paths.segmentation], async (path) => (await ifThere(path, stat(path)))?.size);
   const whole = sizes[0] === sidecar.files.data.bytes && sizes[1] === sidecar.files.segmentation.bytes;
   const same =
     sameSources(sidecar.sources, await statSources(raw)) && String(sidecar.coverage.map(({ patch }) => patch)) === String(patches);
-  return whole && same ? { state: 'finished', entry: listCase(await hasher(), sidecar) } : { state: 'outdated' };
+  return whole && same ? { state: 'finished', entry: listCase(checksum, sidecar) } : { state: 'outdated' };
 }

@@ -3,25 +3,27 @@ import { join } from 'node:path';
 import { fileError, StoreError } from '../common/errors.ts';
 import { ifThere, mapFiles } from '../common/files.ts';
 import type { Triple } from '../common/geometry.ts';
-import { hasher, xxh64 } from '../common/hash.ts';
+import { xxh64 } from '../common/hash.ts';
 import { partOf } from '../common/part.ts';
 import type { Plans } from '../plans/plans.ts';
 import type { Configuration } from '../plans/plans-file.ts';
 import type { RawCase, RawDataset } from '../raw/raw-dataset.ts';
 import { type Reading, readersFor } from '../raw/readers.ts';
 import { DATASET_FILE, FINGERPRINT_FILE, INDEX_FILE, plansFile, SPLITS_FILE } from '../store/file-names.ts';
+import { parseIndex } from '../store/parse-index.ts';
 import type { StoredFile } from '../store/sidecar.ts';
 import { describeStorage, type ImageDtype, type WRITTEN_ARRAYS } from '../store/storage.ts';
-import { encodeIndex, labelDtype, parseIndex, type StoredCase } from '../store/store-index.ts';
+import { type ListedCase, labelDtype } from '../store/store-index.ts';
 import type { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
 import type { StoreOptions } from './grid.ts';
-import { writeJson, writeText } from './output-folder.ts';
+import { writeJson } from './output-folder.ts';
 import { refuseMissing, type Share } from './parts.ts';
 import { copyDescription } from './plan-dataset.ts';
 import { findFinished, storageOf } from './preprocess-case.ts';
 import type { RunOptions } from './run-options.ts';
 import { chooseSplits } from './splits.ts';
+import { writeIndex } from './write-index.ts';
 
 /** What a store is written from. */
 export interface StoreRequest {
@@ -50,7 +52,7 @@ export async function writeDataset(
   pool: CasePool,
   request: StoreRequest,
   share: WriteOptions,
-): Promise<{ entries: StoredCase[]; written: number; notes: string[]; options: StoreOptions }> {
+): Promise<{ entries: ListedCase[]; written: number; notes: string[]; options: StoreOptions }> {
   const { dataset, outDir, configuration, reading, dtype, arrays } = request;
   const { labels, channels } = dataset;
   const { normalisation, transpose, spacing, resampling } = configuration;
@@ -69,9 +71,7 @@ export async function writeDataset(
     ...(await writeAbout(request)),
     ...(splits.length > 0 && { [SPLITS_FILE]: await writeJson(join(outDir, SPLITS_FILE), splits) }),
   };
-  const index = encodeIndex(await hasher(), {
-    format: 'voxfeed-store',
-    version: 2,
+  await writeIndex(outDir, {
     name: dataset.name,
     channels,
     labels,
@@ -88,7 +88,6 @@ export async function writeDataset(
     cases: entries,
     files,
   });
-  await writeText(join(outDir, INDEX_FILE), index);
   return { entries, written, notes, options };
 }
 
@@ -98,7 +97,7 @@ async function writeCases(
   options: StoreOptions,
   optionsHash: string,
   { part, finish, onProgress }: WriteOptions,
-): Promise<{ entries: StoredCase[]; written: number }> {
+): Promise<{ entries: ListedCase[]; written: number }> {
   const { dir } = dataset;
   const cases = partOf(dataset.cases, part);
   const finished = await mapFiles(cases, (raw) => findFinished(raw, { options, optionsHash, patches, outDir }));
@@ -115,7 +114,7 @@ async function writeCases(
   await retireIndex(outDir, pending);
   const kept = cases.length - pending.length;
   const tasks = pending.map((raw): CaseTask => ({ kind: 'write', raw, reading, options, optionsHash, patches, outDir }));
-  const written = await pool.run<StoredCase>(dir, tasks, (done) =>
+  const written = await pool.run<ListedCase>(dir, tasks, (done) =>
     onProgress?.({ phase: 'preprocess', done: kept + done, total: cases.length, kept }),
   );
   const entries = [...finished.flatMap((found) => (found.state === 'finished' ? [found.entry] : [])), ...written];

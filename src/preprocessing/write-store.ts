@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { fileError, OptionError, StoreError } from '../common/errors.ts';
 import { openFolder } from '../common/folders.ts';
 import type { Triple } from '../common/geometry.ts';
-import { hasher } from '../common/hash.ts';
 import { checkPath } from '../common/names.ts';
 import { refuseUnknown, shown } from '../common/options.ts';
 import { measureCoverage } from '../planning/coverage.ts';
@@ -19,11 +18,12 @@ import type { StoredFile } from '../store/sidecar.ts';
 import { checkSplits, fiveFolds, type Split } from '../store/splits.ts';
 import { describeStorage, IMAGE_DTYPES, type ImageDtype, PLAIN, type Storage } from '../store/storage.ts';
 import { openStore, type Store } from '../store/store.ts';
-import { encodeIndex, labelDtype, type StoredCase } from '../store/store-index.ts';
+import { type ListedCase, labelDtype, type StoredCase } from '../store/store-index.ts';
 import { writeCase } from '../store/write-case.ts';
 import { type CheckedCase, checkCase, type StoreCase } from './check-case.ts';
 import { patchesOn } from './grid.ts';
-import { writeJson, writeText } from './output-folder.ts';
+import { writeJson } from './output-folder.ts';
+import { writeIndex } from './write-index.ts';
 
 /** What a store is to hold. */
 export interface StoreContent {
@@ -79,9 +79,7 @@ export async function writeStore(dir: string, content: StoreContent): Promise<St
 
   const options = configuration ?? { normalisation: content.normalisation };
   const { normalisation, transpose, spacing, resampling } = options as Partial<Configuration>;
-  const index = encodeIndex(await hasher(), {
-    format: 'voxfeed-store',
-    version: 2,
+  await writeIndex(dir, {
     name: content.name,
     channels,
     labels,
@@ -94,7 +92,6 @@ export async function writeStore(dir: string, content: StoreContent): Promise<St
     cases: entries,
     files: await writeAbout(dir, content, entries),
   });
-  await writeText(join(dir, INDEX_FILE), index);
   return openStore(dir);
 }
 
@@ -105,17 +102,17 @@ async function writeCases(
   labels: Labels,
   configuration: Configuration | null,
   storage: Storage,
-): Promise<StoredCase[]> {
+): Promise<ListedCase[]> {
   const patches: Triple[] = plans === undefined || configuration === null ? [] : patchesOn(configuration, 'plans', plans);
   const expected = { channels: channels.length, labels, spacing: configuration?.spacing ?? null, ids: new Set<string>() };
-  const entries: StoredCase[] = [];
+  const entries: ListedCase[] = [];
   for await (const given of cases) entries.push(await writeOne(dir, checkCase(given, expected), labels, patches, storage));
   if (entries.length === 0) throw new OptionError('cases', 'there is none', 'Give at least one case');
   // As preprocessing does: in whatever order they come, they make one stream.
   return entries.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-function writeOne(dir: string, checked: CheckedCase, labels: Labels, patches: readonly Triple[], storage: Storage): Promise<StoredCase> {
+function writeOne(dir: string, checked: CheckedCase, labels: Labels, patches: readonly Triple[], storage: Storage): Promise<ListedCase> {
   const { id, shape, spacing, affine, images, segmentation } = checked;
   return writeCase(
     dir,

@@ -12,7 +12,7 @@ import { WeightedChoice } from './weighted-choice.ts';
 export function chooseClass(
   forced: boolean,
   classes: readonly LabelClass[],
-  counts: readonly number[],
+  counts: ArrayLike<number>,
   draws: Draws,
   weights: readonly number[] | null = null,
 ): number | null {

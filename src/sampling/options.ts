@@ -3,7 +3,7 @@ import { OptionError } from '../common/errors.ts';
 import { show, type Triple } from '../common/geometry.ts';
 import type { Given } from '../common/options.ts';
 import { streamSeed } from '../common/random.ts';
-import { adviseOversampling } from '../planning/oversampling-advice.ts';
+import { adviceFor } from '../planning/oversampling-advice.ts';
 import { isAnnotated, type LabelClass } from '../raw/labels.ts';
 import type { Store } from '../store/store.ts';
 import type { StoredCase } from '../store/store-index.ts';
@@ -159,10 +159,10 @@ function resolveClassWeights(given: SamplingOptions['classWeights'], classes: re
   return inOrder(classes, given);
 }
 
-function advisedOversampling({ cases, classes }: Store, patch: Triple): number {
-  const measured = cases.flatMap(({ coverage }) => coverage.find((found) => found.patch.join() === patch.join()) ?? []);
-  if (measured.length === cases.length) return adviseOversampling(measured, classes).recommended;
-  const known = cases[0].coverage.map((found) => show(found.patch)).join(' and ');
+function advisedOversampling({ index: { coverage }, classes }: Store, patch: Triple): number {
+  const measured = coverage.find((found) => found.patch.join() === patch.join());
+  if (measured !== undefined) return adviceFor(measured, classes).recommended;
+  const known = coverage.map((found) => show(found.patch)).join(' and ');
   throw new OptionError(
     'oversample',
     known ? `'auto' is known for patches of ${known}, not of ${show(patch)}` : "'auto' is not known: nothing was measured in this store",

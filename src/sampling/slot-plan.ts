@@ -35,7 +35,7 @@ export interface SlotPlan {
 
 /** The data set as sampling sees it. A `Store` is one. */
 export interface Samplable {
-  readonly cases: readonly { readonly shape: Triple; readonly locations: readonly number[] }[];
+  readonly cases: readonly { readonly shape: Triple; readonly locations: ArrayLike<number> }[];
   readonly classes: readonly LabelClass[];
   location(caseNumber: number, classNumber: number, position: number): Triple;
 }

@@ -45,6 +45,9 @@ const oversample: v.GenericSchema<number | 'auto' | Schedule> = v.pipe(
 const named = (value: unknown): boolean => value === null || isPlainObject(value);
 type Weights = Readonly<Record<string, number>>;
 
+/** What `exposure` decides in the place of. */
+export const DECIDED_BY_EXPOSURE = ['oversample', 'probabilisticOversampling', 'classWeights'] as const;
+
 /** How cases, classes and forced slots are drawn: a part of a loader's options. */
 export const SAMPLING_OPTIONS = {
   /**

@@ -3,6 +3,8 @@ import type { Plans } from '../plans/plans.ts';
 
 /** The index of a store: written last, so its presence says that the store is whole. */
 export const INDEX_FILE = 'voxfeed.json';
+/** How many class locations the cases of a store have. */
+export const COUNTS_FILE = 'voxfeed.counts';
 /** nnU-Net's description of the data set. */
 export const DATASET_FILE = 'dataset.json';
 /** nnU-Net's folds. */

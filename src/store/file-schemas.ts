@@ -23,6 +23,10 @@ export const axes = () =>
 
 export const coverage = () => list(object({ patch: shape(), any: number(0, 1), classes: list(number(0, 1)) }));
 
+/** Of all cases, see `MeanCoverage`. */
+export const meanCoverage = () =>
+  list(object({ patch: shape(), any: number(0, 1), classes: list(object({ cases: wholeNumber(0, MOST), seen: number(0, 1) })) }));
+
 export const lines = () => list(object({ offset: number(), scale: number(0) }));
 
 /** A label of a voxel, -1 for what lies outside of the nonzero region included. */

@@ -10,9 +10,11 @@ import { userCache } from '../common/user-cache.ts';
 import { downloadText, PATIENT, type Patience } from '../remote/download.ts';
 import { checkedAddress, openOrigin } from '../remote/open-origin.ts';
 import { isMissing, type Origin, PassingError, UPLOAD } from '../remote/origin.ts';
+import { checkedIndex, completeIndex } from './complete-index.ts';
 import { digestFile } from './digest-file.ts';
 import { INDEX_FILE, SPLITS_FILE } from './file-names.ts';
-import { indexChecksum, parseIndex, type StoreIndex } from './store-index.ts';
+import { parseIndex } from './parse-index.ts';
+import type { StoreIndex } from './store-index.ts';
 
 /** What lies beside the cases of a store at an address, here. */
 export interface RemoteStore {
@@ -53,19 +55,20 @@ async function bring(address: string, origin: Origin, aboutDir: string, checksum
   const kept = await ifThere(path, readFile(path, 'utf8'));
   try {
     const text = await indexText(address, origin, kept === null ? PATIENT : HASTY);
-    const index = parsed(origin.place(INDEX_FILE), text, checksum);
+    const place = origin.place(INDEX_FILE);
+    const file = checkedIndex(place, text, checksum, UPLOAD);
     await makeFolders(aboutDir);
-    await mirror(origin, aboutDir, index);
+    await mirror(origin, aboutDir, file);
     // Last: then the others are there.
     if (text !== kept) await writeAtomic(path, [Buffer.from(text)]);
-    return { address, index, aboutDir };
+    return { address, index: await completeIndex(file, aboutDir, checksum, UPLOAD), aboutDir };
   } catch (error) {
     if (kept === null || !isSilence(error)) throw error;
     process.emitWarning(
       `${(error as FileError).where}: ${(error as FileError).what}. What is known of the store is used.`,
       'VoxfeedWarning',
     );
-    return { address, index: parsed(path, kept, checksum), aboutDir };
+    return { address, index: await completeIndex(checkedIndex(path, kept, checksum, UPLOAD), aboutDir, checksum, UPLOAD), aboutDir };
   }
 }
 
@@ -91,12 +94,6 @@ export async function refuseChanged(origin: Origin, { xxh64 }: Pick<StoreIndex, 
     throw new StoreError(path, 'the store was changed since it was opened', 'Open it again: a changed store gives another stream');
 }
 
-function parsed(path: string, text: string, checksum: Checksum): StoreIndex {
-  const index = parseIndex(path, text, UPLOAD);
-  if (indexChecksum(checksum, index) === index.xxh64) return index;
-  throw new StoreError(path, 'its contents do not match its checksum', UPLOAD);
-}
-
 /** Nobody answered, or only to say that they are busy. */
 function isSilence(error: unknown): boolean {
   return error instanceof FileError && error.cause instanceof PassingError;
@@ -107,7 +104,7 @@ function get(origin: Origin, name: string, expected: { bytes: number | null; xxh
 }
 
 /** Folds may be the user's own: whatever they are now. Others are those that the index lists. */
-async function mirror(origin: Origin, dir: string, { files }: StoreIndex): Promise<void> {
+async function mirror(origin: Origin, dir: string, { files }: Pick<StoreIndex, 'files'>): Promise<void> {
   for (const [name, expected] of Object.entries(files)) {
     const path = join(dir, name);
     if (name === SPLITS_FILE || (await ifThere(path, digestFile(path)))?.xxh64 === expected.xxh64) continue;

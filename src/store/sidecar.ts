@@ -10,6 +10,7 @@ import { list, number, object, that, triple, wholeNumber } from '../common/schem
 import type { Line } from '../formats/int16.ts';
 import type { ClassLocations } from './class-locations.ts';
 import { anyText, axes, coverage, hash, lines, shape, spacing, storedFile } from './file-schemas.ts';
+import { CHECKSUM_BYTES, checksumsOf } from './one-class.ts';
 
 /** A file a case depends on, and how to tell that it changed. */
 export interface SourceFile {
@@ -38,7 +39,8 @@ export interface Coverage {
 /** Everything about one stored case besides its voxels: the contents of `CASE.msgpack`. */
 export interface Sidecar {
   format: 'voxfeed-case';
-  version: 2;
+  /** 2 of those that were written before the locations of a class could be read alone. */
+  version: 2 | 3;
   id: string;
   channels: number;
   /** Stored shape and spacing in millimetres, in the stored order of axes. */
@@ -61,27 +63,52 @@ export interface Sidecar {
   /** What the int16 of the image stand for, one entry a channel; left out where they are none. */
   lines?: Line[];
   classes: ClassLocations[];
-  /** Of all the rest; see `sidecarChecksum`. */
-  xxh64: string;
 }
 
 /** Plain MessagePack maps: any reader of any language understands them. */
 const packr = new Packr({ useRecords: false });
 
-/** Locations travel as bytes (little-endian uint32), a tenth of the size and time of MessagePack integers. */
-type PackedClass = Omit<ClassLocations, 'locations'> & { locations: Uint8Array };
+/**
+ * As it is written. Locations travel as bytes (little-endian uint32), a tenth of the size and time of MessagePack integers; those of all
+ * classes together, at the end of the file, behind a checksum for each class: so that those of one can be read alone.
+ */
+interface SidecarFile extends Omit<Sidecar, 'version' | 'classes'> {
+  version: 3;
+  /** `stored`: how many locations there are. */
+  classes: (Omit<ClassLocations, 'locations'> & { stored: number })[];
+  /** Of all but `locations`, and of the checksums in it. */
+  xxh64: string;
+  locations: Uint8Array;
+}
 
-export function encodeSidecar(sidecar: Sidecar): Buffer {
-  const classes: PackedClass[] = sidecar.classes.map((entry) => ({
-    ...entry,
-    locations: new Uint8Array(entry.locations.buffer, entry.locations.byteOffset, entry.locations.byteLength),
-  }));
-  return packr.pack({ ...sidecar, classes });
+/** Version 2: each class has its own. */
+interface SidecarFile2 extends Omit<SidecarFile, 'version' | 'classes' | 'locations'> {
+  version: 2;
+  classes: (Omit<ClassLocations, 'locations'> & { locations: Uint8Array })[];
+}
+
+/** With a checksum that finds damage anywhere in it. */
+export function encodeSidecar(sidecar: Sidecar, checksum: Checksum): Buffer {
+  const written = { ...sidecar, version: 3 as const };
+  const { classes, ...rest } = written;
+  const sums = checksumsOf(classes, checksum);
+  const content: SidecarFile = {
+    ...rest,
+    classes: classes.map(({ labels, voxels, locations }) => ({ labels, voxels, stored: locations.length })),
+    xxh64: sidecarChecksum(checksum, written, [sums]),
+    // Last: so that they are where the file ends.
+    locations: Buffer.concat([sums, ...classes.map(({ locations }) => bytesOf(locations))]),
+  };
+  return packr.pack(content);
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Uint32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 const bytesOfLocations = () => that<Uint8Array>('bytes, four a location', (value) => value instanceof Uint8Array && value.length % 4 === 0);
 
-const SIDECAR = object({
+const COMMON = {
   id: fileName(),
   channels: wholeNumber(1, 2 ** 16),
   shape: shape(),
@@ -96,9 +123,16 @@ const SIDECAR = object({
   sources: list(object({ name: anyText(), bytes: number(), modifiedMs: number() })),
   files: object({ data: storedFile(), segmentation: storedFile() }),
   lines: v.optional(lines()),
-  classes: list(object({ labels: list(wholeNumber(-1, 32767)), voxels: v.nullable(number(0)), locations: bytesOfLocations() })),
   xxh64: hash(),
+};
+
+const CLASS = { labels: list(wholeNumber(-1, 32767)), voxels: v.nullable(number(0)) };
+const SIDECAR_3 = object({
+  ...COMMON,
+  classes: list(object({ ...CLASS, stored: wholeNumber(0, 2 ** 32) })),
+  locations: bytesOfLocations(),
 });
+const SIDECAR_2 = object({ ...COMMON, classes: list(object({ ...CLASS, locations: bytesOfLocations() })) });
 
 function isMatrix(value: unknown): boolean {
   const isRow = (row: unknown): boolean => Array.isArray(row) && row.length === 4 && row.every((number) => Number.isFinite(number));
@@ -113,37 +147,53 @@ export function readSidecarFile(path: string, checksum: Checksum): Sidecar {
   } catch (error) {
     throw fileError(path, error);
   }
-  const sidecar = decodeSidecar(path, bytes);
-  if (sidecarChecksum(checksum, sidecar) !== sidecar.xxh64)
-    throw new StoreError(
-      path,
-      'it is damaged (its contents do not match its checksum)',
-      'Run `voxfeed preprocess` again; it replaces damaged files',
-    );
-  return sidecar;
+  return decodeSidecar(path, bytes, checksum);
 }
 
-/** @throws StoreError naming `path`. */
-export function decodeSidecar(path: string, bytes: Uint8Array): Sidecar {
+/** @throws StoreError naming `path`, for damage anywhere in it */
+export function decodeSidecar(path: string, bytes: Uint8Array, checksum: Checksum): Sidecar {
   const damaged = (why: string): StoreError =>
     new StoreError(path, `it is damaged (${why})`, 'Run `voxfeed preprocess` again; it replaces damaged files');
-  let content: (Omit<Sidecar, 'classes'> & { classes: PackedClass[] }) | null;
+  let content: SidecarFile | SidecarFile2 | null;
   try {
     content = packr.unpack(bytes);
   } catch {
     throw damaged('it is no MessagePack');
   }
-  if (content?.format !== 'voxfeed-case' || content.version !== 2) {
-    throw new StoreError(path, 'it is not a case of a voxfeed store of version 2', 'Preprocess the data set into a new folder');
+  if (content?.format !== 'voxfeed-case' || (content.version !== 2 && content.version !== 3)) {
+    throw new StoreError(path, 'it is not a case of a voxfeed store of version 2 or 3', 'Preprocess the data set into a new folder');
   }
-  const fault = faultOf(SIDECAR, content);
+  const fault = faultOf(content.version === 2 ? SIDECAR_2 : SIDECAR_3, content);
   if (fault !== null) throw damaged(`${fault.within.slice(1)}: ${fault.what}`);
-  const { classes, shape } = content;
-  const locations = alignedParts(classes.map((entry) => entry.locations));
-  const unpacked = classes.map((entry, i) => ({ ...entry, locations: locations[i] }));
-  const count = voxels(shape);
-  if (unpacked.some(({ locations }) => highest(locations) >= count)) throw damaged('locations lie outside the volume');
-  return { ...content, classes: unpacked };
+  const parts = partsOf(content);
+  if (parts === null) throw damaged('locations: there are not as many as its classes have');
+  const locations = alignedParts(parts.classes);
+  const count = voxels(content.shape);
+  if (locations.some((found) => highest(found) >= count)) throw damaged('locations lie outside the volume');
+  const { xxh64, locations: _, ...rest } = content as SidecarFile;
+  const sidecar: Sidecar = {
+    ...rest,
+    version: content.version,
+    classes: content.classes.map(({ labels, voxels }, i) => ({ labels, voxels, locations: locations[i] })),
+  };
+  if (sidecarChecksum(checksum, sidecar, parts.checksums === null ? locations : [parts.checksums]) !== xxh64)
+    throw damaged('its contents do not match its checksum');
+  if (parts.checksums !== null && Buffer.compare(checksumsOf(sidecar.classes, checksum), parts.checksums) !== 0)
+    throw damaged('its class locations do not match their checksums');
+  return sidecar;
+}
+
+/** The bytes of the locations of each class, and of their checksums; null where there are more or fewer. */
+function partsOf(content: SidecarFile | SidecarFile2): { checksums: Uint8Array | null; classes: Uint8Array[] } | null {
+  if (content.version === 2) return { checksums: null, classes: content.classes.map(({ locations }) => locations) };
+  const { classes, locations: block } = content;
+  let end = CHECKSUM_BYTES * classes.length;
+  const checksums = block.subarray(0, end);
+  const parts = classes.map(({ stored }) => {
+    end += 4 * stored;
+    return block.subarray(end - 4 * stored, end);
+  });
+  return end === block.length ? { checksums, classes: parts } : null;
 }
 
 /** A copy, because bytes in a file may begin at any address; one for all, as a stream of 300 classes waits for it. */
@@ -164,13 +214,10 @@ function highest(locations: Uint32Array): number {
   return most;
 }
 
-/** Finds damage anywhere in a sidecar that can still be unpacked. */
-export function sidecarChecksum(
-  checksum: Checksum,
-  { xxh64: _, classes, ...rest }: Sidecar | (Omit<Sidecar, 'xxh64'> & { xxh64?: string }),
-): string {
+/** Of everything but the locations as JSON, and of what stands for these: the checksums of each class, in version 2 all of them. */
+function sidecarChecksum(checksum: Checksum, { classes, ...rest }: Sidecar, locations: readonly ArrayBufferView[]): string {
   const sizes = classes.map(({ labels, voxels, locations }) => [labels, voxels, locations.length]);
-  return checksum(JSON.stringify([rest, sizes], withBigInts), ...classes.map(({ locations }) => locations));
+  return checksum(JSON.stringify([rest, sizes], withBigInts), ...locations);
 }
 
 /** Damage may turn a number into one that JSON cannot write. */

@@ -9,10 +9,12 @@ import { checkPath, isAddress } from '../common/names.ts';
 import type { Plans } from '../plans/plans.ts';
 import { readPlans } from '../plans/plans-file.ts';
 import type { LabelClass } from '../raw/labels.ts';
+import { checkedIndex, completeIndex } from './complete-index.ts';
 import { type ArrayFormat, caseFiles, INDEX_FILE } from './file-names.ts';
 import { readNnunetFolder, someNnunetCases } from './nnunet/folder.ts';
+import { readOneClass } from './one-class.ts';
 import { readSidecarFile, type Sidecar } from './sidecar.ts';
-import { contentHash, indexChecksum, parseIndex, readIndex, type StoredCase, type StoreIndex } from './store-index.ts';
+import { readIndex, type StoredCase, type StoreIndex, wasWritten } from './store-index.ts';
 
 /** Class locations kept in memory are bounded by this many bytes; they are read again where needed. */
 const LOCATIONS_CACHE_BYTES = 256 * 1024 * 1024;
@@ -21,6 +23,8 @@ const LOCATIONS_CACHE_BYTES = 256 * 1024 * 1024;
  * local disk, and minutes on a network's.
  */
 const MOST_LOOKED_AT = 10_000;
+
+const REWRITE = 'Run `voxfeed preprocess` again; it writes the index anew';
 
 /** What a store is made of. */
 interface StoreContent {
@@ -52,7 +56,12 @@ export class Store {
   readonly hash: string;
   readonly #content: StoreContent;
   readonly #checksum: Checksum;
-  readonly #locations = new LRUCache<number, Uint32Array[]>({ maxSize: LOCATIONS_CACHE_BYTES, sizeCalculation: bytesOf });
+  /** By case and class. */
+  readonly #locations = new LRUCache<number, Uint32Array>({
+    maxSize: LOCATIONS_CACHE_BYTES,
+    // It demands at least 1.
+    sizeCalculation: ({ byteLength }) => Math.max(1, byteLength),
+  });
 
   /** @internal */
   constructor(content: StoreContent, checksum: Checksum) {
@@ -61,7 +70,7 @@ export class Store {
     this.arraysDir = arraysDir;
     this.aboutDir = aboutDir;
     this.index = index;
-    this.hash = contentHash(checksum, index);
+    this.hash = index.hash;
     this.#content = content;
     this.#checksum = checksum;
   }
@@ -69,7 +78,7 @@ export class Store {
   /** The same store, whose cases are read from a folder that they are copied to. @internal */
   readFrom(dir: string): Store {
     // Class locations of nnU-Net's cases are kept elsewhere.
-    const ours = this.index.arrays === undefined && { sidecarDir: dir, readSidecar: sidecarsOf(dir, this.index, this.#checksum) };
+    const ours = wasWritten(this.index) && { sidecarDir: dir, readSidecar: sidecarsOf(dir, this.index, this.#checksum) };
     return new Store({ ...this.#content, arraysDir: dir, ...ours }, this.#checksum);
   }
 
@@ -93,32 +102,40 @@ export class Store {
 
   /** The most memory that cached class locations may take, in bytes. */
   get locationsBytes(): number {
-    const all = this.cases.reduce((sum, { locations }) => sum + 4 * locations.reduce((a, b) => a + b, 0), 0);
-    return Math.min(all, LOCATIONS_CACHE_BYTES);
+    let bytes = 0;
+    for (const { locations } of this.cases) {
+      for (const count of locations) bytes += 4 * count;
+      if (bytes >= LOCATIONS_CACHE_BYTES) return LOCATIONS_CACHE_BYTES;
+    }
+    return bytes;
   }
 
   /** The voxel [z, y, x] at `position` of the stored locations of a class of a case. @throws StoreError */
   location(caseNumber: number, classNumber: number, position: number): Triple {
     const [, height, width] = this.cases[caseNumber].shape;
-    const flat = this.#caseLocations(caseNumber)[classNumber][position];
+    const flat = this.flatLocations(caseNumber, classNumber)[position];
     return [Math.floor(flat / (height * width)), Math.floor(flat / width) % height, flat % width];
   }
 
-  /** All stored locations of a class of a case, as flat indices into its volume [z, y, x]. @throws StoreError */
-  flatLocations(caseNumber: number, classNumber: number): Uint32Array {
-    return this.#caseLocations(caseNumber)[classNumber];
-  }
-
   /**
-   * Reading is synchronous: a plan must be made in one go, and the file is small (40 kB a class) beside the voxels that the plan is
-   * about to read.
+   * All stored locations of a class of a case, as flat indices into its volume [z, y, x]. Reading is synchronous: a plan must be made in
+   * one go, and they are few (40 kB) beside the voxels that the plan is about to read.
+   * @throws StoreError
    */
-  #caseLocations(caseNumber: number): Uint32Array[] {
-    const cached = this.#locations.get(caseNumber);
-    if (cached) return cached;
-    const locations = this.#readLocations(caseNumber);
-    this.#locations.set(caseNumber, locations);
-    return locations;
+  flatLocations(caseNumber: number, classNumber: number): Uint32Array {
+    const key = caseNumber * this.classes.length + classNumber;
+    const known = this.#locations.get(key);
+    if (known) return known;
+    const entry = this.cases[caseNumber];
+    const alone = readOneClass(caseFiles(this.#content.sidecarDir, entry.id).sidecar, entry, classNumber, this.#checksum);
+    if (alone !== null) {
+      this.#locations.set(key, alone);
+      return alone;
+    }
+    // Each for itself: they leave one by one.
+    const all = this.#readLocations(caseNumber).map((locations) => locations.slice());
+    for (const [i, locations] of all.entries()) this.#locations.set(key - classNumber + i, locations);
+    return all[classNumber];
   }
 
   /** Everything about a case besides its voxels. @throws StoreError, FileError */
@@ -138,14 +155,6 @@ export class Store {
       );
     return classes.map((entry) => entry.locations);
   }
-}
-
-/** What the cache counts: at least 1, as it demands. */
-function bytesOf(locations: Uint32Array[]): number {
-  return Math.max(
-    1,
-    locations.reduce((sum, { byteLength }) => sum + byteLength, 0),
-  );
 }
 
 function sidecarsOf(dir: string, { cases }: StoreIndex, checksum: Checksum): StoreContent['readSidecar'] {
@@ -173,10 +182,8 @@ export async function openStore(dir: string): Promise<Store> {
     const folder = await readNnunetFolder(dir, await someNnunetCases(dir));
     return new Store({ ...folder, arraysDir: folder.dir }, await hasher());
   }
-  const index = parseIndex(path, text);
   const checksum = await hasher();
-  if (indexChecksum(checksum, index) !== index.xxh64)
-    throw new StoreError(path, 'its contents do not match its checksum', 'Run `voxfeed preprocess` again; it writes the index anew');
+  const index = await completeIndex(checkedIndex(path, text, checksum, REWRITE), dir, checksum, REWRITE);
   if (index.cases.length <= MOST_LOOKED_AT) await mapFiles(index.cases, (entry) => checkFiles(dir, entry, index.arrays));
   const plans = await plansOf(dir, index);
   const mend = 'Run `voxfeed preprocess` again; it replaces damaged files';

@@ -8,9 +8,10 @@ import { digestFile } from './digest-file.ts';
 import { caseFiles, INDEX_FILE, SPLITS_FILE } from './file-names.ts';
 import { someNnunetCases } from './nnunet/folder.ts';
 import { verifyNnunetFolder } from './nnunet/verify.ts';
-import { decodeSidecar, type StoredFile, sidecarChecksum } from './sidecar.ts';
+import { type IndexFile, parseIndex } from './parse-index.ts';
+import { decodeSidecar, type StoredFile } from './sidecar.ts';
 import { overlapsOf, readSplits } from './splits.ts';
-import { indexChecksum, parseIndex, readIndex, type StoredCase } from './store-index.ts';
+import { indexChecksum, isListed, readIndex } from './store-index.ts';
 
 /**
  * Reads every file of a store and compares it with what was written. Of nnU-Net's folder, every voxel is decoded, labels and class
@@ -67,7 +68,7 @@ async function checkFile(path: string, expected: StoredFile): Promise<Damage[]> 
 }
 
 /** Folds that are not those that were written are the user's own, unless they cannot be used; null where there is no such file. */
-async function lookAtSplits(dir: string, cases: readonly StoredCase[]): Promise<{ damaged: Damage[]; edited: Damage[] } | null> {
+async function lookAtSplits(dir: string, cases: IndexFile['cases']): Promise<{ damaged: Damage[]; edited: Damage[] } | null> {
   const path = join(dir, SPLITS_FILE);
   try {
     const splits = await readSplits(
@@ -83,14 +84,10 @@ async function lookAtSplits(dir: string, cases: readonly StoredCase[]): Promise<
   }
 }
 
-async function checkSidecar(checksum: Checksum, path: string, entry: StoredCase): Promise<Damage[]> {
+async function checkSidecar(checksum: Checksum, path: string, entry: IndexFile['cases'][number]): Promise<Damage[]> {
   try {
-    const sidecar = decodeSidecar(path, await readFile(path));
-    const locations = checksum(...sidecar.classes.map((found) => found.locations));
-    if (sidecarChecksum(checksum, sidecar) !== sidecar.xxh64) return [{ path, what: 'its contents do not match its checksum' }];
-    if (sidecar.id !== entry.id || locations !== entry.locationsXxh64)
-      return [{ path, what: `it is not the one that ${INDEX_FILE} lists` }];
-    return [];
+    const sidecar = decodeSidecar(path, await readFile(path), checksum);
+    return isListed(checksum, sidecar, entry) ? [] : [{ path, what: `it is not the one that ${INDEX_FILE} lists` }];
   } catch (error) {
     return [unreadable(path, error)];
   }

@@ -5,12 +5,12 @@ import { hasher, xxh64 } from '../common/hash.ts';
 import { toFloat16 } from '../formats/float16.ts';
 import { type Line, toInt16 } from '../formats/int16.ts';
 import { caseFiles } from './file-names.ts';
-import { encodeSidecar, type Sidecar, type StoredFile, sidecarChecksum } from './sidecar.ts';
+import { encodeSidecar, type Sidecar, type StoredFile } from './sidecar.ts';
 import { encodeArray, type ImageDtype, PLAIN, type Storage } from './storage.ts';
-import { listCase, type StoredCase } from './store-index.ts';
+import { type ListedCase, listCase } from './store-index.ts';
 
 /** What is stored of one case. */
-export interface CaseContent extends Omit<Sidecar, 'format' | 'version' | 'channels' | 'files' | 'lines' | 'xxh64'> {
+export interface CaseContent extends Omit<Sidecar, 'format' | 'version' | 'channels' | 'files' | 'lines'> {
   /** float32 [z, y, x] of `shape`, one a channel. */
   images: readonly Float32Array[];
   /** The same; the width of its numbers is that of the file. */
@@ -22,7 +22,7 @@ export async function writeCase(
   dir: string,
   { images, segmentation, ...content }: CaseContent,
   storage: Storage = PLAIN,
-): Promise<StoredCase> {
+): Promise<ListedCase> {
   const { id, shape } = content;
   const paths = caseFiles(dir, id, storage.dividedFor === null ? 'npy' : 'b2nd');
   await rm(paths.sidecar, { force: true }).catch((error) => {
@@ -31,17 +31,17 @@ export async function writeCase(
   const { stored, lines } = narrowed(id, images, storage.dtype);
   const data = await writeParts(paths.data, encodeArray(stored, shape, storage));
   const labels = await writeParts(paths.segmentation, encodeArray(segmentation, shape, storage));
-  const unsigned: Omit<Sidecar, 'xxh64'> = {
+  const sidecar: Sidecar = {
     format: 'voxfeed-case',
-    version: 2,
+    version: 3,
     channels: images.length,
     ...content,
     files: { data, segmentation: labels },
     ...(lines !== undefined && { lines }),
   };
   const checksum = await hasher();
-  await writeAtomic(paths.sidecar, [encodeSidecar({ ...unsigned, xxh64: sidecarChecksum(checksum, unsigned) })]);
-  return listCase(checksum, unsigned);
+  await writeAtomic(paths.sidecar, [encodeSidecar(sidecar, checksum)]);
+  return listCase(checksum, sidecar);
 }
 
 /** The image as it is stored; of int16 what they stand for, too. */

@@ -97,6 +97,16 @@ async function targetsOf({ raw, store, state, augmentation, model }: Subject): P
       },
     },
     {
+      what: 'voxfeed.counts',
+      path: join(store, 'voxfeed.counts'),
+      damage: damageBytes,
+      use: async () => {
+        const { cases } = await openStore(store);
+        const same = cases.every(({ locations }, i) => locations.join() === opened.cases[i].locations.join());
+        return same ? null : 'other numbers of locations';
+      },
+    },
+    {
       what: 'sidecar (msgpack)',
       path: sidecar,
       damage: damageBytes,

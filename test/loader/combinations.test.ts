@@ -201,6 +201,19 @@ describe('a fold', () => {
     await expect(PatchLoader.create({ store, state, validation: { exposure: { organ: 0.9 } } })).rejects.toThrow(StateError);
   });
 
+  it('of validation alone goes with any oversampling of training, from a state too', async () => {
+    await using loader = await PatchLoader.create({ ...options, fold: 1, oversample: 1, validation: { exposure: { organ: 0.9 } } });
+    using batch = await loader.next();
+    expect(batch.plans.every(({ forced }) => forced)).toBe(true);
+    using validated = await loader.validation.next();
+    expect(validated.plans.some(({ forced }) => !forced)).toBe(true);
+    expect(loader.validation.metrics().exposure.organ.target).toBe(0.9);
+    const state = JSON.parse(JSON.stringify(loader.state()));
+    const rest = [await streamHashes(loader, 2), await streamHashes(loader.validation, 2)];
+    await using later = await PatchLoader.create({ store, state });
+    expect([await streamHashes(later, 2), await streamHashes(later.validation, 2)]).toEqual(rest);
+  });
+
   it('must have cases with a weight', async () => {
     const caseWeights = { case_002: 0, case_003: 0 };
     await expect(PatchLoader.create({ ...options, fold: 1, caseWeights })).rejects.toThrow(

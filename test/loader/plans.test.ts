@@ -136,7 +136,7 @@ describe('a store without plans', () => {
 
 describe('automatic oversampling', () => {
   const advised = (patch: number[]): number => {
-    const measured = store.cases.flatMap(({ coverage }) => coverage.filter((found) => found.patch.join() === patch.join()));
+    const measured = store.cases.flatMap((_, i) => store.sidecar(i).coverage.filter((found) => found.patch.join() === patch.join()));
     return adviseOversampling(measured, store.classes).recommended;
   };
 

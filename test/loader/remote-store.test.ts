@@ -7,11 +7,14 @@ import { FileError, OptionError, StoreError } from '../../src/common/errors.ts';
 import { PatchLoader } from '../../src/loader/loader.ts';
 import type { LoaderOptions } from '../../src/loader/options/options.ts';
 import { replay } from '../../src/loader/replay.ts';
+import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { verifyStore } from '../../src/store/verify.ts';
 import { type Asked, type Fault, FileServer } from '../fixtures/file-server.ts';
 import { fullDisk } from '../fixtures/full-disk.ts';
 import { loaderFixture, SHAPES } from '../fixtures/loader.ts';
+import { writePlans } from '../fixtures/plans.ts';
+import { makeRawDataset, randomCase } from '../fixtures/raw-dataset.ts';
 import { makeStore } from '../fixtures/store.ts';
 import { streamHashes, undisturbedHashes } from '../fixtures/stream.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
@@ -59,6 +62,26 @@ describe('a store at an address', () => {
     expect(await undisturbedHashes(given, BATCHES)).toEqual(expected);
     const counts = server.counts();
     for (const { id } of store.cases) expect([counts[`${id}.npy`], counts[`${id}_seg.npy`], counts[`${id}.msgpack`]]).toEqual([1, 1, 1]);
+  });
+
+  it('may be of .b2nd files', async () => {
+    const dir = temporaryFolder();
+    const cases = ['a', 'b'].map((id, i) => randomCase(id, [12, 14, 16], { seed: i + 1, sparse: true }));
+    const plans = writePlans(join(dir, 'plans.json'));
+    await preprocess(makeRawDataset(join(dir, 'raw'), { cases }), join(dir, 'store'), { workers: 1, plans, arrays: 'b2nd' });
+    const here = await openStore(join(dir, 'store'));
+    await using server = await FileServer.start(here.dir);
+    const given = { ...options, patchSize: [8, 9, 10], oversample: 0.5 };
+    const found = await undisturbedHashes({ ...given, store: await openStore(server.address), localCache: localCache() }, BATCHES);
+    expect(found).toEqual(await undisturbedHashes({ ...given, store: here }, BATCHES));
+  });
+
+  it.each<[string, Fault, string]>([
+    ['missing', { status: 404 }, 'the file is missing (HTTP 404)'],
+    ['others', { contents: Buffer.alloc(8 * SHAPES.length) }, 'its contents are not those that the index lists'],
+  ])('has its numbers of class locations named where they are %s', async (_, fault, what) => {
+    await using server = await serve(({ name }) => (name === 'voxfeed.counts' ? fault : undefined));
+    await expect(openStore(server.address)).rejects.toMatchObject({ where: `${server.address}/voxfeed.counts`, what });
   });
 
   it('comes through whatever passes on the way', async () => {

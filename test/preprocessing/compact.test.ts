@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { hasher } from '../../src/common/hash.ts';
 import { fromInt16 } from '../../src/formats/int16.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import { writeStore } from '../../src/preprocessing/write-store.ts';
-import { decodeSidecar } from '../../src/store/sidecar.ts';
+import { parseIndex } from '../../src/store/parse-index.ts';
+import { readSidecarFile } from '../../src/store/sidecar.ts';
 import { openStore } from '../../src/store/store.ts';
-import { parseIndex } from '../../src/store/store-index.ts';
 import { verifyStore } from '../../src/store/verify.ts';
 import { commandLine } from '../fixtures/command-line.ts';
 import { makeRawDataset, randomCase } from '../fixtures/raw-dataset.ts';
@@ -26,9 +27,9 @@ beforeAll(async () => {
 });
 
 /** Of the sidecar, all that does not tell how images are stored. */
-function about(store: string, id: string) {
+async function about(store: string, id: string) {
   const path = join(store, `${id}.msgpack`);
-  const { files, lines, optionsHash, xxh64, ...rest } = decodeSidecar(path, readFileSync(path));
+  const { files, lines, optionsHash, ...rest } = readSidecarFile(path, await hasher());
   return { ...rest, segmentation: files.segmentation };
 }
 
@@ -50,9 +51,9 @@ describe('int16 images', () => {
         const off = wanted.map((value, i) => Math.abs(value - found[i]));
         expect(Math.max(...off)).toBeLessThan(line.scale * 0.51);
       }
-      expect(decodeSidecar(id, readFileSync(join(out, `${id}.msgpack`))).lines).toEqual(lines);
+      expect(readSidecarFile(join(out, `${id}.msgpack`), await hasher()).lines).toEqual(lines);
       expect(readNpy(out, `${id}_seg.npy`)).toEqual(readNpy(plain, `${id}_seg.npy`));
-      expect(about(out, id)).toEqual(about(plain, id));
+      expect(await about(out, id)).toEqual(await about(plain, id));
     }
     expect(store.index.imageDtype).toBe('int16');
     expect((await verifyStore(out)).damaged).toEqual([]);
@@ -94,7 +95,7 @@ describe('float16 images', () => {
       const exact = readNpy(plain, `${id}.npy`);
       expect(readNpy(out, `${id}.npy`)).toEqual({ ...exact, dtype: '<f2', data: [...Float16Array.from(exact.data)] });
       expect(readNpy(out, `${id}_seg.npy`)).toEqual(readNpy(plain, `${id}_seg.npy`));
-      expect(about(out, id)).toEqual(about(plain, id));
+      expect(await about(out, id)).toEqual(await about(plain, id));
     }
     const store = await openStore(out);
     expect(store.index).toMatchObject({ imageDtype: 'float16', labelDtype: 'int8' });

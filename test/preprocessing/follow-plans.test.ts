@@ -127,7 +127,7 @@ describe('plans in the folder', () => {
     expect(identities(out)['a.npy']).toBe(before['a.npy']);
     writePlans(join(out, 'nnUNetPlans.json'), { batch: 11, patch: [2, 2, 2] });
     expect(await run()).toMatchObject({ written: 2, patchSize: [2, 2, 2] });
-    expect((await openStore(out)).cases[0].coverage.map(({ patch }) => patch)).toEqual([[2, 2, 2]]);
+    expect((await openStore(out)).index.coverage.map(({ patch }) => patch)).toEqual([[2, 2, 2]]);
   });
 
   it('are refused where there are several, and the one that is given is followed', async () => {

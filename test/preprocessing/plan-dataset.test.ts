@@ -103,7 +103,7 @@ describe('planning a data set', () => {
     expect(oversampling.map(({ advice }) => advice.reason)).toEqual(['no case holds any foreground', 'no case holds any foreground']);
     const report = await preprocess(raw, out, { workers: 1 });
     expect(report.options.normalisation).toMatchObject([{ scheme: 'ct', mean: 0, std: 1 }]);
-    expect((await openStore(out)).cases.map(({ locations }) => locations)).toEqual([[0], [0], [0]]);
+    expect((await openStore(out)).cases.map(({ locations }) => [...locations])).toEqual([[0], [0], [0]]);
   });
 
   it('says the same where all that is labelled is to be ignored', async () => {

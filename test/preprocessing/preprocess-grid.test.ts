@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Triple } from '../../src/common/geometry.ts';
+import { hasher } from '../../src/common/hash.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
-import { decodeSidecar } from '../../src/store/sidecar.ts';
+import { readSidecarFile } from '../../src/store/sidecar.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { makeRawDataset, type RawCaseContent } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
@@ -61,7 +62,8 @@ beforeAll(async () => {
   stores = { fullres: await openStore(fullres), flat: await openStore(flat) };
 });
 
-const sidecar = (dir: string, id: string) => decodeSidecar(id, readFileSync(join(dir, `${id}.msgpack`)));
+const checksum = await hasher();
+const sidecar = (dir: string, id: string) => readSidecarFile(join(dir, `${id}.msgpack`), checksum);
 const shapesOf = (store: Store) => Object.fromEntries(store.cases.map(({ id, shape }) => [id, shape]));
 
 describe('a store of cases whose coarsest axis is the last one', () => {
@@ -114,14 +116,20 @@ describe('a store of cases whose coarsest axis is the last one', () => {
     const found = labels.data.flatMap((label, i) => (label === 1 ? [i] : []));
     expect(found).toEqual([2, 3].map((slice) => (slice * 12 + 6) * 10 + 5));
     const entry = stores.fullres.cases.findIndex(({ id }) => id === 'other slices');
-    expect(stores.fullres.cases[entry].locations).toEqual([2]);
+    expect([...stores.fullres.cases[entry].locations]).toEqual([2]);
   });
 
   it('says how often patches of the configurations that share its grid hold foreground', () => {
     const plans = JSON.parse(readFileSync(join(fullres, 'nnUNetPlans.json'), 'utf8'));
     const [flatPatch, patch] = ['2d', '3d_fullres'].map((name) => plans.configurations[name].patch_size);
-    for (const { coverage } of stores.fullres.cases) expect(coverage.map((found) => found.patch)).toEqual([[1, ...flatPatch], patch]);
-    for (const { coverage } of stores.flat.cases) expect(coverage.map((found) => found.patch)).toEqual([[1, ...flatPatch]]);
+    const patchesOf = (coverage: readonly { patch: number[] }[]) => coverage.map((found) => found.patch);
+    for (const [store, patches] of [
+      [stores.fullres, [[1, ...flatPatch], patch]],
+      [stores.flat, [[1, ...flatPatch]]],
+    ] as const) {
+      expect(patchesOf(store.index.coverage)).toEqual(patches);
+      for (const caseNumber of store.cases.keys()) expect(patchesOf(store.sidecar(caseNumber).coverage)).toEqual(patches);
+    }
   });
 });
 

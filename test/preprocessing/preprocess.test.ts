@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { hasher } from '../../src/common/hash.ts';
 import { type PreprocessOptions, preprocess } from '../../src/preprocessing/preprocess.ts';
 import type { Progress } from '../../src/preprocessing/run-options.ts';
-import { decodeSidecar } from '../../src/store/sidecar.ts';
+import { readSidecarFile } from '../../src/store/sidecar.ts';
 import { openStore } from '../../src/store/store.ts';
 import { makeRawDataset, type RawCaseContent, type RawDatasetContent, randomCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
@@ -45,7 +46,7 @@ describe('preprocessing', () => {
     const cases = [randomCase('b', [5, 6, 7], { seed: 1 }), randomCase('a', [4, 4, 9], { seed: 2 })];
     const { out, report } = await run({ cases });
     expect(report).toMatchObject({ dir: out, cases: 2, written: 2, notes: [expect.stringMatching(/^2 cases are too few for five folds/)] });
-    const stored = ['a.msgpack', 'a.npy', 'a_seg.npy', 'b.msgpack', 'b.npy', 'b_seg.npy', 'voxfeed.json'];
+    const stored = ['a.msgpack', 'a.npy', 'a_seg.npy', 'b.msgpack', 'b.npy', 'b_seg.npy', 'voxfeed.counts', 'voxfeed.json'];
     expect(fileNames(out)).toEqual([...stored, ...planFiles(['a', 'b'])].sort());
     for (const { id, shape, images, label } of cases) {
       const image = readNpy(out, `${id}.npy`);
@@ -55,7 +56,7 @@ describe('preprocessing', () => {
     }
     const store = await openStore(out);
     expect(store.cases.map(({ id }) => id)).toEqual(['a', 'b']);
-    expect(store.cases.map(({ locations }) => locations)).toEqual(
+    expect(store.cases.map(({ locations }) => [...locations])).toEqual(
       [cases[1], cases[0]].map(({ label }) => [Array.from(label).filter((value) => value === 1).length]),
     );
   });
@@ -85,7 +86,7 @@ describe('preprocessing', () => {
     expect(segmentation[0]).toBe(-1);
     expect(segmentation.filter((value) => value === -1)).toHaveLength(1);
     expect(segmentation[(1 * 4 + 1) * 6 + 3]).toBe(1);
-    expect(decodeSidecar('', readFileSync(join(out, 'a.msgpack')))).toMatchObject({
+    expect(readSidecarFile(join(out, 'a.msgpack'), await hasher())).toMatchObject({
       id: 'a',
       channels: 1,
       shape: [4, 4, 6],
@@ -133,7 +134,7 @@ describe('preprocessing', () => {
     const empty = { ...randomCase('b', [4, 4, 4]), label: new Uint8Array(64) };
     const { out } = await run({ cases: [randomCase('a', [4, 4, 4], { sparse: true }), empty] });
     const store = await openStore(out);
-    expect(store.cases[1].locations).toEqual([0]);
+    expect([...store.cases[1].locations]).toEqual([0]);
     expect(store.cases[0].locations[0]).toBeGreaterThan(0);
   });
 

@@ -59,11 +59,14 @@ describe('what planning measures of labels', () => {
     expect(plans.transpose_forward).toEqual([2, 0, 1]);
     await preprocess(raw, join(dir, 'full'), { workers: 2 });
     await preprocess(raw, join(dir, 'flat'), { workers: 2, plans: join(dir, 'full', 'nnUNetPlans.json'), config: '2d' });
-    const found = await Promise.all(['flat', 'full'].map(async (name) => (await openStore(join(dir, name))).cases));
+    const found = await Promise.all(['flat', 'full'].map(async (name) => openStore(join(dir, name))));
     expect(oversampling.map(({ configuration }) => configuration)).toEqual(['2d', '3d_fullres']);
     for (const [i, { cases }] of oversampling.entries()) {
       const { patch } = cases[0];
-      const stored = found[i].map(({ id, coverage }) => ({ id, ...coverage.find((entry) => entry.patch.join() === patch.join()) }));
+      const stored = found[i].cases.map(({ id }, caseNumber) => {
+        const { coverage } = found[i].sidecar(caseNumber);
+        return { id, ...coverage.find((entry) => entry.patch.join() === patch.join()) };
+      });
       expect(cases).toEqual(stored);
       // The labels are there, and not in every patch.
       expect(cases.some(({ classes }) => classes[0] > 0 && classes[0] < 1)).toBe(true);

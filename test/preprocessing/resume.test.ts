@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import { openStore } from '../../src/store/store.ts';
+import { verifyStore } from '../../src/store/verify.ts';
 import { killInWrite } from '../fixtures/kill.ts';
 import { imagePath, labelPath, makeRawDataset, randomCase, writeCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
@@ -169,7 +170,8 @@ describe('a second run', () => {
 
 /**
  * A worker makes three writes to keep a case of one channel and one for its fingerprint, and then five: two for the image, two for the
- * label, one for the sidecar. The main thread makes four: fingerprint, dataset.json, plans and index.
+ * label, one for the sidecar. The main thread makes five: fingerprint, dataset.json, plans,
+ * numbers of locations and index.
  */
 function runAndKill(raw: string, out: string, after: number, where: 'worker' | 'main', workers = 1): void {
   killInWrite(['preprocess', raw, out, '--workers', String(workers)], after, where);
@@ -189,7 +191,8 @@ describe('a run that is killed', () => {
     ['in a sidecar', 21, 'worker', 1, [2, 3]],
     ['after a case, in the next', 22, 'worker', 1, [1, 2]],
     ['in the last sidecar', 26, 'worker', 1, 1],
-    ['in the index', 3, 'main', 1, 0],
+    ['in the numbers of locations', 3, 'main', 1, 0],
+    ['in the index', 4, 'main', 1, 0],
     ['while two workers write', 15, 'worker', 2, null],
   ] as const)('%s ends in the same store after another run', async (_, after, where, workers, missing) => {
     const { raw } = shared;
@@ -223,6 +226,18 @@ describe('a run that is killed', () => {
     const { 'voxfeed.json': _, ...files } = contents(join(dir, 'whole'));
     expect(contents(out)).toMatchObject(files);
     expect((await openStore(out)).hash).toBe((await openStore(join(dir, 'whole'))).hash);
+  });
+
+  it('in the index of a case more leaves none beside numbers that are not its own', async () => {
+    const { raw, out } = prepare(['noNorm']);
+    await preprocess(raw, out, WORKERS);
+    const before = readFileSync(join(out, 'voxfeed.counts'));
+    writeCase(raw, randomCase('d', [6, 7, 9], { seed: 77, sparse: true }));
+    runAndKill(raw, out, 1, 'main');
+    expect(readFileSync(join(out, 'voxfeed.counts'))).not.toEqual(before);
+    expect(existsSync(join(out, 'voxfeed.json'))).toBe(false);
+    expect(await preprocess(raw, out, WORKERS)).toMatchObject({ cases: 4, written: 0 });
+    expect((await verifyStore(out)).damaged).toEqual([]);
   });
 
   it('while it renews a case does not take the new image for the old one when the raw file is put back', async () => {

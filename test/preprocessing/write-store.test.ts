@@ -36,11 +36,11 @@ describe('writeStore', () => {
   it('writes what a loader streams, whole and by the checksums', async () => {
     const path = join(dir, 'plain');
     const store = await writeStore(path, content([volume('b'), volume('a', { spacing: [2, 1, 1] })]));
-    expect(store.cases.map(({ id, spacing, locations }) => [id, spacing, locations])).toEqual([
+    expect(store.cases.map(({ id, spacing, locations }) => [id, spacing, [...locations]])).toEqual([
       ['a', [2, 1, 1], [20]],
       ['b', [1, 1, 1], [20]],
     ]);
-    expect(await verifyStore(path)).toMatchObject({ cases: 2, files: 8, damaged: [] });
+    expect(await verifyStore(path)).toMatchObject({ cases: 2, files: 9, damaged: [] });
     expect(JSON.parse(readFileSync(join(path, 'dataset.json'), 'utf8'))).toEqual({
       name: 'own',
       channel_names: { 0: 'CT', 1: 'PET' },
@@ -114,7 +114,7 @@ describe('writeStore', () => {
     expect(storeConfiguration(store)).toMatchObject({ name: '3d_fullres', patchSize: [40, 56, 40] });
     expect(storeConfiguration(store, '2d').patchSize).toEqual([56, 40]);
     const labels = new Int8Array(big('a').segmentation);
-    expect(store.cases[0].coverage).toContainEqual(measureCoverage(labels, shape, [1, 56, 40], store.classes));
+    expect(store.sidecar(0).coverage).toContainEqual(measureCoverage(labels, shape, [1, 56, 40], store.classes));
     await expect(
       writeStore(join(dir, 'coarse'), content([{ ...big('a'), spacing: [1, 1, 4] }], { channels: ['MRI'], plans })),
     ).rejects.toThrow(/case a: its spacing is \[1, 1, 4\], the plans say \[1, 1, 1\]/);

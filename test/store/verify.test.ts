@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { hasher } from '../../src/common/hash.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import type { VerifyReport } from '../../src/store/damage.ts';
-import { decodeSidecar, encodeSidecar, sidecarChecksum } from '../../src/store/sidecar.ts';
+import { encodeSidecar, readSidecarFile } from '../../src/store/sidecar.ts';
 import type { StoreIndex } from '../../src/store/store-index.ts';
 import { verifyStore } from '../../src/store/verify.ts';
 import { makeRawDataset, randomCase } from '../fixtures/raw-dataset.ts';
@@ -14,7 +14,7 @@ import { contents } from '../preprocessing/store-files.ts';
 const IDS = ['a', 'b', 'c', 'd', 'e'];
 const PARTS = IDS.flatMap((id) => [`${id}.npy`, `${id}_seg.npy`, `${id}.msgpack`]);
 /** What the index lists besides the cases. */
-const BESIDE = ['dataset.json', 'dataset_fingerprint.json', 'nnUNetPlans.json', 'splits_final.json'];
+const BESIDE = ['dataset.json', 'dataset_fingerprint.json', 'nnUNetPlans.json', 'splits_final.json', 'voxfeed.counts'];
 
 let raw: string;
 let whole: string;
@@ -51,7 +51,7 @@ describe('a store that is whole', () => {
     const before = contents(whole);
     const seen: number[][] = [];
     const report: VerifyReport = await verifyStore(whole, (done, total) => seen.push([done, total]));
-    expect(report).toEqual({ dir: whole, cases: 5, files: 1 + 4 + 15, damaged: [] });
+    expect(report).toEqual({ dir: whole, cases: 5, files: 1 + 5 + 15, damaged: [] });
     expect(seen).toEqual([0, 1, 2, 3, 4, 5].map((done) => [done, 5]));
     expect(contents(whole)).toEqual(before);
   });
@@ -147,11 +147,12 @@ describe('a store in which one file', () => {
 
   it('is the sidecar of another run, with other class locations, has it named', async () => {
     const { path, verify } = copy();
-    const sidecar = decodeSidecar('', readFileSync(path('b.msgpack')));
+    const checksum = await hasher();
+    const sidecar = readSidecarFile(path('b.msgpack'), checksum);
     const [first, ...others] = sidecar.classes;
     const changed = { ...sidecar, classes: [{ ...first, locations: Uint32Array.of(3) }, ...others] };
     expect([...first.locations]).not.toEqual([3]);
-    writeFileSync(path('b.msgpack'), encodeSidecar({ ...changed, xxh64: sidecarChecksum(await hasher(), changed) }));
+    writeFileSync(path('b.msgpack'), encodeSidecar(changed, checksum));
     expect((await verify()).found).toEqual([[path('b.msgpack'), expect.stringContaining('not the one that voxfeed.json lists')]]);
   });
 

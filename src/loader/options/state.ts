@@ -2,7 +2,7 @@ import { completeSteps } from '../../augmentation/steps.ts';
 import type { Step } from '../../augmentation/transform.ts';
 import { StateError } from '../../common/errors.ts';
 import type { Weight } from '../../sampling/mix.ts';
-import type { StreamOption } from '../../sampling/table.ts';
+import { DECIDED_BY_EXPOSURE, type StreamOption } from '../../sampling/table.ts';
 import { SPLITS_FILE } from '../../store/file-names.ts';
 import type { CaseChoice } from '../../store/splits.ts';
 import type { Store } from '../../store/store.ts';
@@ -21,8 +21,6 @@ type Shaping = Pick<ResolvedOptions, (typeof SHAPING)[number]>;
 /** Of that, what all configurations of a stream have in common. */
 const COMMON = SHAPING.filter((name) => !CONFIG_NAMES.includes(name as ConfigName)) as Common[];
 type Common = Exclude<keyof Shaping, ConfigName>;
-/** What `exposure` decides in the place of. */
-const DECIDED = ['oversample', 'probabilisticOversampling', 'classWeights'] as const satisfies readonly (keyof Shaping)[];
 
 /** One configuration of a mixed stream. */
 export interface ConfigState extends Omit<Shaping, Common> {
@@ -175,7 +173,7 @@ function plannedOf({ config }: { config: string }, planned: readonly string[]): 
 
 /** What is saved of a configuration, as it can be asked for. */
 function asOptions(saved: Omit<Shaping, Common>): Partial<LoaderOptions> {
-  const options = saved.exposure === null ? saved : without(saved, DECIDED);
+  const options = saved.exposure === null ? saved : without(saved, DECIDED_BY_EXPOSURE);
   return { ...options, regions: saved.regions !== null } as unknown as Partial<LoaderOptions>;
 }
 

@@ -6,6 +6,7 @@ import { BatchPlanner } from '../../sampling/batch-planner.ts';
 import { Mix, type Weight } from '../../sampling/mix.ts';
 import { samplingFor } from '../../sampling/options.ts';
 import type { Sampling } from '../../sampling/slot-plan.ts';
+import { DECIDED_BY_EXPOSURE } from '../../sampling/table.ts';
 import type { PreviousStage } from '../../store/previous-stage.ts';
 import { type CaseChoice, type FoldCases, foldOf } from '../../store/splits.ts';
 import { checkStore, type LoaderOptions, type Opened, type ResolvedOptions, resolveOptions } from './options.ts';
@@ -197,6 +198,8 @@ function validationConfiguration(
   // A cascade's patches as they are stored have the previous stage's channels.
   const stored = augmentation.every(({ transform }) => transform === 'oneHot');
   const { augmentation: steps = stored ? 'none' : 'validation', exposure } = validation;
-  const options = { ...entry, ...given({ exposure }), augmentation: steps, regions: regions !== null, weight };
-  return { ...configuration(base, options, { previous, cases }, MOST_CONFIGS + stream, 'validation.'), config };
+  // Targets that validation has of its own decide there in the place of what training is told.
+  const decided = exposure ? Object.fromEntries(DECIDED_BY_EXPOSURE.map((name) => [name, undefined])) : {};
+  const options = { ...entry, ...decided, ...given({ exposure }), augmentation: steps, regions: regions !== null, weight };
+  return { ...configuration({ ...base, ...decided }, options, { previous, cases }, MOST_CONFIGS + stream, 'validation.'), config };
 }

@@ -23,7 +23,7 @@ interface CacheIndex {
   version: 1;
   /** Of what the cases were read by: channels, labels, grid. */
   meaning: string;
-  cases: CachedCase[];
+  cases: (Omit<CachedCase, 'locations'> & { locations: number[] })[];
   /** Of all the rest. */
   xxh64: string;
 }
@@ -44,17 +44,18 @@ export async function readCache(cache: string, meaning: string, checksum: Checks
     .catch(() => null);
   if (index?.format !== 'voxfeed-cache' || index.version !== 1 || index.meaning !== meaning) return new Map();
   if (checksumOf(checksum, index) !== index.xxh64) return new Map();
-  return new Map(index.cases.map((entry) => [entry.id, entry]));
+  return new Map(index.cases.map((entry) => [entry.id, { ...entry, locations: Uint32Array.from(entry.locations) }]));
 }
 
 /** Keeps the sidecar of a case. @returns whether it could be written: disks may be full, folders read-only */
-export function keepSidecar(cache: string, sidecar: Sidecar): Promise<boolean> {
-  return keep(cache, fileNames(sidecar.id).sidecar, encodeSidecar(sidecar));
+export function keepSidecar(cache: string, sidecar: Sidecar, checksum: Checksum): Promise<boolean> {
+  return keep(cache, fileNames(sidecar.id).sidecar, encodeSidecar(sidecar, checksum));
 }
 
 /** Keeps the list of cases, last: what it lists is whole. */
 export async function keepIndex(cache: string, meaning: string, cases: CachedCase[], checksum: Checksum): Promise<void> {
-  const rest = { format: 'voxfeed-cache', version: 1, meaning, cases } as const;
+  const listed = cases.map((entry) => ({ ...entry, locations: [...entry.locations] }));
+  const rest = { format: 'voxfeed-cache', version: 1, meaning, cases: listed } as const;
   await keep(cache, CACHE_INDEX, { ...rest, xxh64: checksumOf(checksum, rest) });
 }
 

@@ -7,7 +7,7 @@ import { isImage } from '../../formats/npy.ts';
 import type { DataMeaning } from '../../raw/dataset-json.ts';
 import { sampleClassLocations } from '../class-locations.ts';
 import { type ArrayFormat, caseFiles } from '../file-names.ts';
-import { type Sidecar, type SourceFile, sidecarChecksum } from '../sidecar.ts';
+import type { Sidecar, SourceFile } from '../sidecar.ts';
 import type { StoreIndex } from '../store-index.ts';
 import { readSegmentation } from '../whole-array.ts';
 import { readArrayHead } from './array-head.ts';
@@ -58,9 +58,9 @@ export function readNnunetCase(
   const classes =
     readLocations(path, properties, labels.classes, shape) ??
     sampleClassLocations(readSegmentation(paths.segmentation, format), labels.classes);
-  const unsigned: Omit<Sidecar, 'xxh64'> = {
+  const sidecar: Sidecar = {
     format: 'voxfeed-case',
-    version: 2,
+    version: 3,
     id,
     channels: length,
     shape,
@@ -72,7 +72,7 @@ export function readNnunetCase(
     classes,
   };
   return {
-    sidecar: { ...unsigned, xxh64: sidecarChecksum(checksum, unsigned) },
+    sidecar,
     labelDtype: target.dtype === '|i1' ? 'int8' : 'int16',
     block: largestBlock([image.block, target.block].flatMap((block) => block ?? [])),
   };

@@ -2,14 +2,14 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileError, PlansError, StoreError } from '../../common/errors.ts';
 import { ifThere, mapFiles, nullIfDamaged } from '../../common/files.ts';
-import { hasher } from '../../common/hash.ts';
+import { type Checksum, hasher } from '../../common/hash.ts';
 import { largestBlock } from '../../formats/b2nd/head.ts';
 import type { Plans } from '../../plans/plans.ts';
 import { type PlannedConfiguration, plannedConfiguration, readPlans, resolveConfiguration } from '../../plans/plans-file.ts';
 import { type DataMeaning, readDataMeaning } from '../../raw/dataset-json.ts';
 import { type ArrayFormat, caseFiles, DATASET_FILE, fileNames, INDEX_FILE, plansFile } from '../file-names.ts';
 import { readSidecarFile, type Sidecar, type SourceFile } from '../sidecar.ts';
-import { listCase, type StoreIndex } from '../store-index.ts';
+import { contentHash, listCase, type StoreIndex } from '../store-index.ts';
 import { type CachedCase, cacheFolder, keepIndex, keepSidecar, readCache } from './cache.ts';
 import { readNnunetCase } from './case.ts';
 
@@ -125,14 +125,16 @@ export async function readNnunetFolder(given: string, { ids, format }: NnunetCas
       continue;
     }
     const { sidecar, ...about } = readNnunetCase(dir, id, format, { ...meaning, spacing, transpose }, sources, checksum);
-    if (!(await keepSidecar(cache, sidecar))) inMemory.set(id, sidecar);
-    cases.push({ ...listCase(checksum, sidecar), ...about, sources });
+    const kept = await keepSidecar(cache, sidecar, checksum);
+    if (!kept) inMemory.set(id, sidecar);
+    const { coverage: _, ...entry } = listCase(checksum, sidecar);
+    cases.push({ ...entry, ...about, sources });
   }
   if (inMemory.size === 0 && (before.size !== cases.length || cases.some((entry) => before.get(entry.id) !== entry)))
     await keepIndex(cache, read, cases, checksum);
   return {
     dir,
-    index: indexOf(common, format, cases),
+    index: indexOf(common, format, cases, checksum),
     plans: common.plans,
     aboutDir,
     sidecarDir: cache,
@@ -197,12 +199,17 @@ function configurationsOf(aboutDir: string, plans: Plans, identifier: string): P
   });
 }
 
-function indexOf({ meaning, plans, configuration }: Common, format: ArrayFormat, cases: readonly CachedCase[]): StoreIndex {
+function indexOf(
+  { meaning, plans, configuration }: Common,
+  format: ArrayFormat,
+  cases: readonly CachedCase[],
+  checksum: Checksum,
+): StoreIndex {
   const { channels, labels, name } = meaning;
   const largest = largestBlock(cases.flatMap(({ block }) => block ?? []));
-  return {
+  const index: Omit<StoreIndex, 'hash'> = {
     format: 'voxfeed-store',
-    version: 2,
+    version: 3,
     name,
     channels,
     labels,
@@ -213,10 +220,12 @@ function indexOf({ meaning, plans, configuration }: Common, format: ArrayFormat,
     optionsHash: '',
     configuration: configuration.name,
     plans: plansFile(plans),
+    coverage: [],
     cases: cases.map(({ sources: _, labelDtype: __, block: ___, ...entry }) => entry),
     files: {},
     xxh64: '',
   };
+  return { ...index, hash: contentHash(checksum, index) };
 }
 
 /** How the cases were made, where that is known here; at the least, which channels were normalised within a mask. */

@@ -91,7 +91,7 @@ describe("nnU-Net's folder", () => {
       ]),
     });
     const changed = await openStore(dir);
-    expect(changed.cases[0].locations).toEqual([1, 0]);
+    expect([...changed.cases[0].locations]).toEqual([1, 0]);
     expect(changed.location(0, 0, 0)).toEqual([3, 4, 3]);
     expect(changed.hash).not.toBe(hash);
     expect(changed.cases.slice(1)).toEqual(cases.slice(1));
