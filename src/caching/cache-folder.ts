@@ -162,6 +162,12 @@ export class CacheFolder {
     if (this.#over) await this.#makeRoom();
   }
 
+  /** The same, and the item leaves: it is not what it should be. */
+  async drop(item: Item, into: string): Promise<void> {
+    await this.giveBack(item, into);
+    await this.#discard(nameOf(item));
+  }
+
   /** At once for whoever looks for it. */
   async #discard(name: string): Promise<void> {
     const leaving = `${LEAVING}${randomUUID()}`;

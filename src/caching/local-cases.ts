@@ -42,6 +42,8 @@ export class LocalCases implements AsyncDisposable {
   readonly #isFolder: boolean;
   readonly #items: (caseNumber: number) => CaseItems;
   readonly #checksum: Checksum;
+  /** Keys of the sidecars that were looked at. */
+  readonly #sound = new Set<string>();
   readonly #folder: CacheFolder;
   readonly #bytes: number;
   readonly #session: { dir: string } & AsyncDisposable;
@@ -172,7 +174,10 @@ export class LocalCases implements AsyncDisposable {
 
   async #bring(item: CaseItem): Promise<void> {
     for (let tries = 0; tries < TRIES; tries++) {
-      if (await this.#folder.take(item, this.#session.dir)) return;
+      if (await this.#folder.take(item, this.#session.dir)) {
+        if (this.#isSound(item)) return;
+        await this.#folder.drop(item, this.#session.dir);
+      }
       try {
         await (this.#copies.get(item.key) ?? this.#lanes.run(() => this.#copy(item), true));
       } catch (error) {
@@ -218,7 +223,10 @@ export class LocalCases implements AsyncDisposable {
     try {
       const bytes = await copyItem(this.#origin, item, dir, signal);
       const { sidecar } = this.#items(item.caseNumber);
-      if (item === sidecar) this.#checkSidecar(item, dir);
+      if (item === sidecar) {
+        this.#checkSidecar(item, dir);
+        this.#sound.add(item.key);
+      }
       publish('voxfeed:copy', () => ({ caseId: cases[item.caseNumber].id, bytes, ms: performance.now() - start }));
     } catch (error) {
       // Of a store that was written anew, files are not what they were: that is what is to be said.
@@ -230,9 +238,22 @@ export class LocalCases implements AsyncDisposable {
     }
   }
 
+  /** Sidecars of other processes, or of weeks ago, may have been damaged since, and no size tells: each is looked at once. */
+  #isSound(item: CaseItem): boolean {
+    if (item !== this.#items(item.caseNumber).sidecar || this.#sound.has(item.key)) return true;
+    try {
+      this.#checkSidecar(item, this.#session.dir);
+    } catch {
+      return false;
+    }
+    this.#sound.add(item.key);
+    return true;
+  }
+
   /** What no hash in the index says. @throws StoreError */
   #checkSidecar({ caseNumber, files: [{ name }] }: CaseItem, dir: string): void {
-    const damaged = (what: string): StoreError => new StoreError(this.#origin.place(name), what, UPLOAD);
+    const action = this.#isFolder ? 'Run `voxfeed preprocess` again; it replaces damaged files' : UPLOAD;
+    const damaged = (what: string): StoreError => new StoreError(this.#origin.place(name), what, action);
     let sidecar: Sidecar;
     try {
       sidecar = readSidecarFile(join(dir, name), this.#checksum);

@@ -37,7 +37,9 @@ async function readCounts(path: string, { cases, labels, files }: IndexFile, act
   const digest = await Digest.create();
   try {
     await using file = await open(path, 'r');
-    const { size } = await file.stat();
+    const about = await file.stat();
+    if (!about.isFile()) throw new StoreError(path, 'it is no file', `Remove it. ${action}`);
+    const { size } = about;
     if (size !== 4 * count) throw new StoreError(path, `it holds ${size} bytes instead of ${4 * count}`, action);
     const counts = new Uint32Array(count);
     const bytes = new Uint8Array(counts.buffer);

@@ -28,6 +28,8 @@ export interface RemoteStore {
 const UNKNOWN = { bytes: null, xxh64: null };
 /** What helps against any error of the folder that JSON files are kept in. */
 const MOVE_CACHE = 'Set XDG_CACHE_HOME to a folder that can be written: JSON files of stores at addresses are kept there';
+/** What helps against damage of those files. */
+const REACH = 'Open the store once while it can be reached: what is damaged here comes anew';
 /** Where there is something to go on with, nobody waits for long. */
 const HASTY: Patience = { ...PATIENT, tries: 2 };
 
@@ -68,7 +70,7 @@ async function bring(address: string, origin: Origin, aboutDir: string, checksum
       `${(error as FileError).where}: ${(error as FileError).what}. What is known of the store is used.`,
       'VoxfeedWarning',
     );
-    return { address, index: await completeIndex(checkedIndex(path, kept, checksum, UPLOAD), aboutDir, checksum, UPLOAD), aboutDir };
+    return { address, index: await completeIndex(checkedIndex(path, kept, checksum, REACH), aboutDir, checksum, REACH), aboutDir };
   }
 }
 

@@ -1,9 +1,10 @@
 import { GpuError } from '../common/errors.ts';
 import { xxh64 } from '../common/hash.ts';
 import type { Gpu } from './gpu/device.ts';
+import type { Products } from './gpu/product.ts';
 import { showTiling, type Tiling, tilingsFor } from './gpu/tile.ts';
 import { readFastest, tileCacheFile, writeFastest } from './gpu/tile-cache.ts';
-import { type Products, type Stopwatch, tune } from './gpu/tune.ts';
+import { type Stopwatch, tune } from './gpu/tune.ts';
 import { Unet, type UnetOptions } from './network/unet.ts';
 import type { TuneReport } from './training-options.ts';
 

@@ -119,7 +119,11 @@ const { rank: _k, worldSize: _w, ranks: _s, ...feeding } = one;
  * What a loader that feeds a training may be asked for. It takes one configuration, validates after every epoch, and has labels for
  * targets.
  */
-export const FEED_OPTIONS = { ...feeding, augmentation: { ...feeding.augmentation, default: 'default' } } as const satisfies OptionTable;
+export const FEED_OPTIONS = {
+  ...feeding,
+  augmentation: { ...feeding.augmentation, default: 'default' },
+  fold: { ...feeding.fold, otherwise: '0' },
+} as const satisfies OptionTable;
 
 /** Options of `train`: its own, and those of the loader that feeds it, whose `augmentation` is 'default' here and `fold` 0. */
 export interface TrainOptions extends Given<typeof FEED_OPTIONS>, Given<typeof TRAIN_OPTIONS> {}

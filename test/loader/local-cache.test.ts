@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileError, OptionError } from '../../src/common/errors.ts';
@@ -152,6 +152,21 @@ describe('a local cache', () => {
     expect(inCache(localCache.dir)).toMatchObject({ sessions: [], partial: [] });
   });
 
+  it('copies a sidecar again that was damaged in it', async () => {
+    const with_ = cached();
+    expect(await undisturbedHashes(with_, BATCHES)).toEqual(expected);
+    const items = join(with_.localCache.dir, 'items');
+    const sidecars = readdirSync(items, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.msgpack'));
+    const [cut, changed] = sidecars.map((name) => join(items, name));
+    const whole = [cut, changed].map((path) => readFileSync(path));
+    truncateSync(cut, 100);
+    const bytes = readFileSync(changed);
+    bytes[bytes.length - 2] ^= 1;
+    writeFileSync(changed, bytes);
+    expect(await undisturbedHashes(with_, BATCHES)).toEqual(expected);
+    expect([cut, changed].map((path) => readFileSync(path))).toEqual(whole);
+  });
+
   it('on a full disk leaves cases where they are, and says so once', async () => {
     using warnings = new Warnings();
     const with_ = cached();
@@ -177,6 +192,19 @@ describe('a local cache', () => {
     });
     await loader.close();
     expect(inCache(localCache.dir)).toMatchObject({ sessions: [], partial: [] });
+  });
+
+  it('ends a stream whose store has a damaged sidecar with the file, and what helps', async () => {
+    const broken = await loaderFixture({ cacheBytes: 0 });
+    const { sidecar } = caseFiles(broken.store.dir, 'case_001');
+    truncateSync(sidecar, 100);
+    const { localCache } = cached();
+    await expect(PatchLoader.create({ ...broken.options, localCache }).then((loader) => streamHashes(loader, 50))).rejects.toMatchObject({
+      name: 'StoreError',
+      where: sidecar,
+      what: expect.stringMatching(/^it is damaged/),
+      action: expect.stringMatching(/^Run `voxfeed preprocess` again/),
+    });
   });
 
   it('that nobody may write to is refused before anything begins', async () => {

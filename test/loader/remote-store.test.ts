@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -104,6 +104,24 @@ describe('a store at an address', () => {
     expect(await undisturbedHashes({ ...given, store: again }, BATCHES)).toEqual(expected);
     const { after } = await replay({ ...given, store: again }, 7);
     expect(after.data).toEqual((await replay(options, 7)).after.data);
+  });
+
+  it('whose files here are damaged while nobody answers says what helps, and is renewed by it', async () => {
+    const server = await serve();
+    const { aboutDir } = await openStore(server.address);
+    const counts = join(aboutDir, 'voxfeed.counts');
+    const whole = readFileSync(counts);
+    writeFileSync(counts, whole.subarray(1));
+    expect((await openStore(server.address)).aboutDir).toBe(aboutDir);
+    expect(readFileSync(counts)).toEqual(whole);
+    writeFileSync(counts, whole.subarray(1));
+    await server[Symbol.asyncDispose]();
+    using _ = new Warnings();
+    await expect(openStore(server.address)).rejects.toMatchObject({
+      name: 'StoreError',
+      where: counts,
+      action: expect.stringMatching(/^Open the store once while it can be reached/),
+    });
   });
 
   it('comes once for processes that run at the same time, as ranks do', async () => {

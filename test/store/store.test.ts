@@ -266,6 +266,9 @@ describe('a store that cannot be used', () => {
     await expect(openStore(dir)).rejects.toMatchObject(refusal(path, 'holds 23 bytes instead of 24'));
     rmSync(path);
     await expect(openStore(dir)).rejects.toMatchObject(refusal(path, 'the file is missing'));
+    mkdirSync(path);
+    await expect(openStore(dir)).rejects.toMatchObject(refusal(path, 'it is no file'));
+    rmSync(path, { recursive: true });
     writeFileSync(path, before);
     await changeIndex(dir, (index) => ({ ...index, labels: { ...index.labels, classes: index.labels.classes.slice(1) } }));
     await expect(openStore(dir)).rejects.toMatchObject(refusal(path, 'holds 24 bytes instead of 16'));

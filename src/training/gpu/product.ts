@@ -3,7 +3,10 @@ import { type Kernel, kernel } from './kernel.ts';
 import type { Loop, ProductText, Put } from './loop.ts';
 import { matrixLoop } from './matrix-loop.ts';
 import { sharedLoop } from './shared-loop.ts';
-import type { LoopKind } from './tile.ts';
+import type { LoopKind, Tiling } from './tile.ts';
+
+/** The products of a network by what their speed depends on, and their kernels for a way to tile them. */
+export type Products = Map<string, (tiling: Tiling) => Kernel[]>;
 
 const LOOPS: Record<LoopKind, (text: ProductText) => Loop> = { direct: directLoop, shared: sharedLoop, matrix: matrixLoop };
 

@@ -1,11 +1,9 @@
 import { GpuError } from '../../common/errors.ts';
 import type { Gpu } from './device.ts';
 import type { Kernel } from './kernel.ts';
+import type { Products } from './product.ts';
 import { Program } from './program.ts';
 import type { Tiling } from './tile.ts';
-
-/** The products of a network by what their speed depends on, and their kernels for a way to tile them. */
-export type Products = Map<string, (tiling: Tiling) => Kernel[]>;
 
 /** What came of measuring. */
 export interface Tuned {

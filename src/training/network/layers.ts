@@ -1,8 +1,8 @@
 import { type Triple, triple, voxels } from '../../common/geometry.ts';
 import type { Kernel } from '../gpu/kernel.ts';
 import { type Maps, type Memory, maps, type ScalarType, slice } from '../gpu/memory.ts';
+import type { Products } from '../gpu/product.ts';
 import type { Tiling } from '../gpu/tile.ts';
-import type { Products } from '../gpu/tune.ts';
 import { type Convolution, coarseShape, gather, productOf, scatter } from './convolution.ts';
 import { biasGradient, type Norm, normalise, normaliseGradient, statisticsOf } from './norm.ts';
 import { type Initial, type Parameter, Parameters } from './parameters.ts';
