@@ -108,16 +108,17 @@ describe('a store at an address', () => {
 
   it('whose files here are damaged while nobody answers says what helps, and is renewed by it', async () => {
     const server = await serve();
-    const { aboutDir } = await openStore(server.address);
+    const { address } = server;
+    const { aboutDir } = await openStore(address);
     const counts = join(aboutDir, 'voxfeed.counts');
     const whole = readFileSync(counts);
     writeFileSync(counts, whole.subarray(1));
-    expect((await openStore(server.address)).aboutDir).toBe(aboutDir);
+    expect((await openStore(address)).aboutDir).toBe(aboutDir);
     expect(readFileSync(counts)).toEqual(whole);
     writeFileSync(counts, whole.subarray(1));
     await server[Symbol.asyncDispose]();
     using _ = new Warnings();
-    await expect(openStore(server.address)).rejects.toMatchObject({
+    await expect(openStore(address)).rejects.toMatchObject({
       name: 'StoreError',
       where: counts,
       action: expect.stringMatching(/^Open the store once while it can be reached/),
