@@ -1,6 +1,5 @@
 import { voxels } from '../../common/geometry.ts';
-import { BYTES, bytesOf, type Memory } from './memory.ts';
-import { typeOf, type Width } from './wide.ts';
+import { BYTES, bytesOf, type Memory, typeOf, type Width } from './memory.ts';
 
 /** One memory as a kernel sees it. */
 export interface Binding {

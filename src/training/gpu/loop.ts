@@ -1,6 +1,6 @@
 import type { Binding } from './kernel.ts';
+import type { Width } from './memory.ts';
 import type { Tile } from './tile.ts';
-import type { Width } from './wide.ts';
 
 /** The matrices of a product, as WGSL. `Term` holds what is known of a term, `Column` of a column: worked out once, used for many elements. */
 export interface ProductText {

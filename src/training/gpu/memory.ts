@@ -84,3 +84,11 @@ export function shareBuffers(spans: readonly Span[]): { buffer: number[]; bytes:
   }
   return { buffer, bytes };
 }
+
+/** Neighbouring elements that a thread reads, works on and writes at once. Four are what memory moves best. */
+export type Width = 1 | 4;
+
+/** The WGSL type of so many numbers. */
+export function typeOf(type: ScalarType, width: Width): string {
+  return width === 1 ? type : `vec4<${type}>`;
+}

@@ -1,9 +1,6 @@
 import { voxels } from '../../common/geometry.ts';
 import type { Binding } from './kernel.ts';
-import type { Maps, ScalarType } from './memory.ts';
-
-/** Neighbouring elements that a thread reads, works on and writes at once. Four are what memory moves best. */
-export type Width = 1 | 4;
+import { type Maps, typeOf, type Width } from './memory.ts';
 
 /** The largest that divides all sizes and places. */
 export function widthFor(...sizes: number[]): Width {
@@ -13,11 +10,6 @@ export function widthFor(...sizes: number[]): Width {
 /** Bindings through which a shader sees so many elements as one. */
 export function wide(width: Width, ...bindings: Binding[]): Binding[] {
   return bindings.map((binding) => ({ ...binding, width }));
-}
-
-/** The WGSL type of so many numbers. */
-export function typeOf(type: ScalarType, width: Width): string {
-  return width === 1 ? type : `vec4<${type}>`;
 }
 
 /** Maps of which so many voxels are one: for `place`. */

@@ -1,9 +1,9 @@
 import { type Triple, triple, voxels } from '../../common/geometry.ts';
 import { type Kernel, placeIn, read, write } from '../gpu/kernel.ts';
-import { type Maps, place } from '../gpu/memory.ts';
+import { type Maps, place, type Width } from '../gpu/memory.ts';
 import { product } from '../gpu/product.ts';
 import { type Tiling, tileFor } from '../gpu/tile.ts';
-import { type Width, wide, widthFor } from '../gpu/wide.ts';
+import { wide, widthFor } from '../gpu/wide.ts';
 import type { Parameter } from './parameters.ts';
 import { nearFunctions, ravel, unravel, vector } from './taps.ts';
 

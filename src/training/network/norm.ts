@@ -1,8 +1,8 @@
 import { voxels } from '../../common/geometry.ts';
 import { elementwise, type Kernel, placeIn, read, write } from '../gpu/kernel.ts';
-import { type Maps, type Memory, memory, place } from '../gpu/memory.ts';
+import { type Maps, type Memory, memory, place, typeOf, type Width } from '../gpu/memory.ts';
 import { CHUNK, reduction, THREADS } from '../gpu/reduction.ts';
-import { realText, typeOf, type Width, wide, wideMaps, widthFor } from '../gpu/wide.ts';
+import { realText, wide, wideMaps, widthFor } from '../gpu/wide.ts';
 import type { Parameter } from './parameters.ts';
 
 /** Added to the variance (nnU-Net's `norm_op_kwargs`). */
