@@ -99,10 +99,11 @@ export interface Measurements {
 /**
  * What keeps a stream from being faster: the consumer (the loader is ahead), cases that come to the local cache, the consumer because it holds
  * batches, a ring that is too small, too little memory, a disk, decompression, reading that no disk is to blame for, augmentation, the loader's thread, too few
- * workers, or cores that others use. 'nobody': no batch was asked for.
+ * workers, or cores that others use. 'nobody': no batch was asked for. 'unknown': no worker finished a sample meanwhile, which is all that tells.
  */
 export type Bound =
   | 'nobody'
+  | 'unknown'
   | 'consumer'
   | 'copying'
   | 'held batches'
@@ -159,6 +160,8 @@ export function findBound(measured: Measurements): { bound: Bound; transform: st
     if (ring.free < 0.5 && ring.batches < ring.wanted) return only(ring.given ? 'ring' : 'memory');
     if (mainThread.busy >= BUSY_THREAD) return only('main thread');
   }
+  // A sample is counted when it is finished: of one that takes longer than was measured, nothing is known.
+  if (busy === 0) return only('unknown');
   if (stages.read + stages.decode >= MOST && resident.limitedBy === 'memory') return only('memory');
   if (diskPart(measured) >= MOST) return only('disk');
   if (stages.decode >= MOST) return only('decoding');

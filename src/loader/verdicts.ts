@@ -62,6 +62,14 @@ const WORDS: Record<Bound, Words> = {
     remedies: [],
   }),
 
+  unknown: (measured) => {
+    const longer = Math.min(3600, Math.ceil(10 * measured.seconds));
+    return {
+      why: `No worker finished a sample in ${measured.seconds.toFixed(1)} s, so nothing tells what they do. ${waits(measured)}.`,
+      remedies: [{ change: `\`seconds\`: ${longer}, to measure longer`, brings: 'an answer', costs: `${longer} s` }],
+    };
+  },
+
   consumer: ({ waitFraction, consumerMs, workers, busy }) => {
     const enough = Math.max(1, Math.ceil((busy * workers) / 0.85));
     return {

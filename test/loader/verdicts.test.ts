@@ -46,6 +46,13 @@ const SOME_MISSING = { places: 1, loaded: 1, placesBytes: 100 * MIB, missingByte
 
 const CASES: [Bound, string, Change, RegExp, (RegExp | string)[]][] = [
   ['nobody', 'asks', { batches: 0, samples: 0, waitFraction: 0, consumerMs: 0, busy: 0 }, /^Nobody asked for a batch in 5\.0 s/, []],
+  [
+    'unknown',
+    'where no sample was finished meanwhile',
+    { batches: 0, samples: 0, consumerMs: 0, busy: 0, blocked: 0, stages: STAGES, transforms: {} },
+    /^No worker finished a sample in 5\.0 s.*waits 50 % of its time/,
+    ['`seconds`: 50, to measure longer'],
+  ],
   ['consumer', 'that never waits', { waitFraction: 0.01, busy: 0.9 }, /takes 50 ms a batch and waits 1 % of its time/, []],
   [
     'consumer',
