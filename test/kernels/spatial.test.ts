@@ -168,6 +168,44 @@ describe.each([false, true])('warps, planar %s', (planar) => {
       });
 });
 
+describe('images', () => {
+  const draws = new Draws(10, 0, 0);
+  const crop: Triple = [6, 31, 37];
+  const image = Float32Array.from({ length: voxels(crop) }, () => 2 * draws.uniform() - 1);
+  const exists = { lower: [0, 0, 0], upper: crop } as Box;
+  const turned = { crop, patch: [4, 23, 19] as Triple, axes: [0, 1, 2] as Axis[], mirrored: [] as Axis[], exists };
+  const TURNS = Array.from({ length: 60 }, () => ({
+    ...turned,
+    angles: [0, 1, 2].map(() => draws.uniform() - 0.5),
+    scales: [0, 1, 2].map(() => 0.4 + draws.uniform()),
+  }));
+
+  it('are warped out of the last bytes of a memory, and nothing beyond is asked for', () => {
+    for (const task of TURNS) {
+      const { actual: expected } = warpBoth(task, image);
+      const wanted = expected.slice();
+      const last = buffer.byteLength - image.byteLength;
+      new Float32Array(buffer, last, image.length).set(image);
+      kernels.warpImage(WARP, { ...strided(crop, 4), pointer: last }, TARGET, SCRATCH);
+      expect(new Float32Array(buffer, TARGET, wanted.length)).toEqual(wanted);
+    }
+  });
+
+  it('are warped alike however far their planes are apart', () => {
+    const far = new WebAssembly.Memory({ initial: 2048, maximum: 2048, shared: true });
+    const others = bindKernels(far);
+    const apart = 18 * MIB;
+    const plane = crop[1] * crop[2];
+    for (let z = 0; z < crop[0]; z++) new Float32Array(far.buffer, SOURCE + z * apart, plane).set(image.subarray(z * plane, (z + 1) * plane));
+    for (const task of TURNS) {
+      const { actual: expected } = warpBoth(task, image);
+      new Uint8Array(far.buffer).set(new Uint8Array(buffer, WARP, 64 * 1024), WARP);
+      others.warpImage(WARP, { ...strided(crop, 4), plane: apart }, TARGET, SCRATCH);
+      expect(new Float32Array(far.buffer, TARGET, expected.length)).toEqual(expected);
+    }
+  });
+});
+
 describe('labels', () => {
   it.each(SIZES)('are picked by tables, %i at a time', (width) => {
     const source: Triple = [5, 9, 3 * width + 40];

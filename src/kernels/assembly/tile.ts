@@ -77,51 +77,63 @@ export function whole(task: usize, at: usize, axis: i32): i32 {
 
 /** Tiles are at most so many voxels long. */
 const LONGEST: usize = 64;
-/** What `placeRow` writes: an int32 offset and three float32 for each voxel. */
+/** What `placeRow` writes: an int32 number of an element and three float32 for each voxel. */
 export const PLACES: usize = 4 * 4 * LONGEST;
 export const FAR_Z: usize = 4 * LONGEST;
 export const FAR_Y: usize = 2 * 4 * LONGEST;
 export const FAR_X: usize = 3 * 4 * LONGEST;
 
 /** Loaded where they are used, see `gamma`. Adding the first to a float32 from 0 to 2^23 leaves the number in the low bits. */
-const TABLE = memory.data<u32>([0x4b000000, 0x7fffff]);
+const TABLE = memory.data<u32>([0x4b000000, 0x7fffff, 0x40800000]);
+
+/** What of the source coordinates of a plane of the output does not change along it. */
+// @ts-ignore: a decorator of the compiler
+@inline
+export function planeStart(task: usize, axis: i32, z: i32): f64 {
+  return load<f64>(task + <usize>(axis * 8), OFFSET) + load<f64>(task + <usize>(axis * 24)) * <f64>z;
+}
+
+/** A source coordinate moves by this much from one voxel of a row to the next. */
+// @ts-ignore: a decorator of the compiler
+@inline
+export function step(task: usize, axis: i32): f64 {
+  return load<f64>(task + <usize>(axis * 24), 16);
+}
+
+/** A source coordinate where a row begins, from the box on; the same as that of `coordinate`, to the last bit. */
+// @ts-ignore: a decorator of the compiler
+@inline
+export function rowStart(task: usize, axis: i32, planeStart: f64, y: i32, shift: f64, low: f64): v128 {
+  return f32x4.splat(<f32>(planeStart + load<f64>(task + <usize>(axis * 24), 8) * <f64>y + shift - low));
+}
 
 /**
- * Writes down where the voxels of a tile's row read, four at a time: how many bytes from the start of the box the lower neighbour is,
- * and how far beyond it along each axis (0 to 1). A pass of its own, because few voxels fit into what the processor looks ahead when
- * each has the whole chain from its coordinates to its value.
+ * Writes down where the voxels of a tile's row read, four at a time: which element of the box the lower neighbour is, and how far
+ * beyond it along each axis (0 to 1). A pass of its own, because few voxels fit into what the processor looks ahead when each has the
+ * whole chain from its coordinates to its value.
  *
- * The first coordinates are relative to the box. With `nearest` not 0 they are rounded, halves to even, instead of down.
+ * The first coordinates, relative to the box, how they change by a voxel, and the elements of a plane and of a row of the box, are four
+ * times the same. With `nearest` not 0 coordinates are rounded, halves to even, instead of down.
  */
 // @ts-ignore: a decorator of the compiler
 @inline
 // biome-ignore format: one argument a line would hide the code
 export function placeRow(
-  places: usize, task: usize, firstZ: f64, firstY: f64, firstX: f64, planeBytes: usize, rowBytes: usize, voxelBytes: usize, width: i32, nearest: i32,
+  places: usize, startZ: v128, startY: v128, startX: v128, stepZ: v128, stepY: v128, stepX: v128, plane: v128, row: v128, width: i32, nearest: i32,
 ): void {
-  const startZ = f32x4.splat(<f32>firstZ);
-  const startY = f32x4.splat(<f32>firstY);
-  const startX = f32x4.splat(<f32>firstX);
-  const stepZ = f32x4.splat(<f32>load<f64>(task, 2 * 8));
-  const stepY = f32x4.splat(<f32>load<f64>(task, 5 * 8));
-  const stepX = f32x4.splat(<f32>load<f64>(task, 8 * 8));
-  const plane = f32x4.splat(<f32>planeBytes);
-  const row = f32x4.splat(<f32>rowBytes);
-  const voxel = f32x4.splat(<f32>voxelBytes);
-  const four = f32x4.splat(4);
   let steps = f32x4(0, 1, 2, 3);
   const end = places + (<usize>width << 2);
   for (; places < end; places += 16) {
     const atZ = f32x4.add(startZ, f32x4.mul(stepZ, steps));
     const atY = f32x4.add(startY, f32x4.mul(stepY, steps));
     const atX = f32x4.add(startX, f32x4.mul(stepX, steps));
-    steps = f32x4.add(steps, four);
+    steps = f32x4.add(steps, v128.load32_splat(TABLE, 8));
     const floorZ = nearest ? f32x4.nearest(atZ) : f32x4.floor(atZ);
     const floorY = nearest ? f32x4.nearest(atY) : f32x4.floor(atY);
     const floorX = nearest ? f32x4.nearest(atX) : f32x4.floor(atX);
     // Converting whole numbers is slow where it must care for all of them; these are from 0 to 2^23.
-    const offsets = f32x4.add(f32x4.add(f32x4.mul(floorZ, plane), f32x4.mul(floorY, row)), f32x4.mul(floorX, voxel));
-    v128.store(places, v128.and(f32x4.add(offsets, v128.load32_splat(TABLE)), v128.load32_splat(TABLE, 4)));
+    const elements = f32x4.add(f32x4.add(f32x4.mul(floorZ, plane), f32x4.mul(floorY, row)), floorX);
+    v128.store(places, v128.and(f32x4.add(elements, v128.load32_splat(TABLE)), v128.load32_splat(TABLE, 4)));
     v128.store(places, f32x4.sub(atZ, floorZ), FAR_Z);
     v128.store(places, f32x4.sub(atY, floorY), FAR_Y);
     v128.store(places, f32x4.sub(atX, floorX), FAR_X);

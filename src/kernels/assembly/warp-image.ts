@@ -1,4 +1,26 @@
-import { coordinate, END, FAR_X, FAR_Y, FAR_Z, FIRST, highest, isFlat, lowest, PLACES, placeRow, SIZE, TILE, whole } from './tile';
+import { fetchTile } from './fetch-tile';
+import {
+  coordinate,
+  END,
+  FAR_X,
+  FAR_Y,
+  FAR_Z,
+  FIRST,
+  highest,
+  isFlat,
+  lowest,
+  PLACES,
+  placeRow,
+  planeStart,
+  rowStart,
+  SIZE,
+  step,
+  TILE,
+  whole,
+} from './tile';
+
+/** Elements that far apart are more than `placeRow` can count. */
+const MOST_BYTES: usize = 4 << 23;
 
 /**
  * Linear interpolation of a float32 volume at affine coordinates, with zeros around it: `task` (see `tile.ts`) to a dense `target`.
@@ -59,55 +81,84 @@ function warpTile(
     return;
   }
 
-  const places = scratch;
-  scratch += PLACES;
-  const pitch = (<usize>boxX + 3) & ~3;
-  const boxRow = pitch << 2;
-  const boxPlane = boxRow * <usize>boxY;
-  if (!full) memory.fill(scratch, 0, boxPlane * <usize>boxZ);
-  copyRows(
-    from, sourceRow, sourcePlane,
-    scratch + <usize>(fromZ - lowZ) * boxPlane + <usize>(fromY - lowY) * boxRow + (<usize>(fromX - lowX) << 2), boxRow, boxPlane,
-    endZ - fromZ, endY - fromY, <usize>(endX - fromX),
-  );
+  // Where the source has all of the box, voxels are read where they lie; else out of a copy with zeros around it.
+  let box = from;
+  let boxRow = sourceRow;
+  let boxPlane = sourcePlane;
+  if (full && <usize>boxZ * sourcePlane < MOST_BYTES)
+    fetchTile(task, source, sourceRow, sourcePlane, scratch, z, y, x, depth, height, width, fromZ, endZ, fromY, endY, fromX, endX);
+  else {
+    box = scratch + PLACES;
+    boxRow = ((<usize>boxX + 3) & ~3) << 2;
+    boxPlane = boxRow * <usize>boxY;
+    if (!full) memory.fill(box, 0, boxPlane * <usize>boxZ);
+    copyRows(
+      from, sourceRow, sourcePlane,
+      box + <usize>(fromZ - lowZ) * boxPlane + <usize>(fromY - lowY) * boxRow + (<usize>(fromX - lowX) << 2), boxRow, boxPlane,
+      endZ - fromZ, endY - fromY, <usize>(endX - fromX),
+    );
+  }
 
+  const places = scratch;
+  const stepZ = f32x4.splat(<f32>step(task, 0));
+  const stepY = f32x4.splat(<f32>step(task, 1));
+  const stepX = f32x4.splat(<f32>step(task, 2));
+  const shiftZ = step(task, 0) * <f64>x;
+  const shiftY = step(task, 1) * <f64>x;
+  const shiftX = step(task, 2) * <f64>x;
+  const planes = f32x4.splat(<f32>(boxPlane >> 2));
+  const rows = f32x4.splat(<f32>(boxRow >> 2));
   const whole4 = width & ~3;
   for (let i = 0; i < depth; i++, target += plane) {
+    const planeZ = planeStart(task, 0, z + i);
+    const planeY = planeStart(task, 1, z + i);
+    const planeX = planeStart(task, 2, z + i);
     for (let j = 0; j < height; j++) {
-      const firstZ = coordinate(task, 0, z + i, y + j, x) - <f64>lowZ;
-      const firstY = coordinate(task, 1, z + i, y + j, x) - <f64>lowY;
-      const firstX = coordinate(task, 2, z + i, y + j, x) - <f64>lowX;
-      placeRow(places, task, firstZ, firstY, firstX, boxPlane, boxRow, 4, width, 0);
-      const to = target + <usize>j * row;
-      for (let k = 0; k < width; k += 4) {
-        const at = places + (<usize>k << 2);
-        const a = scratch + <usize>load<i32>(at);
-        const b = scratch + <usize>load<i32>(at, 4);
-        const c = scratch + <usize>load<i32>(at, 8);
-        const d = scratch + <usize>load<i32>(at, 12);
-        let quadA = neighbours(a, boxRow);
-        let quadB = neighbours(b, boxRow);
-        let quadC = neighbours(c, boxRow);
-        let quadD = neighbours(d, boxRow);
-        if (!flat) {
-          quadA = lerp(quadA, neighbours(a + boxPlane, boxRow), v128.load32_splat(at, FAR_Z));
-          quadB = lerp(quadB, neighbours(b + boxPlane, boxRow), v128.load32_splat(at, FAR_Z + 4));
-          quadC = lerp(quadC, neighbours(c + boxPlane, boxRow), v128.load32_splat(at, FAR_Z + 8));
-          quadD = lerp(quadD, neighbours(d + boxPlane, boxRow), v128.load32_splat(at, FAR_Z + 12));
-        }
-        const nearAB = v128.shuffle<f32>(quadA, quadB, 0, 4, 1, 5);
-        const nearCD = v128.shuffle<f32>(quadC, quadD, 0, 4, 1, 5);
-        const farAB = v128.shuffle<f32>(quadA, quadB, 2, 6, 3, 7);
-        const farCD = v128.shuffle<f32>(quadC, quadD, 2, 6, 3, 7);
-        const farY = v128.load(at, FAR_Y);
-        const left = lerp(v128.shuffle<i64>(nearAB, nearCD, 0, 2), v128.shuffle<i64>(farAB, farCD, 0, 2), farY);
-        const right = lerp(v128.shuffle<i64>(nearAB, nearCD, 1, 3), v128.shuffle<i64>(farAB, farCD, 1, 3), farY);
-        const values = lerp(left, right, v128.load(at, FAR_X));
-        if (k < whole4) v128.store(to + (<usize>k << 2), values);
-        else storeSome(to + (<usize>k << 2), values, width - whole4);
+      const startZ = rowStart(task, 0, planeZ, y + j, shiftZ, lowZ);
+      const startY = rowStart(task, 1, planeY, y + j, shiftY, lowY);
+      const startX = rowStart(task, 2, planeX, y + j, shiftX, lowX);
+      placeRow(places, startZ, startY, startX, stepZ, stepY, stepX, planes, rows, width, 0);
+      let at = places;
+      let to = target + <usize>j * row;
+      const end = places + (<usize>whole4 << 2);
+      if (flat) {
+        for (; at < end; at += 16, to += 16) v128.store(to, four(at, box, boxRow, 0));
+        if (whole4 < width) storeSome(to, four(at, box, boxRow, 0), width - whole4);
+      } else {
+        for (; at < end; at += 16, to += 16) v128.store(to, four(at, box, boxRow, boxPlane));
+        if (whole4 < width) storeSome(to, four(at, box, boxRow, boxPlane), width - whole4);
       }
     }
   }
+}
+
+/** Four voxels whose places are at `at`; with `plane` 0 nothing lies between two planes. */
+// @ts-ignore: a decorator of the compiler
+@inline
+function four(at: usize, box: usize, row: usize, plane: usize): v128 {
+  const a = box + (<usize>load<i32>(at) << 2);
+  const b = box + (<usize>load<i32>(at, 4) << 2);
+  const c = box + (<usize>load<i32>(at, 8) << 2);
+  const d = box + (<usize>load<i32>(at, 12) << 2);
+  let quadA = neighbours(a, row);
+  let quadB = neighbours(b, row);
+  let quadC = neighbours(c, row);
+  let quadD = neighbours(d, row);
+  if (plane != 0) {
+    const farZ = v128.load(at, FAR_Z);
+    quadA = lerp(quadA, neighbours(a + plane, row), v128.shuffle<f32>(farZ, farZ, 0, 0, 0, 0));
+    quadB = lerp(quadB, neighbours(b + plane, row), v128.shuffle<f32>(farZ, farZ, 1, 1, 1, 1));
+    quadC = lerp(quadC, neighbours(c + plane, row), v128.shuffle<f32>(farZ, farZ, 2, 2, 2, 2));
+    quadD = lerp(quadD, neighbours(d + plane, row), v128.shuffle<f32>(farZ, farZ, 3, 3, 3, 3));
+  }
+  const nearAB = v128.shuffle<f32>(quadA, quadB, 0, 4, 1, 5);
+  const nearCD = v128.shuffle<f32>(quadC, quadD, 0, 4, 1, 5);
+  const farAB = v128.shuffle<f32>(quadA, quadB, 2, 6, 3, 7);
+  const farCD = v128.shuffle<f32>(quadC, quadD, 2, 6, 3, 7);
+  const farY = v128.load(at, FAR_Y);
+  const left = lerp(v128.shuffle<i64>(nearAB, nearCD, 0, 2), v128.shuffle<i64>(farAB, farCD, 0, 2), farY);
+  const right = lerp(v128.shuffle<i64>(nearAB, nearCD, 1, 3), v128.shuffle<i64>(farAB, farCD, 1, 3), farY);
+  return lerp(left, right, v128.load(at, FAR_X));
 }
 
 function fill(target: usize, row: usize, plane: usize, depth: i32, height: i32, width: i32, value: f32): void {

@@ -1,5 +1,23 @@
 import { FOREGROUND, OUTSIDE } from './labels-found';
-import { coordinate, END, FAR_X, FAR_Y, FAR_Z, FIRST, highest, isFlat, lowest, PLACES, placeRow, SIZE, TILE, whole } from './tile';
+import {
+  coordinate,
+  END,
+  FAR_X,
+  FAR_Y,
+  FAR_Z,
+  FIRST,
+  highest,
+  isFlat,
+  lowest,
+  PLACES,
+  placeRow,
+  planeStart,
+  rowStart,
+  SIZE,
+  step,
+  TILE,
+  whole,
+} from './tile';
 
 /** Stands for voxels that do not agree; no int16 label. */
 const MIXED: i32 = 0x10000;
@@ -90,23 +108,35 @@ function warpTile(
 
   const places = scratch;
   scratch += PLACES;
-  const boxRow = ((<usize>boxX + 7) & ~7) << 1;
+  const pitch = (<usize>boxX + 7) & ~7;
+  const boxRow = pitch << 1;
   const boxPlane = boxRow * <usize>boxY;
   if (!full) memory.fill(scratch, 255, boxPlane * <usize>boxZ);
   const to = scratch + <usize>(fromZ - lowZ) * boxPlane + <usize>(fromY - lowY) * boxRow + (<usize>(fromX - lowX) << 1);
   copyRows(from, sourceRow, sourcePlane, bytes, to, boxRow, boxPlane, endZ - fromZ, endY - fromY, <usize>(endX - fromX));
 
+  const stepZ = f32x4.splat(<f32>step(task, 0));
+  const stepY = f32x4.splat(<f32>step(task, 1));
+  const stepX = f32x4.splat(<f32>step(task, 2));
+  const shiftZ = step(task, 0) * <f64>x;
+  const shiftY = step(task, 1) * <f64>x;
+  const shiftX = step(task, 2) * <f64>x;
+  const planes = f32x4.splat(<f32>(pitch * <usize>boxY));
+  const rows = f32x4.splat(<f32>pitch);
   let found = 0;
   for (let i = 0; i < depth; i++, target += plane) {
+    const planeZ = planeStart(task, 0, z + i);
+    const planeY = planeStart(task, 1, z + i);
+    const planeX = planeStart(task, 2, z + i);
     for (let j = 0; j < height; j++) {
-      const firstZ = coordinate(task, 0, z + i, y + j, x) - <f64>lowZ;
-      const firstY = coordinate(task, 1, z + i, y + j, x) - <f64>lowY;
-      const firstX = coordinate(task, 2, z + i, y + j, x) - <f64>lowX;
-      placeRow(places, task, firstZ, firstY, firstX, boxPlane, boxRow, 2, width, nearest);
+      const startZ = rowStart(task, 0, planeZ, y + j, shiftZ, lowZ);
+      const startY = rowStart(task, 1, planeY, y + j, shiftY, lowY);
+      const startX = rowStart(task, 2, planeX, y + j, shiftX, lowX);
+      placeRow(places, startZ, startY, startX, stepZ, stepY, stepX, planes, rows, width, nearest);
       const line = target + <usize>j * row;
       for (let k = 0; k < width; k++) {
         const word = places + (<usize>k << 2);
-        const at = scratch + <usize>load<i32>(word);
+        const at = scratch + (<usize>load<i32>(word) << 1);
         let label: i32 = load<i16>(at);
         if (!nearest && !agree(at, boxRow, flat ? 0 : boxPlane)) {
           label = vote(at, boxRow, flat ? 0 : boxPlane, load<f32>(word, FAR_Z), load<f32>(word, FAR_Y), load<f32>(word, FAR_X));
