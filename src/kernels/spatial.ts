@@ -87,8 +87,8 @@ export function bindSpatial(compiled: unknown, buffer: SharedArrayBuffer): Spati
 
 /** A tile's box of source voxels should stay in a core's second-level cache. */
 const TILE_BOX_BYTES = 160 * 1024;
-/** The box, after the places of a row of a tile. */
-export const WARP_SCRATCH_BYTES = 1024 + TILE_BOX_BYTES;
+/** The box, after the places of a row of a tile and the neighbours of a voxel. */
+export const WARP_SCRATCH_BYTES = 1024 + 16 + TILE_BOX_BYTES;
 const LARGEST_TILE: Triple = [16, 16, 16];
 /** The same for a single slice. */
 const FLAT_TILE: Triple = [1, 64, 32];

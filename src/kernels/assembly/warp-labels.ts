@@ -1,3 +1,5 @@
+import { four } from './interpolate';
+import { copyRows, fill, onlyLabel, shareRows, storeLabels } from './label-rows';
 import { FOREGROUND, OUTSIDE } from './labels-found';
 import {
   coordinate,
@@ -18,11 +20,12 @@ import {
   TILE,
   whole,
 } from './tile';
+import { agree, MIXED, settle, vote, wholeNear } from './vote';
 
-/** Stands for voxels that do not agree; no int16 label. */
-const MIXED: i32 = 0x10000;
-/** Weights are float32: closer than this, two labels are tied, and so are two voxels that a coordinate is between. */
-const TIE: f32 = 1e-6;
+/** Interpolated shares of a label are off by less than 1e-6, as `vote`'s sums are: so near to a half it has to decide. */
+const NEAR_HALF: f32 = 1e-5;
+/** Bytes of a voxel's eight neighbours. */
+const CUBE: usize = 16;
 
 /**
  * Resamples labels (int8 or int16, `bytes` each) at affine coordinates: `task` (see `tile.ts`) to dense int16 `target`. With
@@ -107,13 +110,27 @@ function warpTile(
   }
 
   const places = scratch;
-  scratch += PLACES;
+  const cube = scratch + PLACES;
+  const box = cube + CUBE;
   const pitch = (<usize>boxX + 7) & ~7;
-  const boxRow = pitch << 1;
-  const boxPlane = boxRow * <usize>boxY;
-  if (!full) memory.fill(scratch, 255, boxPlane * <usize>boxZ);
-  const to = scratch + <usize>(fromZ - lowZ) * boxPlane + <usize>(fromY - lowY) * boxRow + (<usize>(fromX - lowX) << 1);
-  copyRows(from, sourceRow, sourcePlane, bytes, to, boxRow, boxPlane, endZ - fromZ, endY - fromY, <usize>(endX - fromX));
+  const planePitch = pitch * <usize>boxY;
+  const start = <usize>(fromZ - lowZ) * planePitch + <usize>(fromY - lowY) * pitch + <usize>(fromX - lowX);
+  const one: i32 = full ? (bytes == 1 ? load<i8>(from) : load<i16>(from)) : -1;
+  let other = MIXED;
+  if (!nearest) {
+    if (!full) memory.fill(box, 0, (planePitch * <usize>boxZ) << 2);
+    // biome-ignore format: one argument a line would hide the code
+    other = shareRows(
+      from, sourceRow, sourcePlane, bytes, one, box + (start << 2), pitch << 2, planePitch << 2, endZ - fromZ, endY - fromY, <usize>(endX - fromX),
+    );
+  }
+  if (other == MIXED) {
+    if (!full) memory.fill(box, 255, (planePitch * <usize>boxZ) << 1);
+    // biome-ignore format: one argument a line would hide the code
+    copyRows(
+      from, sourceRow, sourcePlane, bytes, box + (start << 1), pitch << 1, planePitch << 1, endZ - fromZ, endY - fromY, <usize>(endX - fromX),
+    );
+  }
 
   const stepZ = f32x4.splat(<f32>step(task, 0));
   const stepY = f32x4.splat(<f32>step(task, 1));
@@ -121,9 +138,13 @@ function warpTile(
   const shiftZ = step(task, 0) * <f64>x;
   const shiftY = step(task, 1) * <f64>x;
   const shiftX = step(task, 2) * <f64>x;
-  const planes = f32x4.splat(<f32>(pitch * <usize>boxY));
+  const planes = f32x4.splat(<f32>planePitch);
   const rows = f32x4.splat(<f32>pitch);
+  const between: usize = flat ? 0 : planePitch;
   let found = 0;
+  // Lanes that were one of two labels.
+  let ones = 0;
+  let others = 0;
   for (let i = 0; i < depth; i++, target += plane) {
     const planeZ = planeStart(task, 0, z + i);
     const planeY = planeStart(task, 1, z + i);
@@ -134,162 +155,74 @@ function warpTile(
       const startX = rowStart(task, 2, planeX, y + j, shiftX, lowX);
       placeRow(places, startZ, startY, startX, stepZ, stepY, stepX, planes, rows, width, nearest);
       const line = target + <usize>j * row;
-      for (let k = 0; k < width; k++) {
-        const word = places + (<usize>k << 2);
-        const at = scratch + (<usize>load<i32>(word) << 1);
-        let label: i32 = load<i16>(at);
-        if (!nearest && !agree(at, boxRow, flat ? 0 : boxPlane)) {
-          label = vote(at, boxRow, flat ? 0 : boxPlane, load<f32>(word, FAR_Z), load<f32>(word, FAR_Y), load<f32>(word, FAR_X));
-          if (label == MIXED) {
-            const nearZ = <usize>(wholeNear(coordinate(task, 0, z + i, y + j, x + k)) - lowZ);
-            const nearY = <usize>(wholeNear(coordinate(task, 1, z + i, y + j, x + k)) - lowY);
-            const nearX = <usize>(wholeNear(coordinate(task, 2, z + i, y + j, x + k)) - lowX);
-            const near = load<i16>(scratch + nearZ * boxPlane + nearY * boxRow + (nearX << 1));
-            label = settle(near, at, boxRow, flat ? 0 : boxPlane, load<f32>(word, FAR_Z), load<f32>(word, FAR_Y), load<f32>(word, FAR_X));
+      if (other == MIXED) {
+        for (let k = 0; k < width; k++) {
+          const word = places + (<usize>k << 2);
+          const at = box + (<usize>load<i32>(word) << 1);
+          let label: i32 = load<i16>(at);
+          if (!nearest && !agree(at, pitch << 1, between << 1))
+            label = decide(task, word, cube, box, one, other, pitch, planePitch, between, z + i, y + j, x + k, lowZ, lowY, lowX);
+          store<i16>(line + (<usize>k << 1), <i16>label);
+          found |= kind(label);
+        }
+      } else {
+        for (let k = 0; k < width; k += 4) {
+          const word = places + (<usize>k << 2);
+          const to = line + (<usize>k << 1);
+          const lanes = (1 << min(width - k, 4)) - 1;
+          const share = f32x4.sub(four(word, box, pitch << 2, between << 2), f32x4.splat(0.5));
+          const most = f32x4.gt(share, f32x4.splat(0));
+          const labels = v128.bitselect(i32x4.splat(other), i32x4.splat(one), most);
+          storeLabels(to, i16x8.narrow_i32x4_s(labels, labels), width - k);
+          const near = i32x4.bitmask(f32x4.lt(f32x4.abs(share), f32x4.splat(NEAR_HALF)));
+          others |= i32x4.bitmask(most) & ~near & lanes;
+          ones |= ~i32x4.bitmask(most) & ~near & lanes;
+          for (let undecided = near & lanes; undecided != 0; undecided &= undecided - 1) {
+            const lane = ctz(undecided);
+            const at = word + (<usize>lane << 2);
+            const label = decide(task, at, cube, box, one, other, pitch, planePitch, between, z + i, y + j, x + k + lane, lowZ, lowY, lowX);
+            store<i16>(to + (<usize>lane << 1), <i16>label);
+            found |= kind(label);
           }
         }
-        store<i16>(line + (<usize>k << 1), <i16>label);
-        found |= label > 0 ? FOREGROUND : label < 0 ? OUTSIDE : 0;
       }
     }
   }
-  return found;
+  return found | (ones ? kind(one) : 0) | (others ? kind(other) : 0);
 }
 
-function fill(target: usize, row: usize, plane: usize, depth: i32, height: i32, width: i32, label: i32): void {
-  const labels = i16x8.splat(<i16>label);
-  const wide = width & ~7;
-  for (let i = 0; i < depth; i++, target += plane) {
-    for (let j = 0; j < height; j++) {
-      const to = target + <usize>j * row;
-      let k = 0;
-      for (; k < wide; k += 8) v128.store(to + (<usize>k << 1), labels);
-      for (; k < width; k++) store<i16>(to + (<usize>k << 1), <i16>label);
-    }
-  }
+// @ts-ignore: a decorator of the compiler
+@inline
+function kind(label: i32): i32 {
+  return label > 0 ? FOREGROUND : label < 0 ? OUTSIDE : 0;
 }
 
-/** The label that all of a box are, or MIXED. */
+/** A label of the box: int16 where there are many, and where there are two, whether it is the other. */
+// @ts-ignore: a decorator of the compiler
+@inline
+function labelAt(box: usize, element: usize, one: i32, other: i32): i32 {
+  if (other == MIXED) return load<i16>(box + (element << 1));
+  return load<f32>(box + (element << 2)) == 0 ? one : other;
+}
+
+/** The label of voxel [z, y, x] of the output, whose place is at `word`, by the weights of its neighbours. */
 // biome-ignore format: one argument a line would hide the code
-function onlyLabel(source: usize, sourceRow: usize, sourcePlane: usize, bytes: i32, planes: i32, rows: i32, count: usize): i32 {
-  const first: i32 = bytes == 1 ? load<i8>(source) : load<i16>(source);
-  const all = bytes == 1 ? i8x16.splat(<i8>first) : i16x8.splat(<i16>first);
-  const length = count * <usize>bytes;
-  let others = i16x8.splat(0);
-  let other: i32 = 0;
-  for (let i = 0; i < planes; i++, source += sourcePlane) {
-    let from = source;
-    for (let j = 0; j < rows; j++, from += sourceRow) {
-      if (length < 16) {
-        for (let k: usize = 0; k < count; k++) other |= (bytes == 1 ? load<i8>(from + k) : load<i16>(from + (k << 1))) ^ first;
-        continue;
-      }
-      // The last vector overlaps the one before it: quicker than voxel by voxel.
-      const last = from + length - 16;
-      for (let at = from; at < last; at += 16) others = v128.or(others, v128.xor(v128.load(at), all));
-      others = v128.or(others, v128.xor(v128.load(last), all));
-    }
-    if (v128.any_true(others) || other != 0) return MIXED;
+function decide(
+  task: usize, word: usize, cube: usize, box: usize, one: i32, other: i32, pitch: usize, planePitch: usize, between: usize,
+  z: i32, y: i32, x: i32, lowZ: i32, lowY: i32, lowX: i32,
+): i32 {
+  const at = <usize>load<i32>(word);
+  for (let i: usize = 0; i < 8; i++) {
+    const element = at + (i & 4 ? between : 0) + (i & 2 ? pitch : 0) + (i & 1);
+    store<i16>(cube + (i << 1), <i16>labelAt(box, element, one, other));
   }
-  return first;
-}
-
-/** Copies rows of labels as int16. */
-// biome-ignore format: one argument a line would hide the code
-function copyRows(
-  source: usize, sourceRow: usize, sourcePlane: usize, bytes: i32, target: usize, targetRow: usize, targetPlane: usize,
-  planes: i32, rows: i32, count: usize,
-): void {
-  for (let i = 0; i < planes; i++, source += sourcePlane, target += targetPlane) {
-    let from = source;
-    let to = target;
-    for (let j = 0; j < rows; j++, from += sourceRow, to += targetRow) {
-      if (count < 8) {
-        for (let k: usize = 0; k < count; k++) store<i16>(to + (k << 1), bytes == 1 ? <i16>load<i8>(from + k) : load<i16>(from + (k << 1)));
-        continue;
-      }
-      for (let k: usize = 0; k < count - 8; k += 8) v128.store(to + (k << 1), eight(from, k, bytes));
-      v128.store(to + ((count - 8) << 1), eight(from, count - 8, bytes));
-    }
-  }
-}
-
-/** Eight labels as int16. */
-// @ts-ignore: a decorator of the compiler
-@inline
-function eight(from: usize, at: usize, bytes: i32): v128 {
-  return bytes == 1 ? i16x8.extend_low_i8x16_s(v128.load64_zero(from + at)) : v128.load(from + (at << 1));
-}
-
-/** Whether the eight labels from `at` on are the same. */
-// @ts-ignore: a decorator of the compiler
-@inline
-function agree(at: usize, row: usize, plane: usize): bool {
-  const pair = load<u32>(at);
-  const rest = (load<u32>(at + row) ^ pair) | (load<u32>(at + plane) ^ pair) | (load<u32>(at + plane + row) ^ pair);
-  return (rest | ((pair >> 16) ^ (pair & 0xffff))) == 0;
-}
-
-/** The label with the largest weight among the eight from `at` on, or MIXED in a tie. */
-function vote(at: usize, row: usize, plane: usize, farZ: f32, farY: f32, farX: f32): i32 {
-  let winner: i32 = MIXED;
-  let most: f32 = 0;
-  let second: f32 = 0;
-  // A bit for each of the eight whose label has not been weighed: 1 for x, 2 for y, 4 for z.
-  for (let pending = 0xff; pending != 0; ) {
-    const first = ctz(pending);
-    const label: i32 = load<i16>(corner(at, row, plane, first));
-    let sum: f32 = 0;
-    for (let i = first; i < 8; i++) {
-      if (load<i16>(corner(at, row, plane, i)) != label) continue;
-      pending &= ~(1 << i);
-      sum += weight(i, farZ, farY, farX);
-    }
-    // No other label can have as much.
-    if (sum > 0.5 + TIE) return label;
-    if (sum > most) {
-      second = most;
-      most = sum;
-      winner = label;
-    } else second = max(second, sum);
-  }
-  return second < most - TIE ? winner : MIXED;
-}
-
-/** The label of a tie among the eight from `at` on: `near`, the nearest voxel's, if it is one of the tied, else the lowest of them. */
-function settle(near: i32, at: usize, row: usize, plane: usize, farZ: f32, farY: f32, farX: f32): i32 {
-  let enough: f32 = 0;
-  for (let i = 0; i < 8; i++) enough = max(enough, share(load<i16>(corner(at, row, plane, i)), at, row, plane, farZ, farY, farX) - TIE);
-  if (share(near, at, row, plane, farZ, farY, farX) >= enough) return near;
-  let lowest: i32 = MIXED;
-  for (let i = 0; i < 8; i++) {
-    const label: i32 = load<i16>(corner(at, row, plane, i));
-    if (label < lowest && share(label, at, row, plane, farZ, farY, farX) >= enough) lowest = label;
-  }
-  return lowest;
-}
-
-/** The weight of one label among the eight from `at` on. */
-function share(label: i32, at: usize, row: usize, plane: usize, farZ: f32, farY: f32, farX: f32): f32 {
-  let sum: f32 = 0;
-  for (let i = 0; i < 8; i++) if (load<i16>(corner(at, row, plane, i)) == label) sum += weight(i, farZ, farY, farX);
-  return sum;
-}
-
-// @ts-ignore: a decorator of the compiler
-@inline
-function weight(i: i32, farZ: f32, farY: f32, farX: f32): f32 {
-  return (i & 4 ? farZ : 1 - farZ) * (i & 2 ? farY : 1 - farY) * (i & 1 ? farX : 1 - farX);
-}
-
-// @ts-ignore: a decorator of the compiler
-@inline
-function corner(at: usize, row: usize, plane: usize, i: i32): usize {
-  return at + (i & 4 ? plane : 0) + (i & 2 ? row : 0) + (<usize>(i & 1) << 1);
-}
-
-/** The whole number nearest to a coordinate; of two the even one. */
-function wholeNear(at: f64): i32 {
-  const up = <i32>Math.floor(at + 0.5 + TIE);
-  return <i32>Math.floor(at + 0.5 - TIE) == up || !(up & 1) ? up : up - 1;
+  const farZ = load<f32>(word, FAR_Z);
+  const farY = load<f32>(word, FAR_Y);
+  const farX = load<f32>(word, FAR_X);
+  const label = vote(cube, farZ, farY, farX);
+  if (label != MIXED) return label;
+  const nearZ = <usize>(wholeNear(coordinate(task, 0, z, y, x)) - lowZ);
+  const nearY = <usize>(wholeNear(coordinate(task, 1, z, y, x)) - lowY);
+  const nearX = <usize>(wholeNear(coordinate(task, 2, z, y, x)) - lowX);
+  return settle(labelAt(box, nearZ * planePitch + nearY * pitch + nearX, one, other), cube, farZ, farY, farX);
 }
