@@ -50,8 +50,37 @@ export function gamma(pointer: usize, count: usize, origin: f32, inverse: f32, r
   let squares = f64x2.splat(0);
   const end = pointer + (count << 2);
   const stop = pointer + ((count & ~7) << 2);
+  // What becomes of a block that is one value, and that value.
+  let one = i32x4.splat(0);
+  let power = f32x4.splat(0);
+  let powerSum = f64x2.splat(0);
+  let powerSquares = powerSum;
+  let known = false;
   while (pointer < stop) {
     const pause = min(stop, pointer + (BLOCK << 4));
+    if (isOne(pointer, pause)) {
+      const x = v128.load32_splat(pointer);
+      // The last block may be shorter, and have other sums.
+      if (!known || pause - pointer < BLOCK << 4 || v128.any_true(v128.xor(x, one))) {
+        const v = exp2(logs(f32x4.mul(f32x4.sub(x, from), inverses), g, ge));
+        const d = f32x4.sub(v, c);
+        let sumA = f32x4.splat(0);
+        let squaresA = sumA;
+        for (let at = pointer; at < pause; at += 32) {
+          sumA = f32x4.add(sumA, f32x4.add(d, d));
+          squaresA = f32x4.add(squaresA, f32x4.add(f32x4.mul(d, d), f32x4.mul(d, d)));
+        }
+        power = f32x4.add(f32x4.mul(v, ranges), from);
+        powerSum = wide(sumA);
+        powerSquares = wide(squaresA);
+        one = x;
+        known = true;
+      }
+      for (; pointer < pause; pointer += 16) v128.store(pointer, power);
+      sum = f64x2.add(sum, powerSum);
+      squares = f64x2.add(squares, powerSquares);
+      continue;
+    }
     for (let at = pointer; at < pause; at += 32) {
       const v = logs(f32x4.mul(f32x4.sub(v128.load(at), from), inverses), g, ge);
       const w = logs(f32x4.mul(f32x4.sub(v128.load(at, 16), from), inverses), g, ge);
@@ -90,6 +119,17 @@ export function gamma(pointer: usize, count: usize, origin: f32, inverse: f32, r
   gammaCentre = <f64>f32x4.extract_lane(c, 0);
   gammaSum = f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
   gammaSquares = f64x2.extract_lane(squares, 0) + f64x2.extract_lane(squares, 1);
+}
+
+/** Whether all voxels have the same bits. Much of a medical image is one value: air that was clipped, what lies outside of a brain. */
+// @ts-ignore: a decorator of the compiler
+@inline
+function isOne(at: usize, end: usize): bool {
+  const first = v128.load32_splat(at);
+  if (v128.any_true(v128.xor(v128.load(at), first))) return false;
+  let others = i32x4.splat(0);
+  for (; at < end; at += 32) others = v128.or(others, v128.or(v128.xor(v128.load(at), first), v128.xor(v128.load(at, 16), first)));
+  return !v128.any_true(others);
 }
 
 /** Four float32 as sums of two in float64. */
