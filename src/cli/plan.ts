@@ -45,7 +45,8 @@ async function planWhole(command: TableCommand, rawDir: string, onProgress: OnPr
 async function readPart(command: TableCommand, rawDir: string, onProgress: OnProgress) {
   const { part, outDir, ...rest } = await command.given({ ...PART_OPTION, ...PLAN_DATASET_OPTIONS });
   if (part === undefined || outDir === undefined) throw new UsageError('--part: what it finds must be kept. Name the folder with --out');
-  const { planner: _planner, gpuMemoryGb: _gpu, finish, ...options } = rest;
+  const { planner: _planner, gpuMemoryGb: _gpu, keepCases, finish, ...options } = rest;
+  if (keepCases) throw new UsageError('--keep-cases: parts of preprocessing read their own cases. Leave it out beside --part');
   checkShare(given({ part, finish }));
   const { cases, notes, dir } = await planPart(rawDir, { ...options, part, outDir, onProgress });
   return { notes, plans: null, text: `part ${showPart(part)}: ${cases} cases read, kept in ${dir}\n` };

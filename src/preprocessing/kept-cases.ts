@@ -2,9 +2,10 @@ import { open, readdir, rm, statfs } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
-import { PARTIAL, writeFully } from '../common/atomic-file.ts';
+import { writeFully } from '../common/atomic-file.ts';
 import { machineMemory } from '../common/bytes.ts';
 import { voxels } from '../common/geometry.ts';
+import { xxh64 } from '../common/hash.ts';
 import { readExactly } from '../formats/read-exactly.ts';
 import { isWide, type Labels } from '../raw/labels.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
@@ -25,11 +26,14 @@ const PART_OF_MEMORY = 4;
 /** Of the disk that is free, which the store is to be written to. */
 const PART_OF_DISK = 4;
 
-const ENDING = `.cropped${PARTIAL}`;
+const ENDING = '.voxfeed-cropped';
+/** Of the files. */
+const VERSION = 1;
 
 /**
  * Cropped cases beside the store that is being made: inflating, checking and cropping takes half of the time of preprocessing, and
- * planning has done it. What there is no room for is read again. The files leave with the run, or with the next one after it was killed.
+ * planning has done it. What there is no room for is read again. The files leave with the run that preprocesses; if it was killed, the next
+ * one finds them, as it finds those that planning left for it.
  */
 export class KeptCases implements AsyncDisposable {
   readonly keeping: Keeping;
@@ -60,6 +64,8 @@ interface Head extends Omit<CroppedCase, 'channels' | 'segmentation'> {
   key: string;
   sources: SourceFile[];
   channels: number;
+  /** Of all that follows: what was written before the power went may be zeros. */
+  xxh64: string;
 }
 
 /**
@@ -73,8 +79,10 @@ export async function keepCase(
   labels: Labels,
   reading: NotedReading,
 ): Promise<void> {
-  const head = serialize({ ...rest, key: keyOf(labels, reading), sources, channels: channels.length } satisfies Head);
-  const parts = [Buffer.concat([asBytes(Uint32Array.of(head.length)), head]), ...[...channels, segmentation].map(asBytes)];
+  const arrays = [...channels, segmentation].map(asBytes);
+  const about: Head = { ...rest, key: keyOf(labels, reading), sources, channels: channels.length, xxh64: await xxh64(...arrays) };
+  const head = serialize(about);
+  const parts = [Buffer.concat([asBytes(Uint32Array.of(head.length)), head]), ...arrays];
   const bytes = BigInt(parts.reduce((sum, { length }) => sum + length, 0));
   const left = new BigInt64Array(room);
   if (Atomics.sub(left, 0, bytes) < bytes) {
@@ -114,14 +122,12 @@ async function take(path: string, sources: readonly SourceFile[], labels: Labels
       return into;
     };
     const [length] = read(new Uint32Array(1));
-    const { key, sources: before, channels, ...rest }: Head = deserialize(read(new Uint8Array(length)));
+    const { key, sources: before, channels: count, xxh64: wanted, ...rest }: Head = deserialize(read(new Uint8Array(length)));
     if (key !== keyOf(labels, reading) || !sameSources(before, sources)) return null;
-    const count = voxels(rest.shape);
-    return {
-      ...rest,
-      channels: Array.from({ length: channels }, () => read(new Float32Array(count))),
-      segmentation: read(isWide(labels) ? new Int16Array(count) : new Int8Array(count)),
-    };
+    const size = voxels(rest.shape);
+    const channels = Array.from({ length: count }, () => read(new Float32Array(size)));
+    const segmentation = read(isWide(labels) ? new Int16Array(size) : new Int8Array(size));
+    return (await xxh64(...channels, segmentation)) === wanted ? { ...rest, channels, segmentation } : null;
   } catch {
     return null;
   }
@@ -132,7 +138,7 @@ function pathOf(dir: string, { id }: Pick<RawCase, 'id'>): string {
 }
 
 function keyOf(labels: Labels, { notes: _, ...reading }: NotedReading): string {
-  return JSON.stringify([labels, reading]);
+  return JSON.stringify([VERSION, labels, reading]);
 }
 
 function asBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {

@@ -5,7 +5,7 @@ import { ifThere, mapFiles, nullIfDamaged } from '../common/files.ts';
 import { openFolder } from '../common/folders.ts';
 import { patchOf } from '../common/geometry.ts';
 import { checkOptions, type Given, given, type OptionTable } from '../common/options.ts';
-import { text } from '../common/schemas.ts';
+import { flag, text } from '../common/schemas.ts';
 import { type ExperimentPlan, PLAN_OPTIONS, planExperiment } from '../planning/experiment.ts';
 import { type CaseFingerprint, type DatasetFingerprint, summariseFingerprints } from '../planning/fingerprint.ts';
 import { adviseOversampling, type OversamplingAdvice } from '../planning/oversampling-advice.ts';
@@ -20,6 +20,7 @@ import { CasePool } from './case-pool.ts';
 import type { CaseTask } from './case-task.ts';
 import { fingerprintCases } from './fingerprint-dataset.ts';
 import { openChecked, verifyDataset } from './integrity.ts';
+import { KeptCases } from './kept-cases.ts';
 import { checkFolder, writeJson, writeText } from './output-folder.ts';
 import { FINISH_OPTION } from './parts.ts';
 import { RUN_OPTIONS, type RunOptions, VERIFY_OPTION, workersFor } from './run-options.ts';
@@ -36,6 +37,13 @@ export const PLAN_DATASET_OPTIONS = {
     otherwise: 'nothing is written',
     flag: '--out DIR',
     help: 'write dataset_fingerprint.json, nnUNetPlans.json, dataset.json and oversampling.json; an interrupted run goes on there, and `voxfeed preprocess RAW_DIR DIR` follows the plans',
+  },
+  /** Keep what is read in that folder, cropped, for the `preprocess` that follows: it need not read it again, and removes it. */
+  keepCases: {
+    schema: flag(),
+    default: false,
+    flag: '--keep-cases',
+    help: 'keep the cases that are read in that folder, cropped, for the `preprocess` that follows: as many as a quarter of the free disk and of the free memory have room for; it removes them',
   },
   ...PLAN_OPTIONS,
   ...FINISH_OPTION,
@@ -71,11 +79,15 @@ export async function planDataset(rawDir: string, options: PlanDatasetOptions = 
   checkOptions(PLAN_DATASET_OPTIONS, options);
   if (options.finish && options.outDir === undefined)
     throw new OptionError('finish', 'it puts together what lies in a folder', 'Name that with `outDir`');
+  if (options.keepCases && options.outDir === undefined)
+    throw new OptionError('keepCases', 'cases are kept in a folder', 'Name that with `outDir`');
   if (options.verify) await verifyDataset(rawDir, options);
   const dataset = await openChecked(rawDir, () => false);
   if (options.outDir !== undefined) await checkFolder(options.outDir, dataset);
   await using _folder = options.outDir === undefined ? null : await openFolder(options.outDir);
-  await using pool = new CasePool(workersFor(options, dataset.cases), options.maxMemoryBytes);
+  // They stay for the run that preprocesses.
+  const kept = options.keepCases && options.outDir !== undefined ? await KeptCases.open(options.outDir) : null;
+  await using pool = new CasePool(workersFor(options, dataset.cases), options.maxMemoryBytes, kept?.keeping);
   const { cases, fingerprint, experiment, notes } = await makePlans(pool, dataset, options);
   if (options.finish) return { ...experiment, dataset, fingerprint, oversampling: [], notes: [...notes, ...pool.notes] };
   const oversampling = await measureOversampling(pool, dataset, cases, experiment, options);

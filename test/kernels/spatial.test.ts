@@ -196,7 +196,8 @@ describe('images', () => {
     const others = bindKernels(far);
     const apart = 18 * MIB;
     const plane = crop[1] * crop[2];
-    for (let z = 0; z < crop[0]; z++) new Float32Array(far.buffer, SOURCE + z * apart, plane).set(image.subarray(z * plane, (z + 1) * plane));
+    for (let z = 0; z < crop[0]; z++)
+      new Float32Array(far.buffer, SOURCE + z * apart, plane).set(image.subarray(z * plane, (z + 1) * plane));
     for (const task of TURNS) {
       const { actual: expected } = warpBoth(task, image);
       new Uint8Array(far.buffer).set(new Uint8Array(buffer, WARP, 64 * 1024), WARP);

@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { KeptCases, keepCase, keptOrRead } from '../../src/preprocessing/kept-cases.ts';
+import { planDataset } from '../../src/preprocessing/plan-dataset.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import { preprocessForNnunet } from '../../src/preprocessing/preprocess-nnunet.ts';
 import { statSources } from '../../src/preprocessing/sources.ts';
@@ -16,8 +17,8 @@ const cases = [randomCase('a', [18, 24, 20], { channels: 2, sparse: true }), ran
 const makeRaw = (): string => makeRawDataset(join(temporaryFolder(), 'Dataset001_Made'), { channels: ['MR', 'CT'], cases });
 
 /** Other bytes, which look untouched to whoever asks the system. */
-function spoil(raw: string): void {
-  for (const folder of ['imagesTr', 'labelsTr'])
+function spoil(raw: string, folders = ['imagesTr', 'labelsTr']): void {
+  for (const folder of folders)
     for (const name of readdirSync(join(raw, folder))) {
       const path = join(raw, folder, name);
       const { size, atime, mtime } = statSync(path);
@@ -47,6 +48,50 @@ describe('a run that plans and preprocesses', () => {
     expect(spoilt).toBe(true);
     expect(Object.keys(contents(out)).length).toBeGreaterThan(6);
     expect(contents(once)).toEqual(contents(out));
+  });
+});
+
+describe('a plan that keeps its cases', () => {
+  const keep = (raw: string, outDir: string) => planDataset(raw, { outDir, keepCases: true, workers: 1 });
+  const kept = (dir: string): string[] => readdirSync(dir).filter((name) => name.endsWith('.voxfeed-cropped'));
+
+  it.each([
+    ['a store', (out: string) => out, ['imagesTr', 'labelsTr'], (raw: string, out: string) => preprocess(raw, out, { workers: 1 })],
+    // Labels are copied there.
+    [
+      "nnU-Net's folders",
+      (out: string) => join(out, 'Dataset001_Made'),
+      ['imagesTr'],
+      (raw: string, out: string) => preprocessForNnunet(raw, out, { workers: 1, configs: ['3d_fullres'] }),
+    ],
+  ])('leaves nothing to read to the run that makes %s, which removes them', async (_, folder, spoilt, run) => {
+    const [raw, out, once] = [makeRaw(), temporaryFolder(), temporaryFolder()];
+    await planDataset(raw, { outDir: folder(out), workers: 1 });
+    await run(raw, out);
+    await keep(raw, folder(once));
+    expect(kept(folder(once))).toHaveLength(2);
+    spoil(raw, spoilt);
+    await run(raw, once);
+    expect(contents(once)).toEqual(contents(out));
+    expect(kept(folder(once))).toEqual([]);
+  });
+
+  it('leaves one that was damaged since to be read again', async () => {
+    const [raw, out, once] = [makeRaw(), temporaryFolder(), temporaryFolder()];
+    await planDataset(raw, { outDir: out, workers: 1 });
+    await preprocess(raw, out, { workers: 1 });
+    await keep(raw, once);
+    for (const name of kept(once)) {
+      const bytes = readFileSync(join(once, name));
+      bytes[bytes.length >> 1] ^= 1;
+      writeFileSync(join(once, name), bytes);
+    }
+    await preprocess(raw, once, { workers: 1 });
+    expect(contents(once)).toEqual(contents(out));
+  });
+
+  it('needs a folder', async () => {
+    await expect(planDataset(makeRaw(), { keepCases: true })).rejects.toMatchObject({ name: 'OptionError', where: 'keepCases' });
   });
 });
 
@@ -95,7 +140,7 @@ describe('a kept case', () => {
     await using kept = new KeptCases(dir, MUCH);
     const [a] = raw.cases;
     const [sources, cropped] = [await statSources(a), await readCase(a, raw.labels, reading)];
-    const path = join(dir, 'a.cropped.voxfeed-partial');
+    const path = join(dir, 'a.voxfeed-cropped');
     symlinkSync(join(dir, 'elsewhere'), path);
     await keepCase(kept.keeping, cropped, sources, raw.labels, reading);
     expect(existsSync(join(dir, 'elsewhere'))).toBe(false);

@@ -1,8 +1,8 @@
 /**
- * What the warps share: a warp goes over its output tile by tile; of each tile it copies the box of source voxels that the tile
- * touches into a dense scratch that stays in the cache, padded where the source ends, and interpolates from there without a
- * single test. Coordinates are float64 up to the corner of each row of a tile and float32 from there on, relative to the box: they
- * are small numbers then, and exact to about 1e-6 voxels.
+ * What the warps share: a warp goes over its output tile by tile. Where the source has the whole box of voxels that a tile touches, an
+ * image is interpolated where it lies; else out of a dense copy of the box, padded where the source ends, without a single test; labels
+ * always. Coordinates are float64 up to the corner of each row of a tile and float32 from there on, relative to the box: they are small
+ * numbers then, and exact to about 1e-6 voxels.
  */
 
 /**
