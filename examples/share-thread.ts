@@ -10,8 +10,8 @@ async function feed(): Promise<void> {
   await using loader = await PatchLoader.create({ store: await hippocampus(), augmentation: 'default', seed: 7, workers: 2 });
   const port = share(loader);
   const trainer = new Worker(new URL(import.meta.url), { workerData: port, transferList: [port] });
-  const [foreground] = await once(trainer, 'message');
-  await once(trainer, 'exit');
+  // A thread may end in the same moment as its message comes: both are waited for from now on.
+  const [[foreground]] = await Promise.all([once(trainer, 'message'), once(trainer, 'exit')]);
   const { batches } = loader.metrics();
   console.log(`the other thread saw ${batches} batches, ${(100 * foreground).toFixed(1)} % of their voxels foreground`);
   if (batches !== BATCHES) throw new Error(`it was to take ${BATCHES}`);
