@@ -3,7 +3,7 @@ import { fingerprintCase } from '../src/planning/fingerprint.ts';
 import type { CaseAnswer, CaseTask } from '../src/preprocessing/case-task.ts';
 import { findFaults } from '../src/preprocessing/find-faults.ts';
 import { writeFingerprint } from '../src/preprocessing/fingerprint-cache.ts';
-import { keepCase } from '../src/preprocessing/kept-cases.ts';
+import { forgetCase, keepCase } from '../src/preprocessing/kept-cases.ts';
 import { preprocessCase } from '../src/preprocessing/preprocess-case.ts';
 import { preprocessNnunetCase } from '../src/preprocessing/preprocess-nnunet-case.ts';
 import { coverRaw } from '../src/preprocessing/raw-coverage.ts';
@@ -27,7 +27,7 @@ async function work(task: CaseTask, reading: NotedReading): Promise<unknown> {
     case 'fingerprint': {
       const sources = await statSources(task.raw);
       const cropped = await readCase(task.raw, task.labels, reading);
-      if (task.keeping) await keepCase(task.keeping, cropped, sources, task.labels, reading);
+      if (task.keeping) await keepCase(task.keeping, task.raw, cropped, sources, task.labels, reading);
       const fingerprint = fingerprintCase(cropped, task.samples);
       if (task.cacheDir !== null) {
         const { cacheDir, raw, settings } = task;
@@ -39,8 +39,11 @@ async function work(task: CaseTask, reading: NotedReading): Promise<unknown> {
       return findFaults(task.raw, task.labels, reading);
     case 'coverage':
       return coverRaw(task.raw, task.labels, task.cropBox, task.grids, reading);
-    case 'write':
-      return preprocessCase(task.raw, task, reading);
+    case 'write': {
+      const entry = await preprocessCase(task.raw, task, reading);
+      if (task.keeping) await forgetCase(task.keeping, task.raw);
+      return entry;
+    }
     case 'write-nnunet':
       return preprocessNnunetCase(task.raw, task, reading);
   }

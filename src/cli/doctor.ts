@@ -3,7 +3,7 @@ import type { OptionTable } from '../common/options.ts';
 import { DIAGNOSE_OPTIONS, type Diagnosis } from '../loader/diagnosis.ts';
 import { PatchLoader } from '../loader/loader.ts';
 import { LOADER_OPTIONS } from '../loader/options/table.ts';
-import { percent, showShares } from '../loader/remedies.ts';
+import { count, percent, showShares } from '../loader/remedies.ts';
 import { showStages } from '../loader/verdicts.ts';
 import { environment } from '../measuring/environment.ts';
 import { TableCommand } from './command.ts';
@@ -47,8 +47,8 @@ export function showDiagnosis({ bound, why, remedies, measured }: Diagnosis): st
   const lines: [string, string][] = [
     ['bound by', bound],
     ['', why],
-    ['measured', `${batches} batches, ${samples} patches in ${seconds.toFixed(1)} s${rate}`],
-    ['workers', `${workers}, busy ${percent(busy)}: ${showStages(stages)}`],
+    ['measured', `${count(batches, 'batch', 'batches')}, ${count(samples, 'patch', 'patches')} in ${seconds.toFixed(1)} s${rate}`],
+    ['workers', bound === 'unknown' ? String(workers) : `${workers}, busy ${percent(busy)}: ${showStages(stages)}`],
     ['transforms', showShares(transforms) || 'none'],
     ["the loader's thread", `busy ${percent(mainThread.busy)}, ${percent(mainThread.scheduling)} with planning and handing out`],
     ['cores', `${cores.granted}, ${cores.free.toFixed(1)} of them free`],

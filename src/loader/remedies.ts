@@ -3,7 +3,7 @@ import { ADDRESSABLE } from '../shared-memory/layout.ts';
 import type { Measurements, Remedy } from './diagnosis.ts';
 
 export const percent = (part: number): string => `${Math.round(100 * part)} %`;
-export const count = (number: number, one: string): string => `${number} ${one}${number === 1 ? '' : 's'}`;
+export const count = (number: number, one: string, more = `${one}s`): string => `${number} ${number === 1 ? one : more}`;
 
 /** "gamma 40 %, blur 30 %", the largest first; what is less than `least` is left out. */
 export function showShares(shares: Record<string, number>, least = 0.02): string {

@@ -63,10 +63,10 @@ const WORDS: Record<Bound, Words> = {
   }),
 
   unknown: (measured) => {
-    const longer = Math.min(3600, Math.ceil(10 * measured.seconds));
+    const longer = Math.ceil(10 * measured.seconds);
     return {
       why: `No worker finished a sample in ${measured.seconds.toFixed(1)} s, so nothing tells what they do. ${waits(measured)}.`,
-      remedies: [{ change: `\`seconds\`: ${longer}, to measure longer`, brings: 'an answer', costs: `${longer} s` }],
+      remedies: [{ change: `\`seconds\`: ${longer}, to measure longer`, brings: 'more to go by', costs: `${longer} s` }],
     };
   },
 

@@ -1,9 +1,12 @@
-import { open, readdir, rm, statfs } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { lstat, open, readdir, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { writeFully } from '../common/atomic-file.ts';
 import { machineMemory } from '../common/bytes.ts';
+import { mapFiles } from '../common/files.ts';
+import { makeFolders } from '../common/folders.ts';
 import { voxels } from '../common/geometry.ts';
 import { xxh64 } from '../common/hash.ts';
 import { readExactly } from '../formats/read-exactly.ts';
@@ -26,17 +29,23 @@ const PART_OF_MEMORY = 4;
 /** Of the disk that is free, which the store is to be written to. */
 const PART_OF_DISK = 4;
 
-const ENDING = '.voxfeed-cropped';
+/** A folder of its own, in that of the store: whatever else lies there is somebody else's. */
+const FOLDER = 'kept_cases';
+const ENDING = '.cropped';
 /** Of the files. */
 const VERSION = 1;
+/** Of a file whose length was not damaged. */
+const MOST_HEAD_BYTES = 2 ** 24;
 
 /**
  * Cropped cases beside the store that is being made: inflating, checking and cropping takes half of the time of preprocessing, and
- * planning has done it. What there is no room for is read again. The files leave with the run that preprocesses; if it was killed, the next
- * one finds them, as it finds those that planning left for it.
+ * planning has done it. What there is no room for is read again. A case leaves when it is written, and all do with the run. What was there
+ * before, as planning leaves it that was asked to, a run that fails before it writes leaves to the next one.
  */
 export class KeptCases implements AsyncDisposable {
   readonly keeping: Keeping;
+  /** Whether they leave with this run. */
+  leaving: boolean;
 
   /** @param dir a folder that is open, see `openFolder` */
   static async open(dir: string): Promise<KeptCases> {
@@ -49,21 +58,25 @@ export class KeptCases implements AsyncDisposable {
   constructor(dir: string, bytes: number) {
     const room = new SharedArrayBuffer(8);
     new BigInt64Array(room)[0] = BigInt(bytes);
-    this.keeping = { dir, room };
+    this.keeping = { dir: join(dir, FOLDER), room };
+    this.leaving = !existsSync(this.keeping.dir);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const { dir } = this.keeping;
-    for (const name of await readdir(dir).catch(() => [])) if (name.endsWith(ENDING)) await rm(join(dir, name), { force: true });
+    if (!this.leaving) return;
+    for (const name of await readdir(dir).catch(() => [])) if (name.endsWith(ENDING)) await removeFile(join(dir, name));
+    await rmdir(dir).catch(() => {});
   }
 }
 
-/** What a file begins with, behind the length of this. Channels and segmentation follow. */
+/** What a file begins with, behind its length and its hash. Channels and segmentation follow. */
 interface Head extends Omit<CroppedCase, 'channels' | 'segmentation'> {
-  /** What the case was read by. */
+  /** What the case was read by, and which files those were. */
   key: string;
   sources: SourceFile[];
   channels: number;
+  notes: string[];
   /** Of all that follows: what was written before the power went may be zeros. */
   xxh64: string;
 }
@@ -74,28 +87,31 @@ interface Head extends Omit<CroppedCase, 'channels' | 'segmentation'> {
  */
 export async function keepCase(
   { dir, room }: Keeping,
+  raw: RawCase,
   { channels, segmentation, ...rest }: CroppedCase,
   sources: SourceFile[],
   labels: Labels,
   reading: NotedReading,
 ): Promise<void> {
-  const arrays = [...channels, segmentation].map(asBytes);
-  const about: Head = { ...rest, key: keyOf(labels, reading), sources, channels: channels.length, xxh64: await xxh64(...arrays) };
-  const head = serialize(about);
-  const parts = [Buffer.concat([asBytes(Uint32Array.of(head.length)), head]), ...arrays];
-  const bytes = BigInt(parts.reduce((sum, { length }) => sum + length, 0));
-  const left = new BigInt64Array(room);
-  if (Atomics.sub(left, 0, bytes) < bytes) {
-    Atomics.add(left, 0, bytes);
-    return;
-  }
-  const path = pathOf(dir, rest);
+  const path = pathOf(dir, raw);
   try {
-    // Exclusively: a file or link that stands there is somebody else's.
+    const arrays = [...channels, segmentation].map(asBytes);
+    const about = { key: await keyOf(raw, labels, reading), sources, channels: channels.length, notes: reading.notes };
+    const head = serialize({ ...rest, ...about, xxh64: await xxh64(...arrays) } satisfies Head);
+    const parts = [Buffer.concat([asBytes(Uint32Array.of(head.length)), Buffer.from(await xxh64(head)), head]), ...arrays];
+    const bytes = BigInt(parts.reduce((sum, { length }) => sum + length, 0));
+    const left = new BigInt64Array(room);
+    if (Atomics.sub(left, 0, bytes) < bytes) {
+      Atomics.add(left, 0, bytes);
+      return;
+    }
+    await makeFolders(dir);
+    await removeFile(path);
+    // Exclusively: nothing is written through a link.
     await using file = await open(path, 'wx');
     for (const part of parts) await writeFully(file, part);
   } catch {
-    await rm(path, { force: true }).catch(() => {});
+    await removeFile(path);
   }
 }
 
@@ -107,12 +123,24 @@ export async function keptOrRead(
   labels: Labels,
   reading: NotedReading,
 ): Promise<CroppedCase> {
-  const kept = keeping && (await take(pathOf(keeping.dir, raw), sources, labels, reading));
+  const kept = keeping && (await take(pathOf(keeping.dir, raw), raw, sources, labels, reading));
   return kept ?? readCase(raw, labels, reading);
 }
 
-async function take(path: string, sources: readonly SourceFile[], labels: Labels, reading: NotedReading): Promise<CroppedCase | null> {
+/** Makes room: the case is written. */
+export function forgetCase({ dir }: Keeping, raw: RawCase): Promise<void> {
+  return removeFile(pathOf(dir, raw));
+}
+
+async function take(
+  path: string,
+  raw: RawCase,
+  sources: readonly SourceFile[],
+  labels: Labels,
+  reading: NotedReading,
+): Promise<CroppedCase | null> {
   try {
+    if (!(await lstat(path)).isFile()) return null;
     await using file = await open(path);
     const source = { path, fd: file.fd, remedy: '' };
     let at = 0;
@@ -122,23 +150,35 @@ async function take(path: string, sources: readonly SourceFile[], labels: Labels
       return into;
     };
     const [length] = read(new Uint32Array(1));
-    const { key, sources: before, channels: count, xxh64: wanted, ...rest }: Head = deserialize(read(new Uint8Array(length)));
-    if (key !== keyOf(labels, reading) || !sameSources(before, sources)) return null;
+    if (length > MOST_HEAD_BYTES) return null;
+    const hash = Buffer.from(read(new Uint8Array(16))).toString('latin1');
+    const head = read(new Uint8Array(length));
+    if ((await xxh64(head)) !== hash) return null;
+    const { key, sources: before, channels: count, notes, xxh64: wanted, ...rest }: Head = deserialize(head);
+    if (key !== (await keyOf(raw, labels, reading)) || !sameSources(before, sources)) return null;
     const size = voxels(rest.shape);
     const channels = Array.from({ length: count }, () => read(new Float32Array(size)));
     const segmentation = read(isWide(labels) ? new Int16Array(size) : new Int8Array(size));
-    return (await xxh64(...channels, segmentation)) === wanted ? { ...rest, channels, segmentation } : null;
+    if ((await xxh64(...channels, segmentation)) !== wanted) return null;
+    reading.notes.push(...notes);
+    return { ...rest, channels, segmentation };
   } catch {
     return null;
   }
 }
 
-function pathOf(dir: string, { id }: Pick<RawCase, 'id'>): string {
+function pathOf(dir: string, { id }: RawCase): string {
   return join(dir, `${id}${ENDING}`);
 }
 
-function keyOf(labels: Labels, { notes: _, ...reading }: NotedReading): string {
-  return JSON.stringify([VERSION, labels, reading]);
+/** Also which files they are: another one in the place of one may be as large and as old, as what comes out of an archive is. */
+async function keyOf(raw: RawCase, labels: Labels, { notes: _, ...reading }: NotedReading): Promise<string> {
+  const files = await mapFiles([...raw.images, raw.label], (path) => stat(path));
+  return JSON.stringify([VERSION, raw.id, labels, reading, files.map(({ ino }) => ino)]);
+}
+
+async function removeFile(path: string): Promise<void> {
+  await rm(path, { force: true }).catch(() => {});
 }
 
 function asBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {

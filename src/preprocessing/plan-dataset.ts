@@ -85,7 +85,7 @@ export async function planDataset(rawDir: string, options: PlanDatasetOptions = 
   const dataset = await openChecked(rawDir, () => false);
   if (options.outDir !== undefined) await checkFolder(options.outDir, dataset);
   await using _folder = options.outDir === undefined ? null : await openFolder(options.outDir);
-  // They stay for the run that preprocesses.
+  // They are for the run that preprocesses.
   const kept = options.keepCases && options.outDir !== undefined ? await KeptCases.open(options.outDir) : null;
   await using pool = new CasePool(workersFor(options, dataset.cases), options.maxMemoryBytes, kept?.keeping);
   const { cases, fingerprint, experiment, notes } = await makePlans(pool, dataset, options);

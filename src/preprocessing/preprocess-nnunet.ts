@@ -121,6 +121,7 @@ export async function preprocessForNnunet(
     if (splits.length > 0) await writeJson(join(dir, SPLITS_FILE), splits);
     await copyLabels(dataset, dir);
   }
+  if (kept) kept.leaving = true;
   await writeFolders(pool, dataset, folders, reading, options);
   return {
     dir,

@@ -118,6 +118,7 @@ export async function preprocess(rawDir: string, outDir: string, options: Prepro
   const reading = readingOf(dataset, { reader: plannedReader(path, plans, dataset), strictGeometry, strictVoxels });
   const { dtype = PREPROCESS_OPTIONS.dtype.default, arrays = PREPROCESS_OPTIONS.arrays.default } = options;
   const request = { dataset, outDir, plans, configuration, patches, reading, dtype, arrays };
+  if (kept) kept.leaving = true;
   const { notes: more, entries, ...rest } = await writeDataset(pool, request, options);
   const planned = patchOf(configuration.patchSize).join();
   const oversampling = adviseOversampling(

@@ -1,4 +1,18 @@
-import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { KeptCases, keepCase, keptOrRead } from '../../src/preprocessing/kept-cases.ts';
@@ -53,7 +67,7 @@ describe('a run that plans and preprocesses', () => {
 
 describe('a plan that keeps its cases', () => {
   const keep = (raw: string, outDir: string) => planDataset(raw, { outDir, keepCases: true, workers: 1 });
-  const kept = (dir: string): string[] => readdirSync(dir).filter((name) => name.endsWith('.voxfeed-cropped'));
+  const kept = (dir: string): string[] => (existsSync(join(dir, 'kept_cases')) ? readdirSync(join(dir, 'kept_cases')) : []);
 
   it.each([
     ['a store', (out: string) => out, ['imagesTr', 'labelsTr'], (raw: string, out: string) => preprocess(raw, out, { workers: 1 })],
@@ -82,12 +96,26 @@ describe('a plan that keeps its cases', () => {
     await preprocess(raw, out, { workers: 1 });
     await keep(raw, once);
     for (const name of kept(once)) {
-      const bytes = readFileSync(join(once, name));
+      const bytes = readFileSync(join(once, 'kept_cases', name));
       bytes[bytes.length >> 1] ^= 1;
-      writeFileSync(join(once, name), bytes);
+      writeFileSync(join(once, 'kept_cases', name), bytes);
     }
     await preprocess(raw, once, { workers: 1 });
     expect(contents(once)).toEqual(contents(out));
+  });
+
+  it('leaves them where a run fails before it writes, and to nobody but those cases', async () => {
+    const [raw, out] = [makeRaw(), temporaryFolder()];
+    await keep(raw, out);
+    await expect(preprocess(raw, out, { config: 'nonsense' })).rejects.toMatchObject({ name: 'PlansError' });
+    expect(kept(out)).toEqual(['a.cropped', 'b.cropped']);
+    // Planning again, in another way, puts others in their place.
+    await planDataset(raw, { outDir: out, keepCases: true, workers: 1, strictGeometry: true });
+    expect(kept(out)).toEqual(['a.cropped', 'b.cropped']);
+    const mine = join(out, 'kept_cases', 'mine.cropped');
+    mkdirSync(mine);
+    const { cases } = await preprocess(raw, out, { workers: 1 });
+    expect([cases, kept(out)]).toEqual([2, ['mine.cropped']]);
   });
 
   it('needs a folder', async () => {
@@ -104,6 +132,17 @@ describe('a kept case', () => {
   });
   const MUCH = 1e9;
 
+  /** Case a of a data set of its own, put by in `path`. */
+  async function keepOne() {
+    const dataset = await openRawDataset(makeRaw());
+    const [a, b] = dataset.cases;
+    const dir = temporaryFolder();
+    const { keeping } = new KeptCases(dir, MUCH);
+    const [sources, cropped] = [await statSources(a), await readCase(a, raw.labels, reading)];
+    await keepCase(keeping, a, cropped, sources, raw.labels, reading);
+    return { a, b, keeping, sources, cropped, path: join(dir, 'kept_cases', 'a.cropped') };
+  }
+
   /** Reads case a, keeps it where there is so much room, spoils the files, and asks for it. */
   async function again(bytes: number, { outdated = false, otherwise = {} } = {}) {
     const dataset = await openRawDataset(makeRaw());
@@ -111,7 +150,7 @@ describe('a kept case', () => {
     const dir = temporaryFolder();
     await using kept = new KeptCases(dir, bytes);
     const [sources, cropped] = [await statSources(a), await readCase(a, raw.labels, reading)];
-    await keepCase(kept.keeping, cropped, sources, raw.labels, reading);
+    await keepCase(kept.keeping, a, cropped, sources, raw.labels, reading);
     spoil(dataset.dir);
     if (outdated) for (const path of [...a.images, a.label]) utimesSync(path, 1, 1);
     return { cropped, dir, found: await keptOrRead(kept.keeping, a, await statSources(a), raw.labels, { ...reading, ...otherwise }) };
@@ -136,16 +175,44 @@ describe('a kept case', () => {
   });
 
   it('that could not be written whole is not there, and nothing is written through a link', async () => {
-    const dir = temporaryFolder();
-    await using kept = new KeptCases(dir, MUCH);
-    const [a] = raw.cases;
-    const [sources, cropped] = [await statSources(a), await readCase(a, raw.labels, reading)];
-    const path = join(dir, 'a.voxfeed-cropped');
-    symlinkSync(join(dir, 'elsewhere'), path);
-    await keepCase(kept.keeping, cropped, sources, raw.labels, reading);
-    expect(existsSync(join(dir, 'elsewhere'))).toBe(false);
-    await keepCase(kept.keeping, cropped, sources, raw.labels, reading);
+    const { a, keeping, sources, cropped, path } = await keepOne();
+    const elsewhere = join(temporaryFolder(), 'elsewhere');
+    rmSync(path);
+    symlinkSync(elsewhere, path);
+    await keepCase(keeping, a, cropped, sources, raw.labels, reading);
+    expect(existsSync(elsewhere)).toBe(false);
+    expect(lstatSync(path).isFile()).toBe(true);
     truncateSync(path, statSync(path).size - 1);
-    expect(await keptOrRead(kept.keeping, a, sources, raw.labels, reading)).toEqual(cropped);
+    expect(await keptOrRead(keeping, a, sources, raw.labels, reading)).toEqual(cropped);
+  });
+
+  it('that was damaged anywhere is read again', async () => {
+    const { a, keeping, sources, cropped, path } = await keepOne();
+    const bytes = readFileSync(path);
+    for (let at = 0; at < bytes.length; at += at < 2000 ? 13 : 4001) {
+      const damaged = Buffer.from(bytes);
+      damaged[at] ^= 1 << (at % 8);
+      writeFileSync(path, damaged);
+      expect(await keptOrRead(keeping, a, sources, raw.labels, reading), `byte ${at}`).toEqual(cropped);
+    }
+  });
+
+  it('is not that of another case, nor of files that took the place of others', async () => {
+    const { a, b, keeping, sources, path } = await keepOne();
+    const other = await readCase(b, raw.labels, reading);
+    copyFileSync(path, path.replace('a.cropped', 'b.cropped'));
+    for (const [i, from] of [...a.images, a.label].entries())
+      utimesSync([...b.images, b.label][i], statSync(from).atime, statSync(from).mtime);
+    expect(await keptOrRead(keeping, b, sources, raw.labels, reading)).toEqual(other);
+    for (const [i, from] of [...a.images, a.label].entries()) renameSync([...b.images, b.label][i], from);
+    expect((await keptOrRead(keeping, a, sources, raw.labels, reading)).channels).toEqual(other.channels);
+  });
+
+  it('comes with what was odd about its files', async () => {
+    const { a, keeping, cropped, sources } = await keepOne();
+    await keepCase(keeping, a, cropped, sources, raw.labels, { ...reading, notes: ['bytes follow the image'] });
+    const notes: string[] = [];
+    await keptOrRead(keeping, a, sources, raw.labels, { ...reading, notes });
+    expect(notes).toEqual(['bytes follow the image']);
   });
 });

@@ -198,7 +198,7 @@ describe('a run that is killed', () => {
     const { raw } = shared;
     const out = join(temporaryFolder(), 'store');
     runAndKill(raw, out, after, where, workers);
-    expect(fileNames(out).some((name) => /\.voxfeed-(partial|cropped)$/.test(name))).toBe(true);
+    expect(fileNames(out).some((name) => /\.(voxfeed-partial|cropped)$/.test(name))).toBe(true);
     await expect(openStore(out)).rejects.toMatchObject({ name: 'StoreError', where: out });
     const { written } = await preprocess(raw, out, WORKERS);
     if (missing !== null) expect([missing].flat()).toContain(written);
