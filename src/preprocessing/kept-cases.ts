@@ -39,7 +39,7 @@ const MOST_HEAD_BYTES = 2 ** 24;
 
 /**
  * Cropped cases beside the store that is being made: inflating, checking and cropping takes half of the time of preprocessing, and
- * planning has done it. What there is no room for is read again. A case leaves when it is written, and all do with the run. What was there
+ * planning has done it. What there is no room for is read again. A case of a store leaves when it is written, and all do with the run. What was there
  * before, as planning leaves it that was asked to, a run that fails before it writes leaves to the next one.
  */
 export class KeptCases implements AsyncDisposable {
