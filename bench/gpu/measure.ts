@@ -46,20 +46,21 @@ const STAGES: Record<string, () => Promise<void>> = {
 
   async steps() {
     const found: Record<string, Record<string, unknown>> = {};
-    const gpu = await Gpu.open('mixed', { timed: true });
-    for (const [name, shape] of Object.entries(stepShapes(tiny)))
-      for (const precision of PRECISIONS) {
+    for (const [i, [name, shape]] of Object.entries(stepShapes(tiny)).entries())
+      for (const precision of PRECISIONS.toReversed()) {
+        // As training opens it.
+        const gpu = await Gpu.open(precision, { timed: true });
         try {
           const steps = tiny ? 2 : 10;
-          const { ms: untuned_ms } = await measureStep(gpu, shape, precision, { steps });
+          const untuned = i === 0 ? await measureStep(gpu, shape, precision, { steps }) : null;
           const tuned = await measureStep(gpu, shape, precision, { steps, profiled: true, tuneSeconds: tiny ? 3 : 10 });
-          found[name] = { ...found[name], [precision]: { ...tuned, untuned_ms } };
+          found[name] = { ...found[name], [precision]: { ...tuned, ...(untuned && { untuned_ms: untuned.ms }) } };
         } catch (error) {
           found[name] = { ...found[name], [precision]: { error: (error as Error).message } };
         }
         keep(found);
+        gpu.close();
       }
-    gpu.close();
   },
 
   hippocampus: () => trainHippocampus({ tiny, seconds: Number(values.seconds) }, keep),

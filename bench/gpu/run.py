@@ -110,11 +110,11 @@ NODE = node()
 measure = [NODE, "bench/gpu/measure.ts"]
 stage("adapter", [*measure, "adapter", "RESULT", *TINY], 60)
 stage("shapes", [*measure, "shapes", "RESULT", *TINY], 30)
-stage("kernels", [*measure, "kernels", "RESULT", *TINY], 120)
-stage("steps", [*measure, "steps", "RESULT", *TINY], 240)
+stage("kernels", [*measure, "kernels", "RESULT", *TINY], 60)
+stage("steps", [*measure, "steps", "RESULT", *TINY], 150)
 pytorch = [sys.executable, "bench/gpu/pytorch_step.py", str(work / "shapes.json"), "RESULT", "--steps", "2" if arguments.tiny else "10"]
-stage("pytorch", pytorch, 150)
-seconds = 20 if arguments.tiny else max(30, min(180, deadline - time.monotonic() - 20))
+stage("pytorch", pytorch, 90)
+seconds = 20 if arguments.tiny else max(30, min(180, deadline - time.monotonic() - 40))
 stage("hippocampus", [*measure, "hippocampus", "RESULT", "--seconds", str(int(seconds)), *TINY], seconds + 90)
 if result["gpu"]:
     stage("pytorch_compiled", [*pytorch, "--compile"], 120)

@@ -10,8 +10,11 @@ export function stepShapes(tiny: boolean): Record<string, StepShape> {
     ? { features: [4, 8], patchSize: [8, 16, 8], batch: 2 }
     : { features: [32, 64, 128, 256], patchSize: [40, 56, 40], batch: 9 };
   return Object.fromEntries(
-    [large, small].flatMap(({ features, patchSize, batch }) =>
-      [plain(features), residual(features)].map((network) => [`${network.kind} ${patchSize.join('x')}`, { network, patchSize, batch }]),
+    [plain, residual].flatMap((networkOf) =>
+      [large, small].map(({ features, patchSize, batch }) => {
+        const network = networkOf(features);
+        return [`${network.kind} ${patchSize.join('x')}`, { network, patchSize, batch }];
+      }),
     ),
   );
 }

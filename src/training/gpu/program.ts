@@ -11,6 +11,21 @@ interface Step {
   bindings: GPUBindGroup;
 }
 
+/** By the text of the shader. */
+export type Pipelines = Map<string, Promise<GPUComputePipeline>>;
+
+/** Begins to compile every shader that `pipelines` does not have. Drivers compile some at the same time. */
+export function compileShaders(gpu: Gpu, kernels: readonly Kernel[], pipelines: Pipelines = new Map()): Pipelines {
+  for (const kernel of kernels) {
+    if (pipelines.has(kernel.code)) continue;
+    const pipeline = compile(gpu, kernel);
+    // Whoever waits for it hears of a failure.
+    pipeline.catch(() => {});
+    pipelines.set(kernel.code, pipeline);
+  }
+  return pipelines;
+}
+
 /** A static list of kernels with their buffers: planned once, run as often as wanted. */
 export class Program {
   /** GPU memory of all buffers, in bytes. */
@@ -21,13 +36,14 @@ export class Program {
 
   /**
    * Plans buffers by lifetime and compiles every shader. `kernels` are in the order in which they will run; a run may leave some out.
+   * @param pipelines those that are being compiled already
    * @throws GpuError naming the kernel or memory and the limit that it exceeds
    */
-  static async compile(gpu: Gpu, kernels: readonly Kernel[]): Promise<Program> {
+  static async compile(gpu: Gpu, kernels: readonly Kernel[], pipelines: Pipelines = new Map()): Promise<Program> {
     for (const kernel of kernels) checkKernel(gpu, kernel);
     const made: GPUBuffer[] = [];
     try {
-      return await Program.#compile(gpu, kernels, made);
+      return await Program.#compile(gpu, kernels, compileShaders(gpu, kernels, pipelines), made);
     } catch (error) {
       for (const buffer of made) buffer.destroy();
       throw error;
@@ -35,13 +51,11 @@ export class Program {
   }
 
   /** @param made the buffers, as soon as they are there */
-  static async #compile(gpu: Gpu, kernels: readonly Kernel[], made: GPUBuffer[]): Promise<Program> {
+  static async #compile(gpu: Gpu, kernels: readonly Kernel[], pipelines: Pipelines, made: GPUBuffer[]): Promise<Program> {
     const { buffers, bytes } = await allocate(gpu, kernels, made);
-    const pipelines = new Map<string, Promise<GPUComputePipeline>>();
     const steps = new Map<Kernel, Step>();
     await Promise.all(
       kernels.map(async (kernel) => {
-        if (!pipelines.has(kernel.code)) pipelines.set(kernel.code, compile(gpu, kernel));
         const pipeline = await (pipelines.get(kernel.code) as Promise<GPUComputePipeline>);
         const bindings = await gpu.guarded(kernel.name, () => bind(gpu, kernel, pipeline, buffers));
         steps.set(kernel, { kernel, pipeline, bindings });

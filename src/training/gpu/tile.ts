@@ -27,6 +27,8 @@ export interface Tiling {
   /** Whether four terms of the left matrix are read at once where they lie together. */
   wideLeft?: boolean;
   units?: MatrixUnits;
+  /** Workgroup memory that there is. */
+  workgroupBytes?: number;
 }
 
 /**
@@ -42,10 +44,10 @@ export interface Tile extends Pick<Tiling, 'loop' | 'depth' | 'own' | 'units'> {
 export const GPU_TILING: Tiling = { loop: 'shared', area: 4096, mostRows: 64, mostColumns: 256, depth: 16, own: [4, 4] };
 /** On a CPU, caches are what is shared. Barriers cost much there, and shaders with barriers take seconds to compile. */
 export const SOFTWARE_TILING: Tiling = { loop: 'direct', area: 1024, mostRows: 4, mostColumns: 256, depth: 1, own: [4, 4] };
-/** Of 16x16x16 units: not measured yet. What is loaded for a block is used for 32 rows or more. */
+/** On 16x16x16 units: workgroups of eight subgroups, on an H200. */
 const GPU_MATRIX_TILING: Omit<Tiling, 'units' | 'depth'> = {
   loop: 'matrix',
-  area: 8192,
+  area: 16384,
   mostRows: 64,
   mostColumns: 256,
   own: [32, 64],
@@ -67,11 +69,11 @@ export function showTiling({ loop, area, mostRows, mostColumns, depth, own, wide
 }
 
 /** Other numbers than the usual ones. */
-function othersFor({ loop, depth, units }: Tiling, software: boolean): Partial<Tiling>[] {
+function othersFor({ loop, units }: Tiling, software: boolean): Partial<Tiling>[] {
   if (loop === 'shared') return GPU_OTHERS;
   if (units === undefined) return SOFTWARE_OTHERS;
   if (software) return [{ area: units.rows * units.columns, mostColumns: units.columns, wideLeft: true }];
-  return [...GPU_MATRIX_OTHERS, { depth: 2 * depth }];
+  return GPU_MATRIX_OTHERS;
 }
 
 /** Those of the others on the H100 that were the fastest for some layers, and one for layers that are small. */
@@ -87,23 +89,23 @@ const SOFTWARE_OTHERS: Partial<Tiling>[] = [
   { area: 256, mostColumns: 64 },
   { area: 512, mostRows: 8, mostColumns: 64, own: [8, 2] },
 ];
-/** More subgroups with less each, higher ones, the largest that registers have room for, and smaller groups for small layers. */
+/** Those that were the fastest for some layers on an H200: smaller ones, higher ones, and lower ones. */
 const GPU_MATRIX_OTHERS: Partial<Tiling>[] = [
-  { wideLeft: false },
-  { own: [32, 32] },
-  { own: [64, 32] },
-  { area: 16384, mostRows: 128, own: [64, 64] },
-  { area: 2048, mostRows: 32, mostColumns: 64, own: [32, 32] },
+  { area: 8192, own: [32, 32] },
+  { area: 4096, mostColumns: 128, own: [32, 32] },
+  { mostRows: 128 },
+  { mostRows: 32 },
 ];
 
 /** How products are made on an adapter. */
 export function tilingFor({ software, units, limits }: TiledAdapter, precision: Precision): Tiling {
   if (precision === 'float32' || units === null) return software ? SOFTWARE_TILING : GPU_TILING;
-  if (software) return softwareMatrixTiling(units);
-  const small = limits.maxComputeWorkgroupStorageSize < LARGE_WORKGROUP;
+  const workgroupBytes = limits.maxComputeWorkgroupStorageSize;
+  if (software) return { ...softwareMatrixTiling(units), workgroupBytes };
+  const small = workgroupBytes < LARGE_WORKGROUP;
   // Each thread of a subgroup loads another term, in the smallest tile, too.
   const depth = Math.max(units.terms, Math.min(16, units.subgroup));
-  return { ...GPU_MATRIX_TILING, ...(small && { area: 4096, mostColumns: 128 }), depth, units };
+  return { ...GPU_MATRIX_TILING, ...(small && { area: 4096, mostColumns: 128 }), depth, units, workgroupBytes };
 }
 
 /** What of a `Gpu` decides how products are made. */
@@ -113,7 +115,7 @@ interface TiledAdapter {
   limits: { readonly maxComputeWorkgroupStorageSize: number };
 }
 
-/** Workgroup memory of NVIDIA's GPUs: the largest tiles of `GPU_MATRIX_TILING` take 34 KiB, the smaller ones 20. */
+/** Workgroup memory of NVIDIA's GPUs: the largest tiles of `GPU_MATRIX_TILING` take 40 KiB, the smaller ones 24. */
 const LARGE_WORKGROUP = 48 * 1024;
 
 /** Two subgroups with one matrix each: a CPU takes a second to compile the smallest of these shaders, and longer for larger ones. */

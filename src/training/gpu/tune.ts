@@ -2,7 +2,7 @@ import { GpuError } from '../../common/errors.ts';
 import type { Gpu } from './device.ts';
 import type { Kernel } from './kernel.ts';
 import type { Products } from './product.ts';
-import { Program } from './program.ts';
+import { compileShaders, type Pipelines, Program } from './program.ts';
 import type { Tiling } from './tile.ts';
 
 /** What came of measuring. */
@@ -18,6 +18,8 @@ const ROUNDS = 3;
 /** A sample is as many runs as last this long, in milliseconds: far longer than it takes to submit them and to hear that they ended. */
 const SAMPLE_MS = 3;
 const MOST_RUNS = 64;
+/** Products whose shaders are compiled before their turn: the cores are idle while the GPU measures. */
+const AHEAD = 4;
 /** Of the usual way's time: another one that is hardly faster may be so by chance. */
 const CLEARLY = 0.97;
 
@@ -36,10 +38,23 @@ export async function tune(
 ): Promise<Tuned> {
   const until = performance.now() + 1000 * seconds;
   const chosen: Tuned['chosen'] = new Map();
-  const all = [...products].map(([product, make]) => ({ product, ways: waysOf(gpu, make, tilings) }));
-  for (const { product, ways } of all.sort((a, b) => workOf(b.ways) - workOf(a.ways))) {
+  const all = [...products]
+    .map(([product, make]) => ({ product, ways: waysOf(gpu, make, tilings) }))
+    .sort((a, b) => workOf(b.ways) - workOf(a.ways));
+  const compiling = new Map<string, Pipelines>();
+  for (const [i, { product, ways }] of all.entries()) {
     if (performance.now() >= until) break;
-    const best = ways.length < 2 ? ways[0] : await fastest(gpu, ways, until, stopwatch);
+    for (const next of all.slice(i, i + 1 + AHEAD))
+      if (next.ways.length > 1 && !compiling.has(next.product))
+        compiling.set(
+          next.product,
+          compileShaders(
+            gpu,
+            next.ways.flatMap(({ kernels }) => kernels),
+          ),
+        );
+    const best = ways.length < 2 ? ways[0] : await fastest(gpu, ways, compiling.get(product), { until, stopwatch });
+    compiling.delete(product);
     if (best) chosen.set(product, best.tiling);
   }
   return { chosen, left: products.size - chosen.size };
@@ -68,9 +83,14 @@ export function waysOf({ limits }: Gpu, make: (tiling: Tiling) => Kernel[], tili
 }
 
 /** Null where a driver refuses one of the ways, or memory is short: the usual one is taken then, and says so if it is to blame. */
-async function fastest(gpu: Gpu, ways: readonly Way[], until: number, stopwatch: Stopwatch): Promise<Way | null> {
+async function fastest(
+  gpu: Gpu,
+  ways: readonly Way[],
+  pipelines: Pipelines | undefined,
+  { until, stopwatch }: { until: number; stopwatch: Stopwatch },
+): Promise<Way | null> {
   const kernels = ways.flatMap(({ kernels }) => kernels);
-  const program = await Program.compile(gpu, kernels).catch((error: Error) => {
+  const program = await Program.compile(gpu, kernels, pipelines).catch((error: Error) => {
     if (!(error instanceof GpuError)) throw error;
     gpu.check();
     return null;

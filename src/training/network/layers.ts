@@ -3,11 +3,11 @@ import type { Kernel } from '../gpu/kernel.ts';
 import { type Maps, type Memory, maps, type ScalarType, slice } from '../gpu/memory.ts';
 import type { Products } from '../gpu/product.ts';
 import type { Tiling } from '../gpu/tile.ts';
-import { type Convolution, coarseShape, gather, productOf, scatter } from './convolution.ts';
+import { type Convolution, coarseShape, productOf } from './convolution.ts';
 import { biasGradient, type Norm, normalise, normaliseGradient, statisticsOf } from './norm.ts';
 import { type Initial, type Parameter, Parameters } from './parameters.ts';
 import { meanPool, meanPoolGradient } from './pooling.ts';
-import { weightGradient } from './weight-gradient.ts';
+import { gather, scatter, weightGradient } from './products.ts';
 
 export interface LayerOptions {
   tiling: Tiling;
@@ -73,7 +73,7 @@ export class Layers {
     const output = maps(name, input.batch, features, coarseShape(input.shape, kernel, stride, padding), { type: type ?? storage });
     const convolution = { name, fine: input, coarse: output, kernel, stride, padding };
     const { weight, bias } = this.convolutionParameters(name, input.channels, features, kernel, kind !== 'none');
-    this.forward.push(...this.#product('gather', convolution, (of) => [gather(of, weight, bias)]));
+    this.forward.push(...this.#product('gather', convolution, (of) => gather(of, weight, bias)));
     this.#back.push(() => {
       const given = this.gradientOf(output);
       return [
@@ -133,7 +133,7 @@ export class Layers {
       he: output.channels * voxels(stride),
     });
     const bias = this.parameters.add(`${name}.bias`, [output.channels], 'zeros');
-    this.forward.push(...this.#product('scatter', convolution, (of) => [scatter(of, weight, bias)]));
+    this.forward.push(...this.#product('scatter', convolution, (of) => scatter(of, weight, bias)));
     this.#back.push(() => {
       const given = this.gradientOf(output);
       const back = { ...convolution, fine: given, coarse: this.gradientOf(input) };
@@ -141,7 +141,7 @@ export class Layers {
       return [
         ...biasGradient(name, given, this.parameters.gradientOf(bias)),
         ...this.#weightGradient({ ...convolution, fine: given }, weight),
-        ...this.#product(adding('gather', accumulate), back, (of) => [gather(of, weight, null, { accumulate })]),
+        ...this.#product(adding('gather', accumulate), back, (of) => gather(of, weight, null, { accumulate })),
       ];
     });
   }
@@ -166,7 +166,7 @@ export class Layers {
     if (fine.memory === this.#input.memory) return [];
     const accumulate = this.#accumulates(fine);
     const back = { ...convolution, fine: this.gradientOf(fine) };
-    return this.#product(adding('scatter', accumulate), back, (of) => [scatter(of, weight, null, { accumulate })]);
+    return this.#product(adding('scatter', accumulate), back, (of) => scatter(of, weight, null, { accumulate }));
   }
 
   /** A product, tiled as suits its kind. */

@@ -3,9 +3,9 @@ import { type Triple, voxels } from '../../../src/common/geometry.ts';
 import type { ScalarType } from '../../../src/training/gpu/memory.ts';
 import { maps } from '../../../src/training/gpu/memory.ts';
 import { type MatrixUnits, type Tiling, tilingFor, tilingsFor } from '../../../src/training/gpu/tile.ts';
-import { type Convolution, coarseShape, gather, scatter } from '../../../src/training/network/convolution.ts';
+import { type Convolution, coarseShape } from '../../../src/training/network/convolution.ts';
 import { Parameters } from '../../../src/training/network/parameters.ts';
-import { weightGradient } from '../../../src/training/network/weight-gradient.ts';
+import { gather, scatter, weightGradient } from '../../../src/training/network/products.ts';
 import { noise, openMatrixGpu, runKernels } from '../gpu.ts';
 import * as reference from '../reference/operations.ts';
 
@@ -52,6 +52,37 @@ const SHAPES: Record<string, Shape> = {
     type: 'f16',
     tiling: (units) => ({ ...tilingFor(gpu!, 'mixed'), units, wideLeft: true }),
   },
+  'a box of one run': { batch: 2, fine: 8, coarse: 9, shape: [3, 4, 7], kernel: [3, 3, 3], stride: [1, 1, 1], type: 'f16' },
+  'boxes, many ways beyond the maps': {
+    batch: 2,
+    fine: 20,
+    coarse: 70,
+    shape: [5, 6, 19],
+    kernel: [3, 3, 3],
+    stride: [1, 1, 1],
+    type: 'f16',
+    tiling: large,
+  },
+  'boxes of a stride': {
+    batch: 2,
+    fine: 10,
+    coarse: 20,
+    shape: [5, 7, 18],
+    kernel: [3, 3, 3],
+    stride: [2, 2, 2],
+    type: 'f16',
+    tiling: large,
+  },
+  'boxes of an uneven kernel': {
+    batch: 1,
+    fine: 16,
+    coarse: 17,
+    shape: [3, 5, 9],
+    kernel: [1, 3, 5],
+    stride: [1, 1, 2],
+    type: 'f16',
+  },
+  'boxes in 2D': { batch: 3, fine: 17, coarse: 8, shape: [1, 11, 17], kernel: [1, 3, 3], stride: [1, 1, 1], tiling: large },
   'many channels': { batch: 1, fine: 20, coarse: 70, shape: [3, 4, 5], kernel: [3, 3, 3], stride: [1, 1, 1], tiling: large },
 };
 
@@ -96,7 +127,7 @@ describe.runIf(gpu !== null).each(Object.entries(SHAPES))('on matrix units, %s',
 
   test('gathers', async () => {
     const own = transposed ? null : bias;
-    const [found] = await runKernels(gpu!, [gather(convolution(), weight, own)], contents, coarse.memory);
+    const [found] = await runKernels(gpu!, gather(convolution(), weight, own), contents, coarse.memory);
     const exact = reference.gather(x, y, weights, own && biases, geometry).data;
     const magnitudes = reference.gather(xs, ys, absolute(weights), own && absolute(biases), geometry).data;
     expectWithinRounding(found, exact, magnitudes, given.fine * voxels(kernel));
@@ -104,7 +135,7 @@ describe.runIf(gpu !== null).each(Object.entries(SHAPES))('on matrix units, %s',
 
   test('scatters', async () => {
     const own = transposed ? bias : null;
-    const [found] = await runKernels(gpu!, [scatter(convolution(), weight, own)], contents, fine.memory);
+    const [found] = await runKernels(gpu!, scatter(convolution(), weight, own), contents, fine.memory);
     const exact = reference.scatter(x, y, weights, own && biases, geometry).data;
     const magnitudes = reference.scatter(xs, ys, absolute(weights), own && absolute(biases), geometry).data;
     expectWithinRounding(found, exact, magnitudes, given.coarse * voxels(kernel));
@@ -133,7 +164,7 @@ function productsOf({ units, memory }: (typeof ADAPTERS)[number], inputs: number
   const weight = new Parameters().add('weight', [outputs, inputs, 3, 3, 3], { he: 1 });
   return tilingsFor({ software: false, units, limits: { maxComputeWorkgroupStorageSize: memory } }, 'mixed').flatMap((tiling, way) => {
     const convolution: Convolution = { name: 'test', fine, coarse, ...geometry, tiling };
-    const kernels = [gather(convolution, weight, null), scatter(convolution, weight, null), weightGradient(convolution, weight)[0]];
+    const kernels = [...gather(convolution, weight, null), ...scatter(convolution, weight, null), ...weightGradient(convolution, weight)];
     return kernels.map((kernel) => ({ way, ...kernel }));
   });
 }

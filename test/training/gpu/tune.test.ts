@@ -6,9 +6,10 @@ import type { Precision } from '../../../src/training/gpu/precision.ts';
 import type { Products } from '../../../src/training/gpu/product.ts';
 import { showTiling, type Tiling, tilingsFor } from '../../../src/training/gpu/tile.ts';
 import { type Stopwatch, tune } from '../../../src/training/gpu/tune.ts';
-import { type Convolution, coarseShape, gather, scatter } from '../../../src/training/network/convolution.ts';
+import { type Convolution, coarseShape } from '../../../src/training/network/convolution.ts';
 import { Parameters } from '../../../src/training/network/parameters.ts';
-import { PART_STEP, weightGradient } from '../../../src/training/network/weight-gradient.ts';
+import { PART_STEP } from '../../../src/training/network/product-weight-gradient.ts';
+import { gather, scatter, weightGradient } from '../../../src/training/network/products.ts';
 import { noise, openGpu, runKernels, TILINGS } from '../gpu.ts';
 
 const gpu = await openGpu();
@@ -37,8 +38,8 @@ describe.each(Object.entries(WAYS))('%s', (_, tilings) => {
   const parameters = new Parameters();
   const weight = parameters.add('weight', [9, 4, 3, 3, 3], { he: 1 });
   const results: [string, (of: Convolution) => Kernel[], typeof coarse.memory][] = [
-    ['gathers', (of) => [gather(of, weight, null)], coarse.memory],
-    ['scatters', (of) => [scatter(of, weight, null)], fine.memory],
+    ['gathers', (of) => gather(of, weight, null), coarse.memory],
+    ['scatters', (of) => scatter(of, weight, null), fine.memory],
     ['gives the weight gradient', (of) => weightGradient(of, parameters.gradientOf(weight)), parameters.gradients],
   ];
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { type Triple, voxels } from '../../../src/common/geometry.ts';
 import { maps, slice } from '../../../src/training/gpu/memory.ts';
-import { type Convolution, coarseShape, gather, scatter } from '../../../src/training/network/convolution.ts';
+import { type Convolution, coarseShape } from '../../../src/training/network/convolution.ts';
 import { Parameters } from '../../../src/training/network/parameters.ts';
-import { weightGradient } from '../../../src/training/network/weight-gradient.ts';
+import { gather, scatter, weightGradient } from '../../../src/training/network/products.ts';
 import { expectClose, noise, openGpu, runKernels, TILINGS } from '../gpu.ts';
 import * as reference from '../reference/operations.ts';
 
@@ -63,13 +63,13 @@ describe.each(TESTS)('with %s tiles', (tiles, name) => {
 
     test('gathers', async () => {
       const withBias = transposed ? null : bias;
-      const [found] = await runKernels(gpu, [gather(convolution, weight, withBias)], contents, coarse.memory);
+      const [found] = await runKernels(gpu, gather(convolution, weight, withBias), contents, coarse.memory);
       expectClose(found, reference.gather(x, y, weights, withBias && biases, geometry).data);
     });
 
     test('scatters', async () => {
       const withBias = transposed ? bias : null;
-      const [found] = await runKernels(gpu, [scatter(convolution, weight, withBias)], contents, fine.memory);
+      const [found] = await runKernels(gpu, scatter(convolution, weight, withBias), contents, fine.memory);
       expectClose(found, reference.scatter(x, y, weights, withBias && biases, geometry).data);
     });
 
@@ -114,7 +114,7 @@ test('works on some channels of a memory, and adds where it is told to', async (
   const weights = Float64Array.from({ length: 162 }, (_, i) => Math.fround(noise(6)(i)));
   const before = Float64Array.from({ length: 240 }, (_, i) => Math.fround(noise(7)(i)));
   const y = reference.values(2, 3, coarse.shape, (i) => Math.fround(noise(8)(i)));
-  const kernels = [scatter({ name: 'test', fine, coarse, ...geometry, tiling: TILINGS.direct }, weight, null, { accumulate: true })];
+  const kernels = scatter({ name: 'test', fine, coarse, ...geometry, tiling: TILINGS.direct }, weight, null, { accumulate: true });
   const [found] = await runKernels(
     gpu,
     kernels,

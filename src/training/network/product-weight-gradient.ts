@@ -28,7 +28,7 @@ function partsOf(terms: number, elements: number): number {
 }
 
 /** gradient[coarse channel, fine channel, tap]: the weight gradient of both. Sums over all voxels are made in parts, then added. */
-export function weightGradient(of: Convolution, gradient: Parameter): Kernel[] {
+export function productWeightGradient(of: Convolution, gradient: Parameter): Kernel[] {
   const { fine, coarse, kernel, stride, padding, tiling } = of;
   const taps = voxels(kernel);
   const rows = coarse.channels;
