@@ -3,12 +3,11 @@ import { fingerprintCase } from '../src/planning/fingerprint.ts';
 import type { CaseAnswer, CaseTask } from '../src/preprocessing/case-task.ts';
 import { findFaults } from '../src/preprocessing/find-faults.ts';
 import { writeFingerprint } from '../src/preprocessing/fingerprint-cache.ts';
-import { forgetCase, keepCase } from '../src/preprocessing/kept-cases.ts';
+import { forgetCase, readAndKeep } from '../src/preprocessing/kept-cases.ts';
 import { preprocessCase } from '../src/preprocessing/preprocess-case.ts';
 import { preprocessNnunetCase } from '../src/preprocessing/preprocess-nnunet-case.ts';
 import { coverRaw } from '../src/preprocessing/raw-coverage.ts';
 import { statSources } from '../src/preprocessing/sources.ts';
-import { readCase } from '../src/raw/read-case.ts';
 import type { NotedReading } from '../src/raw/readers.ts';
 
 /** One case a call. Errors travel as data: a thrown error would lose its fields on the way. */
@@ -26,8 +25,7 @@ async function work(task: CaseTask, reading: NotedReading): Promise<unknown> {
   switch (task.kind) {
     case 'fingerprint': {
       const sources = await statSources(task.raw);
-      const cropped = await readCase(task.raw, task.labels, reading);
-      if (task.keeping) await keepCase(task.keeping, task.raw, cropped, sources, task.labels, reading);
+      const cropped = await readAndKeep(task.keeping, task.raw, task.labels, reading);
       const fingerprint = fingerprintCase(cropped, task.samples);
       if (task.cacheDir !== null) {
         const { cacheDir, raw, settings } = task;

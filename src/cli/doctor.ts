@@ -40,16 +40,20 @@ export const doctor = (): TableCommand =>
       );
     });
 
+/** Patches that are too few to tell what is usual from what was drawn for them. */
+const FEW = 20;
+
 /** The diagnosis as lines a person reads; options stand in backticks. */
 export function showDiagnosis({ bound, why, remedies, measured }: Diagnosis): string {
   const { seconds, batches, samples, workers, busy, stages, transforms, mainThread, cores, memory } = measured;
   const rate = batches === 0 ? '' : `: a batch each ${((1000 * seconds) / batches).toFixed(1)} ms`;
+  const few = batches > 0 && samples < FEW ? '. That is little to go by: more `seconds` make it surer' : '';
   const lines: [string, string][] = [
     ['bound by', bound],
     ['', why],
-    ['measured', `${count(batches, 'batch', 'batches')}, ${count(samples, 'patch', 'patches')} in ${seconds.toFixed(1)} s${rate}`],
+    ['measured', `${count(batches, 'batch', 'batches')}, ${count(samples, 'patch', 'patches')} in ${seconds.toFixed(1)} s${rate}${few}`],
     ['workers', bound === 'unknown' ? String(workers) : `${workers}, busy ${percent(busy)}: ${showStages(stages)}`],
-    ['transforms', showShares(transforms) || 'none'],
+    ['transforms', bound === 'unknown' ? 'not known' : showShares(transforms) || 'none'],
     ["the loader's thread", `busy ${percent(mainThread.busy)}, ${percent(mainThread.scheduling)} with planning and handing out`],
     ['cores', `${cores.granted}, ${cores.free.toFixed(1)} of them free`],
     ['memory', `${showBytes(memory.takenBytes)} of ${showBytes(memory.limitBytes)}`],

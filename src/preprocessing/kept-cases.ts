@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs';
-import { lstat, open, readdir, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { lstat, open, readdir, rm, rmdir, statfs } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { writeFully } from '../common/atomic-file.ts';
 import { machineMemory } from '../common/bytes.ts';
-import { mapFiles } from '../common/files.ts';
 import { makeFolders } from '../common/folders.ts';
 import { voxels } from '../common/geometry.ts';
 import { xxh64 } from '../common/hash.ts';
@@ -14,8 +13,7 @@ import { isWide, type Labels } from '../raw/labels.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
 import { type CroppedCase, readCase } from '../raw/read-case.ts';
 import type { NotedReading } from '../raw/readers.ts';
-import type { SourceFile } from '../store/sidecar.ts';
-import { sameSources } from './sources.ts';
+import { identifySources } from './sources.ts';
 
 /** Where cases wait that planning has read and preprocessing is about to need. Plain data, for workers. */
 export interface Keeping {
@@ -33,7 +31,7 @@ const PART_OF_DISK = 4;
 const FOLDER = 'kept_cases';
 const ENDING = '.cropped';
 /** Of the files. */
-const VERSION = 1;
+const VERSION = 2;
 /** Of a file whose length was not damaged. */
 const MOST_HEAD_BYTES = 2 ** 24;
 
@@ -65,7 +63,9 @@ export class KeptCases implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const { dir } = this.keeping;
     if (!this.leaving) return;
-    for (const name of await readdir(dir).catch(() => [])) if (name.endsWith(ENDING)) await removeFile(join(dir, name));
+    // Through a link it would be somebody else's.
+    if (!(await lstat(dir).catch(() => null))?.isDirectory()) return;
+    for (const name of await readdir(dir).catch(() => [])) if (await isKept(join(dir, name))) await removeFile(join(dir, name));
     await rmdir(dir).catch(() => {});
   }
 }
@@ -74,29 +74,37 @@ export class KeptCases implements AsyncDisposable {
 interface Head extends Omit<CroppedCase, 'channels' | 'segmentation'> {
   /** What the case was read by, and which files those were. */
   key: string;
-  sources: SourceFile[];
   channels: number;
   notes: string[];
   /** Of all that follows: what was written before the power went may be zeros. */
   xxh64: string;
 }
 
+/** Reads a case, and puts it by if it is wanted. @throws what `readCase` throws */
+export async function readAndKeep(keeping: Keeping | undefined, raw: RawCase, labels: Labels, reading: NotedReading): Promise<CroppedCase> {
+  // Files that change while they are read are read again.
+  const files = keeping && (await identifySources(raw));
+  const cropped = await readCase(raw, labels, reading);
+  if (keeping && files) await keepCase(keeping, raw, cropped, files, labels, reading);
+  return cropped;
+}
+
 /**
  * Puts a case by, where there is room. Whatever keeps it from being written is no concern of the run.
- * @param sources as they were before it was read
+ * @param files which they were before it was read: see `identifySources`
  */
 export async function keepCase(
   { dir, room }: Keeping,
   raw: RawCase,
   { channels, segmentation, ...rest }: CroppedCase,
-  sources: SourceFile[],
+  files: string,
   labels: Labels,
   reading: NotedReading,
 ): Promise<void> {
   const path = pathOf(dir, raw);
   try {
     const arrays = [...channels, segmentation].map(asBytes);
-    const about = { key: await keyOf(raw, labels, reading), sources, channels: channels.length, notes: reading.notes };
+    const about = { key: keyOf(raw, files, labels, reading), channels: channels.length, notes: reading.notes };
     const head = serialize({ ...rest, ...about, xxh64: await xxh64(...arrays) } satisfies Head);
     const parts = [Buffer.concat([asBytes(Uint32Array.of(head.length)), Buffer.from(await xxh64(head)), head]), ...arrays];
     const bytes = BigInt(parts.reduce((sum, { length }) => sum + length, 0));
@@ -116,14 +124,8 @@ export async function keepCase(
 }
 
 /** A case that was put by and whose files have not changed since; else it is read. @throws what `readCase` throws */
-export async function keptOrRead(
-  keeping: Keeping | undefined,
-  raw: RawCase,
-  sources: readonly SourceFile[],
-  labels: Labels,
-  reading: NotedReading,
-): Promise<CroppedCase> {
-  const kept = keeping && (await take(pathOf(keeping.dir, raw), raw, sources, labels, reading));
+export async function keptOrRead(keeping: Keeping | undefined, raw: RawCase, labels: Labels, reading: NotedReading): Promise<CroppedCase> {
+  const kept = keeping && (await take(pathOf(keeping.dir, raw), raw, labels, reading));
   return kept ?? readCase(raw, labels, reading);
 }
 
@@ -132,33 +134,14 @@ export function forgetCase({ dir }: Keeping, raw: RawCase): Promise<void> {
   return removeFile(pathOf(dir, raw));
 }
 
-async function take(
-  path: string,
-  raw: RawCase,
-  sources: readonly SourceFile[],
-  labels: Labels,
-  reading: NotedReading,
-): Promise<CroppedCase | null> {
+async function take(path: string, raw: RawCase, labels: Labels, reading: NotedReading): Promise<CroppedCase | null> {
   try {
-    if (!(await lstat(path)).isFile()) return null;
-    await using file = await open(path);
-    const source = { path, fd: file.fd, remedy: '' };
-    let at = 0;
-    const read = <T extends ArrayBufferView>(into: T): T => {
-      readExactly(source, asBytes(into), 0, into.byteLength, at);
-      at += into.byteLength;
-      return into;
-    };
-    const [length] = read(new Uint32Array(1));
-    if (length > MOST_HEAD_BYTES) return null;
-    const hash = Buffer.from(read(new Uint8Array(16))).toString('latin1');
-    const head = read(new Uint8Array(length));
-    if ((await xxh64(head)) !== hash) return null;
-    const { key, sources: before, channels: count, notes, xxh64: wanted, ...rest }: Head = deserialize(head);
-    if (key !== (await keyOf(raw, labels, reading)) || !sameSources(before, sources)) return null;
+    await using kept = await openKept(path);
+    if (kept?.head.key !== keyOf(raw, await identifySources(raw), labels, reading)) return null;
+    const { key: _, channels: count, notes, xxh64: wanted, ...rest } = kept.head;
     const size = voxels(rest.shape);
-    const channels = Array.from({ length: count }, () => read(new Float32Array(size)));
-    const segmentation = read(isWide(labels) ? new Int16Array(size) : new Int8Array(size));
+    const channels = Array.from({ length: count }, () => kept.read(new Float32Array(size)));
+    const segmentation = kept.read(isWide(labels) ? new Int16Array(size) : new Int8Array(size));
     if ((await xxh64(...channels, segmentation)) !== wanted) return null;
     reading.notes.push(...notes);
     return { ...rest, channels, segmentation };
@@ -167,14 +150,43 @@ async function take(
   }
 }
 
+/** A file of a kept case that is being read: what follows its head, array by array. */
+interface Kept extends AsyncDisposable {
+  head: Head;
+  read<T extends ArrayBufferView>(into: T): T;
+}
+
+/** Null where something else is called so. */
+async function openKept(path: string): Promise<Kept | null> {
+  if (!(await lstat(path)).isFile()) return null;
+  await using opened = new AsyncDisposableStack();
+  const { fd } = opened.use(await open(path));
+  let at = 0;
+  const read = <T extends ArrayBufferView>(into: T): T => {
+    readExactly({ path, fd, remedy: '' }, asBytes(into), 0, into.byteLength, at);
+    at += into.byteLength;
+    return into;
+  };
+  const [length] = read(new Uint32Array(1));
+  const hash = Buffer.from(read(new Uint8Array(16))).toString('latin1');
+  const head = read(new Uint8Array(Math.min(length, MOST_HEAD_BYTES)));
+  if ((await xxh64(head)) !== hash) return null;
+  const file = opened.move();
+  return { head: deserialize(head), read, [Symbol.asyncDispose]: () => file.disposeAsync() };
+}
+
+async function isKept(path: string): Promise<boolean> {
+  if (!path.endsWith(ENDING)) return false;
+  await using kept = await openKept(path).catch(() => null);
+  return kept !== null;
+}
+
 function pathOf(dir: string, { id }: RawCase): string {
   return join(dir, `${id}${ENDING}`);
 }
 
-/** Also which files they are: another one in the place of one may be as large and as old, as what comes out of an archive is. */
-async function keyOf(raw: RawCase, labels: Labels, { notes: _, ...reading }: NotedReading): Promise<string> {
-  const files = await mapFiles([...raw.images, raw.label], (path) => stat(path));
-  return JSON.stringify([VERSION, raw.id, labels, reading, files.map(({ ino }) => ino)]);
+function keyOf({ id }: RawCase, files: string, labels: Labels, { notes: _, ...reading }: NotedReading): string {
+  return JSON.stringify([VERSION, id, labels, reading, files]);
 }
 
 async function removeFile(path: string): Promise<void> {

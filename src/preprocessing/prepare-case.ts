@@ -3,7 +3,6 @@ import type { Triple } from '../common/geometry.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
 import type { CroppedCase } from '../raw/read-case.ts';
 import type { NotedReading } from '../raw/readers.ts';
-import type { SourceFile } from '../store/sidecar.ts';
 import type { StoreOptions } from './grid.ts';
 import { type Keeping, keptOrRead } from './kept-cases.ts';
 import { normalise } from './normalise.ts';
@@ -19,17 +18,10 @@ export interface PreparedCase extends CroppedCase {
 
 /**
  * Raw files on the way to what is stored, in nnU-Net's order: crop, transpose, normalise, resample.
- * @param sources the files as they are
  * @throws CaseError, FileError
  */
-export async function prepareCase(
-  raw: RawCase,
-  options: StoreOptions,
-  reading: NotedReading,
-  sources: readonly SourceFile[],
-  keeping?: Keeping,
-): Promise<PreparedCase> {
-  const volumes = transposeCase(await keptOrRead(keeping, raw, sources, options.labels, reading), options.transpose);
+export async function prepareCase(raw: RawCase, options: StoreOptions, reading: NotedReading, keeping?: Keeping): Promise<PreparedCase> {
+  const volumes = transposeCase(await keptOrRead(keeping, raw, options.labels, reading), options.transpose);
   const { spacing: rawSpacing, shape: croppedShape } = volumes;
   volumes.channels.forEach((channel, i) => {
     try {

@@ -35,7 +35,7 @@ export async function preprocessCase(
   reading: NotedReading,
 ): Promise<ListedCase> {
   const sources = await statSources(raw);
-  const prepared = await prepareCase(raw, options, reading, sources, keeping);
+  const prepared = await prepareCase(raw, options, reading, keeping);
   const { channels, segmentation, shape, spacing, rawSpacing, shapeBeforeCrop, cropBox, affine } = prepared;
   const classes = sampleClassLocations(segmentation, options.labels.classes);
   const coverage = patches.map((patch) => measureCoverage(segmentation, shape, patch, options.labels.classes));

@@ -24,7 +24,7 @@ export async function preprocessNnunetCase(
   reading: NotedReading,
 ): Promise<void> {
   const sources = await statSources(raw);
-  const { channels, ...prepared } = await prepareCase(raw, options, reading, sources, keeping);
+  const { channels, ...prepared } = await prepareCase(raw, options, reading, keeping);
   await writeNnunetCase(dir, {
     ...prepared,
     id: raw.id,

@@ -1,4 +1,3 @@
-import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileError } from '../common/errors.ts';
@@ -10,22 +9,32 @@ import type { SourceFile } from '../store/sidecar.ts';
 
 /** The raw files of a case as they are now, those with the spacing of stacks among them. @throws FileError */
 export async function statSources(raw: RawCase): Promise<SourceFile[]> {
-  const files = await mapFiles([...raw.images, raw.label], async (path) => {
-    const found = await stat(path).catch((error) => {
-      throw fileError(path, error);
-    });
-    return sourceOf(path, found);
-  });
-  const beside = isTiff(raw.label) ? [spacingPath(raw.images[0], false), spacingPath(raw.label, true)] : [];
-  const found = await mapFiles(beside, async (path) => {
-    const there = await ifThere(path, stat(path));
-    return there === null ? [] : [sourceOf(path, there)];
-  });
-  return [...files, ...found.flat()];
+  const files = await statFiles(raw, (path) => stat(path));
+  return files.map(([path, { size, mtimeMs }]) => ({ name: basename(path), bytes: size, modifiedMs: Math.round(mtimeMs) }));
 }
 
-function sourceOf(path: string, { size, mtimeMs }: Stats): SourceFile {
-  return { name: basename(path), bytes: size, modifiedMs: Math.round(mtimeMs) };
+/**
+ * What tells the very files of a case, as they are now, from all others that ever were in their place: also where others are as large and
+ * as old, as copies are and what comes out of an archive. Only here and now: it differs where a data set has moved. @throws FileError
+ */
+export async function identifySources(raw: RawCase): Promise<string> {
+  const files = await statFiles(raw, (path) => stat(path, { bigint: true }));
+  return files.map(([, { dev, ino, size, mtimeNs, ctimeNs }]) => [dev, ino, size, mtimeNs, ctimeNs].join(' ')).join('\n');
+}
+
+async function statFiles<T>(raw: RawCase, statFile: (path: string) => Promise<T>): Promise<[path: string, found: T][]> {
+  const files = await mapFiles([...raw.images, raw.label], async (path): Promise<[string, T]> => {
+    const found = await statFile(path).catch((error) => {
+      throw fileError(path, error);
+    });
+    return [path, found];
+  });
+  const beside = isTiff(raw.label) ? [spacingPath(raw.images[0], false), spacingPath(raw.label, true)] : [];
+  const found = await mapFiles(beside, async (path): Promise<[string, T][]> => {
+    const there = await ifThere(path, statFile(path));
+    return there === null ? [] : [[path, there]];
+  });
+  return [...files, ...found.flat()];
 }
 
 /** Whether what was made from `before` is still what `now` would make. Names do not matter: a data set may move. */

@@ -268,6 +268,13 @@ describe('the verdict', () => {
     expect(shown).toMatch(/^measured {13}0 batches, 0 patches in 5\.0 s$/m);
   });
 
+  it('says where it has little to go by, and what it does not know', () => {
+    const shown = (change: Change): string => showDiagnosis(diagnose(measured(change)));
+    expect(shown({ batches: 1, samples: 9 })).toMatch(/^measured .*9 patches.*little to go by: more `seconds`/m);
+    expect(shown({ batches: 100, samples: 900 })).not.toContain('little');
+    expect(shown({ busy: 0, batches: 0, samples: 0 })).toMatch(/^transforms +not known$/m);
+  });
+
   it('says something sensible of whatever is measured', () => {
     const part = fc.double({ min: 0, max: 1, noNaN: true });
     const whole = fc.integer({ min: 1, max: 64 });

@@ -15,11 +15,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { KeptCases, keepCase, keptOrRead } from '../../src/preprocessing/kept-cases.ts';
+import { KeptCases, keepCase, keptOrRead, readAndKeep } from '../../src/preprocessing/kept-cases.ts';
 import { planDataset } from '../../src/preprocessing/plan-dataset.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import { preprocessForNnunet } from '../../src/preprocessing/preprocess-nnunet.ts';
-import { statSources } from '../../src/preprocessing/sources.ts';
+import { identifySources } from '../../src/preprocessing/sources.ts';
 import { openRawDataset, type RawDataset, readingOf } from '../../src/raw/raw-dataset.ts';
 import { readCase } from '../../src/raw/read-case.ts';
 import type { NotedReading } from '../../src/raw/readers.ts';
@@ -30,38 +30,56 @@ import { contents } from './store-files.ts';
 const cases = [randomCase('a', [18, 24, 20], { channels: 2, sparse: true }), randomCase('b', [20, 22, 24], { channels: 2, sparse: true })];
 const makeRaw = (): string => makeRawDataset(join(temporaryFolder(), 'Dataset001_Made'), { channels: ['MR', 'CT'], cases });
 
-/** Other bytes, which look untouched to whoever asks the system. */
-function spoil(raw: string, folders = ['imagesTr', 'labelsTr']): void {
-  for (const folder of folders)
-    for (const name of readdirSync(join(raw, folder))) {
-      const path = join(raw, folder, name);
-      const { size, atime, mtime } = statSync(path);
-      writeFileSync(path, Buffer.alloc(size, 7));
-      utimesSync(path, atime, mtime);
+/**
+ * Kept cases whose voxels are others than those of the files, to tell where voxels came from: a function that puts them in the place of
+ * those that a run has kept.
+ */
+async function makeOthers(dir: string): Promise<(folder: string) => void> {
+  const raw = await openRawDataset(dir);
+  const others = temporaryFolder();
+  const reading: NotedReading = { ...readingOf(raw), notes: [] };
+  const { keeping } = new KeptCases(others, 1e9);
+  for (const each of raw.cases) {
+    const cropped = await readCase(each, raw.labels, reading);
+    const channels = cropped.channels.map((channel) => channel.map((value, i) => (i % 3 === 0 ? value + 100 : value)));
+    await keepCase(keeping, each, { ...cropped, channels }, await identifySources(each), raw.labels, reading);
+  }
+  return (folder) => {
+    for (const name of readdirSync(keeping.dir)) {
+      expect(existsSync(join(folder, 'kept_cases', name))).toBe(true);
+      copyFileSync(join(keeping.dir, name), join(folder, 'kept_cases', name));
     }
+  };
 }
 
 describe('a run that plans and preprocesses', () => {
   it.each([
-    ['a store', (raw: string, out: string, onProgress = (_: { phase: string }) => {}) => preprocess(raw, out, { workers: 1, onProgress })],
+    [
+      'a store',
+      (out: string) => out,
+      (raw: string, out: string, onProgress = (_: { phase: string }) => {}) => preprocess(raw, out, { workers: 1, onProgress }),
+    ],
     [
       "nnU-Net's folders",
+      (out: string) => join(out, 'Dataset001_Made'),
       (raw: string, out: string, onProgress = (_: { phase: string }) => {}) =>
         preprocessForNnunet(raw, out, { workers: 1, configs: ['3d_fullres', '2d'], onProgress }),
     ],
-  ])('into %s reads each case once, and leaves what two runs would', async (_, run) => {
-    const [raw, out] = [makeRaw(), temporaryFolder()];
+  ])('into %s takes what it read for the plan', async (_, folder, run) => {
+    const [raw, out, other] = [makeRaw(), temporaryFolder(), temporaryFolder()];
     await run(raw, out);
-    const once = temporaryFolder();
-    let spoilt = false;
-    await run(raw, once, ({ phase }) => {
-      if (phase !== 'preprocess' || spoilt) return;
-      spoilt = true;
-      spoil(raw);
+    const putOthers = await makeOthers(raw);
+    let put = false;
+    await run(raw, other, ({ phase }) => {
+      if (phase !== 'preprocess' || put) return;
+      put = true;
+      putOthers(folder(other));
     });
-    expect(spoilt).toBe(true);
-    expect(Object.keys(contents(out)).length).toBeGreaterThan(6);
-    expect(contents(once)).toEqual(contents(out));
+    expect(put).toBe(true);
+    const [from, to] = [contents(out), contents(other)];
+    expect(Object.keys(to).sort()).toEqual(Object.keys(from).sort());
+    expect(Object.keys(from).length).toBeGreaterThan(6);
+    expect(to).not.toEqual(from);
   });
 });
 
@@ -70,24 +88,25 @@ describe('a plan that keeps its cases', () => {
   const kept = (dir: string): string[] => (existsSync(join(dir, 'kept_cases')) ? readdirSync(join(dir, 'kept_cases')) : []);
 
   it.each([
-    ['a store', (out: string) => out, ['imagesTr', 'labelsTr'], (raw: string, out: string) => preprocess(raw, out, { workers: 1 })],
-    // Labels are copied there.
+    ['a store', (out: string) => out, (raw: string, out: string) => preprocess(raw, out, { workers: 1 })],
     [
       "nnU-Net's folders",
       (out: string) => join(out, 'Dataset001_Made'),
-      ['imagesTr'],
       (raw: string, out: string) => preprocessForNnunet(raw, out, { workers: 1, configs: ['3d_fullres'] }),
     ],
-  ])('leaves nothing to read to the run that makes %s, which removes them', async (_, folder, spoilt, run) => {
-    const [raw, out, once] = [makeRaw(), temporaryFolder(), temporaryFolder()];
+  ])('leaves nothing to read to the run that makes %s, which removes them', async (_, folder, run) => {
+    const [raw, out, once, other] = [makeRaw(), temporaryFolder(), temporaryFolder(), temporaryFolder()];
     await planDataset(raw, { outDir: folder(out), workers: 1 });
     await run(raw, out);
-    await keep(raw, folder(once));
-    expect(kept(folder(once))).toHaveLength(2);
-    spoil(raw, spoilt);
-    await run(raw, once);
+    for (const dir of [once, other]) {
+      await keep(raw, folder(dir));
+      expect(kept(folder(dir))).toHaveLength(2);
+      if (dir === other) (await makeOthers(raw))(folder(dir));
+      await run(raw, dir);
+      expect(kept(folder(dir))).toEqual([]);
+    }
     expect(contents(once)).toEqual(contents(out));
-    expect(kept(folder(once))).toEqual([]);
+    expect(contents(other)).not.toEqual(contents(out));
   });
 
   it('leaves one that was damaged since to be read again', async () => {
@@ -132,87 +151,132 @@ describe('a kept case', () => {
   });
   const MUCH = 1e9;
 
-  /** Case a of a data set of its own, put by in `path`. */
+  /** Case a of a data set of its own, put by in `path`: with other voxels than were read, so that it can be told. */
   async function keepOne() {
     const dataset = await openRawDataset(makeRaw());
     const [a, b] = dataset.cases;
     const dir = temporaryFolder();
     const { keeping } = new KeptCases(dir, MUCH);
-    const [sources, cropped] = [await statSources(a), await readCase(a, raw.labels, reading)];
-    await keepCase(keeping, a, cropped, sources, raw.labels, reading);
-    return { a, b, keeping, sources, cropped, path: join(dir, 'kept_cases', 'a.cropped') };
+    const [files, read] = [await identifySources(a), await readCase(a, raw.labels, reading)];
+    const cropped = { ...read, channels: read.channels.map((channel) => channel.map((value) => value + 1)) };
+    await keepCase(keeping, a, cropped, files, raw.labels, reading);
+    return { a, b, keeping, files, read, cropped, path: join(dir, 'kept_cases', 'a.cropped') };
   }
 
-  /** Reads case a, keeps it where there is so much room, spoils the files, and asks for it. */
-  async function again(bytes: number, { outdated = false, otherwise = {} } = {}) {
-    const dataset = await openRawDataset(makeRaw());
-    const [a] = dataset.cases;
+  it('leaves with the run, and nothing else does', async () => {
+    const [a] = (await openRawDataset(makeRaw())).cases;
     const dir = temporaryFolder();
-    await using kept = new KeptCases(dir, bytes);
-    const [sources, cropped] = [await statSources(a), await readCase(a, raw.labels, reading)];
-    await keepCase(kept.keeping, a, cropped, sources, raw.labels, reading);
-    spoil(dataset.dir);
-    if (outdated) for (const path of [...a.images, a.label]) utimesSync(path, 1, 1);
-    return { cropped, dir, found: await keptOrRead(kept.keeping, a, await statSources(a), raw.labels, { ...reading, ...otherwise }) };
-  }
-
-  it('is the case that was read', async () => {
-    const { cropped, found } = await again(MUCH);
-    expect(found).toEqual(cropped);
+    const mine = join(dir, 'kept_cases', 'mine.cropped');
+    {
+      await using kept = new KeptCases(dir, MUCH);
+      expect(kept.leaving).toBe(true);
+      await readAndKeep(kept.keeping, a, raw.labels, reading);
+      expect(readdirSync(join(dir, 'kept_cases'))).toEqual(['a.cropped']);
+      writeFileSync(mine, 'mine');
+    }
+    expect(readdirSync(join(dir, 'kept_cases'))).toEqual(['mine.cropped']);
+    rmSync(mine);
+    const elsewhere = temporaryFolder();
+    const { keeping } = new KeptCases(elsewhere, MUCH);
+    await readAndKeep(keeping, a, raw.labels, reading);
+    rmSync(join(dir, 'kept_cases'), { recursive: true });
+    const linked = new KeptCases(dir, MUCH);
+    symlinkSync(keeping.dir, linked.keeping.dir);
+    await linked[Symbol.asyncDispose]();
+    expect(readdirSync(keeping.dir)).toEqual(['a.cropped']);
   });
 
-  it('leaves with the run', async () => {
-    const { dir } = await again(MUCH);
-    expect(readdirSync(dir)).toEqual([]);
+  it('is not there where there is no room', async () => {
+    const [a] = (await openRawDataset(makeRaw())).cases;
+    const { keeping } = new KeptCases(temporaryFolder(), 1000);
+    await readAndKeep(keeping, a, raw.labels, reading);
+    expect(existsSync(keeping.dir)).toBe(false);
   });
 
-  it.each([
-    ['there is no room', 1000, {}],
-    ['its files have changed', MUCH, { outdated: true }],
-    ['it is to be read otherwise', MUCH, { otherwise: { strictGeometry: true } }],
-  ])('is read again where %s', async (_, bytes, how) => {
-    await expect(again(bytes, how)).rejects.toMatchObject({ name: 'CaseError' });
+  it('is read again where it is to be read otherwise', async () => {
+    const { a, keeping, read, cropped } = await keepOne();
+    expect(await keptOrRead(keeping, a, raw.labels, reading)).toEqual(cropped);
+    expect(await keptOrRead(keeping, a, raw.labels, { ...reading, strictGeometry: true })).toEqual(read);
+  });
+
+  /** Files that look like those that were read to whoever asks for size and time, or are nearly those. */
+  const CHANGES: [what: string, change: (path: string) => void][] = [
+    ['has another time', (path) => utimesSync(path, 1, 1)],
+    [
+      'was removed and copied back',
+      (path) => {
+        const { atime, mtime } = statSync(path);
+        const bytes = readFileSync(path);
+        rmSync(path);
+        writeFileSync(path, bytes);
+        utimesSync(path, atime, mtime);
+      },
+    ],
+    [
+      'was overwritten in place',
+      (path) => {
+        const { atime, mtime } = statSync(path);
+        writeFileSync(path, readFileSync(path));
+        utimesSync(path, atime, mtime);
+      },
+    ],
+    [
+      'was replaced by another file',
+      (path) => {
+        copyFileSync(path, `${path}.new`);
+        const { atime, mtime } = statSync(path);
+        utimesSync(`${path}.new`, atime, mtime);
+        renameSync(`${path}.new`, path);
+      },
+    ],
+  ];
+  it.each(CHANGES)('is read again where a file %s', async (_, change) => {
+    for (const which of [0, 1, 2]) {
+      const { a, keeping, read } = await keepOne();
+      // The clock of a file system ticks every few milliseconds.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      change([...a.images, a.label][which]);
+      expect(await keptOrRead(keeping, a, raw.labels, reading)).toEqual(read);
+    }
   });
 
   it('that could not be written whole is not there, and nothing is written through a link', async () => {
-    const { a, keeping, sources, cropped, path } = await keepOne();
+    const { a, keeping, files, read, cropped, path } = await keepOne();
     const elsewhere = join(temporaryFolder(), 'elsewhere');
     rmSync(path);
     symlinkSync(elsewhere, path);
-    await keepCase(keeping, a, cropped, sources, raw.labels, reading);
+    await keepCase(keeping, a, cropped, files, raw.labels, reading);
     expect(existsSync(elsewhere)).toBe(false);
     expect(lstatSync(path).isFile()).toBe(true);
     truncateSync(path, statSync(path).size - 1);
-    expect(await keptOrRead(keeping, a, sources, raw.labels, reading)).toEqual(cropped);
+    expect(await keptOrRead(keeping, a, raw.labels, reading)).toEqual(read);
   });
 
   it('that was damaged anywhere is read again', async () => {
-    const { a, keeping, sources, cropped, path } = await keepOne();
+    const { a, keeping, read, path } = await keepOne();
     const bytes = readFileSync(path);
     for (let at = 0; at < bytes.length; at += at < 2000 ? 13 : 4001) {
       const damaged = Buffer.from(bytes);
       damaged[at] ^= 1 << (at % 8);
       writeFileSync(path, damaged);
-      expect(await keptOrRead(keeping, a, sources, raw.labels, reading), `byte ${at}`).toEqual(cropped);
+      expect(await keptOrRead(keeping, a, raw.labels, reading), `byte ${at}`).toEqual(read);
     }
   });
 
   it('is not that of another case, nor of files that took the place of others', async () => {
-    const { a, b, keeping, sources, path } = await keepOne();
+    const { a, b, keeping, path } = await keepOne();
     const other = await readCase(b, raw.labels, reading);
     copyFileSync(path, path.replace('a.cropped', 'b.cropped'));
-    for (const [i, from] of [...a.images, a.label].entries())
-      utimesSync([...b.images, b.label][i], statSync(from).atime, statSync(from).mtime);
-    expect(await keptOrRead(keeping, b, sources, raw.labels, reading)).toEqual(other);
+    expect(await keptOrRead(keeping, b, raw.labels, reading)).toEqual(other);
     for (const [i, from] of [...a.images, a.label].entries()) renameSync([...b.images, b.label][i], from);
-    expect((await keptOrRead(keeping, a, sources, raw.labels, reading)).channels).toEqual(other.channels);
+    expect((await keptOrRead(keeping, a, raw.labels, reading)).channels).toEqual(other.channels);
   });
 
   it('comes with what was odd about its files', async () => {
-    const { a, keeping, cropped, sources } = await keepOne();
-    await keepCase(keeping, a, cropped, sources, raw.labels, { ...reading, notes: ['bytes follow the image'] });
+    const { a, keeping, cropped, files } = await keepOne();
+    await keepCase(keeping, a, cropped, files, raw.labels, { ...reading, notes: ['bytes follow the image'] });
     const notes: string[] = [];
-    await keptOrRead(keeping, a, sources, raw.labels, { ...reading, notes });
+    await keptOrRead(keeping, a, raw.labels, { ...reading, notes });
     expect(notes).toEqual(['bytes follow the image']);
   });
 });

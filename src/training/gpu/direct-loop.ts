@@ -1,9 +1,9 @@
-import { extraOf, type Loop, type ProductText } from './loop.ts';
+import { extraOf, type Loop, type ProductText, upTo } from './loop.ts';
 
 /** Every thread reads what it needs itself. A group has but one row of threads. */
 export function directLoop(text: ProductText): Loop {
   const { own, columns } = text.tile;
-  const [rowsOf, columnsOf] = own.map((size) => Array.from({ length: size }, (_, i) => i));
+  const [rowsOf, columnsOf] = own.map(upTo);
   const extra = extraOf(text);
   const threads = columns / own[1];
   const column = (j: number): string => `THREAD + ${j * threads}u`;

@@ -55,3 +55,8 @@ export interface Put {
 export function extraOf({ arguments: more }: ProductText): string {
   return more ? `, ${more}` : '';
 }
+
+/** 0, 1, 2, …: what is written out once for each. */
+export function upTo(length: number): number[] {
+  return Array.from({ length }, (_, i) => i);
+}

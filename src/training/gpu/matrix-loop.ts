@@ -1,4 +1,4 @@
-import { extraOf, type Loop, type ProductText } from './loop.ts';
+import { extraOf, type Loop, type ProductText, upTo } from './loop.ts';
 import type { MatrixUnits, Tile } from './tile.ts';
 
 /** Elements that lines of workgroup memory are longer than what they hold: 16 bytes, so that matrices of neighbouring lines do not meet in banks. */
@@ -19,7 +19,7 @@ export function matrixLoop(text: ProductText): Loop {
   const across = columns / own[1];
   const subgroups = (rows / own[0]) * across;
   const threads = subgroups * subgroup;
-  const [down, along] = [count(own[0] / units.rows), count(own[1] / units.columns)];
+  const [down, along] = [upTo(own[0] / units.rows), upTo(own[1] / units.columns)];
   const sum = (i: number, j: number): string => `sum${i}_${j}`;
   const leftLine = depth + PAD;
   const extra = extraOf(text);
@@ -60,7 +60,7 @@ ${keep('half')}
     body: `  for (var depth = first; depth < end; depth += ${depth}u) {
     let next = depth + ${depth}u;
 ${load('next')}
-${count(depth / K)
+${upTo(depth / K)
   .map(
     (k) => `    {
 ${down.map((i) => `      let a${i} = ${leftOf(i, k)};`).join('\n')}
@@ -142,7 +142,7 @@ function wideLeftBlock({ rows, depth }: Tile, threads: number, extra: string): B
       guard(
         loads
           .flatMap((i) =>
-            count(4).map((c) => `    leftBlocks[${half} * ${size}u + (${row(i)}) * ${line}u + ${own} + ${c}u] = quad${i}[${c}];`),
+            upTo(4).map((c) => `    leftBlocks[${half} * ${size}u + (${row(i)}) * ${line}u + ${own} + ${c}u] = quad${i}[${c}];`),
           )
           .join('\n'),
       ),
@@ -175,7 +175,7 @@ function rightAlongColumns({ columns, depth, units }: Tile, threads: number, ext
   const size = depth * line;
   const width = Math.min((units as MatrixUnits).subgroup, columns);
   const { row: term, loads, guard } = linesOf(depth, width, threads);
-  const each = count(columns / width);
+  const each = upTo(columns / width);
   const column = (j: number): string => `THREAD % ${width}u + ${j * width}u`;
   return {
     size,
@@ -204,11 +204,7 @@ function linesOf(lines: number, width: number, threads: number) {
   const atOnce = threads / width;
   return {
     row: (i: number): string => `THREAD / ${width}u + ${i * atOnce}u`,
-    loads: count(Math.max(1, lines / atOnce)),
+    loads: upTo(Math.max(1, lines / atOnce)),
     guard: (statements: string): string => (lines < atOnce ? `    if (THREAD < ${lines * width}u) {\n${statements}\n    }` : statements),
   };
-}
-
-function count(length: number): number[] {
-  return Array.from({ length }, (_, i) => i);
 }

@@ -1,4 +1,4 @@
-import { extraOf, type Loop, type ProductText } from './loop.ts';
+import { extraOf, type Loop, type ProductText, upTo } from './loop.ts';
 
 /**
  * Threads load blocks of both matrices into workgroup memory and read them from there, `depth` terms at a time. What is read there
@@ -13,8 +13,8 @@ export function sharedLoop(text: ProductText): Loop {
   const vector = `vec${width}f`;
   // A thread has so many vectors of rows, `down` apart, and of columns, `across` apart: neighbours read neighbouring vectors. What is
   // in one vector is a part of the tile apart, so that neighbours also load and store neighbouring columns of the maps.
-  const vectors = Array.from({ length: perThread / width }, (_, i) => i);
-  const each = Array.from({ length: width }, (_, i) => i);
+  const vectors = upTo(perThread / width);
+  const each = upTo(width);
   const down = tile.rows / perThread;
   const across = tile.columns / perThread;
   const [leftSize, rightSize] = [tile.rows / width, tile.columns / width];
@@ -28,7 +28,7 @@ export function sharedLoop(text: ProductText): Loop {
   const right = load({ name: 'right', threads, width, fast, slow, alongTerms: text.alongTerms, line: rightLine, extra });
   const sums = vectors.flatMap((i) => each.flatMap((c) => vectors.map((j) => ({ i, c, j, name: `sum${i}_${c}_${j}` }))));
   const split = (i: number): [vector: number, component: number] => [Math.floor(i / width), i % width];
-  const all = Array.from({ length: perThread }, (_, i) => i);
+  const all = upTo(perThread);
   const row = (i: number): string => `threadRow + ${split(i)[0] * down + split(i)[1] * leftSize}u`;
   const column = (j: number): string => `threadColumn + ${split(j)[0] * across + split(j)[1] * rightSize}u`;
   const sum = (i: number, j: number): string => `sum${split(i).join('_')}_${split(j)[0]}[${split(j)[1]}]`;
@@ -80,7 +80,7 @@ function load(options: {
     : { fast: `(THREAD + load * ${threads}u) % ${fast}u`, slow: `(THREAD + load * ${threads}u) / ${fast}u` };
   const size = alongTerms ? slow : fast;
   const [k, n] = alongTerms ? [element.fast, element.slow] : [element.slow, element.fast];
-  const each = Array.from({ length: width }, (_, c) => c);
+  const each = upTo(width);
   const term = `let ${name}Term = term(depth + ${k}, end${extra});`;
   const at = (c: number): string => `(${n}) + ${c * size}u`;
   const columns = name === 'right' ? each.map((c) => `let rightColumn${c} = column(columnTile + ${at(c)}${extra});`).join(' ') : '';
@@ -106,7 +106,7 @@ function loadWideLeft(options: { threads: number; width: number; depth: number; 
   const loads = (depth / 4) * size;
   const index = `(THREAD + load * ${threads}u)`;
   const [k, n] = [`${index} % ${depth / 4}u * 4u`, `${index} / ${depth / 4}u`];
-  const each = Array.from({ length: width }, (_, c) => c);
+  const each = upTo(width);
   const quads = each.map((c) => `let quad${c} = left4(rowTile + ${n} + ${c * size}u, depth + ${k}, end${extra});`);
   const vectors = [0, 1, 2, 3].map(
     (t) => `leftTile[(${k} + ${t}u) * ${line}u + ${n}] = vec${width}f(${each.map((c) => `quad${c}[${t}]`).join(', ')});`,

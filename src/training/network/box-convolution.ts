@@ -1,5 +1,6 @@
 import { type Triple, triple, voxels } from '../../common/geometry.ts';
 import { elementwise, type Kernel, kernel, placeIn, read, write } from '../gpu/kernel.ts';
+import { upTo } from '../gpu/loop.ts';
 import { type Maps, memory, place } from '../gpu/memory.ts';
 import { type BoxTile, boxBytes, boxTile, lineOf, loadBox } from './box.ts';
 import { type Convolution, flopsOf, put } from './convolution.ts';
@@ -91,7 +92,7 @@ function boxConvolution(
   const [chunks, allTaps] = [Math.ceil(input.channels / terms), voxels(size)];
   const rowTiles = Math.ceil(output.channels / rows);
   const tiles = triple((axis) => Math.ceil(counted[axis] / result[axis]));
-  const [down, along] = [count(own[0] / units.rows), count(own[1])];
+  const [down, along] = [upTo(own[0] / units.rows), upTo(own[1])];
   const across = (result[0] * result[1]) / own[1];
   const line = lineOf(terms);
   const unit = units.rows * units.columns;
@@ -142,7 +143,7 @@ ${loadBox({ into: 'block', box, channels: terms, threads, from: input, source: '
     for (var z = 0; z < ${fixed ? most[0] : 'taps.x'}; z++) { for (var y = 0; y < ${fixed ? most[1] : 'taps.y'}; y++) {
 ${
   fixed
-    ? count(most[2])
+    ? upTo(most[2])
         .map((x) => `      {\n${multiply(String(x))}\n      }`)
         .join('\n')
     : `      for (var x = 0; x < taps.z; x++) {\n${multiply('x')}\n      }`
@@ -195,8 +196,4 @@ function packWeights({ name, input, output, weightAt }: BoxConvolution, tile: Bo
   packed[INDEX] = f16(weight);`,
   );
   return { weights: packed, kernel: pack };
-}
-
-function count(length: number): number[] {
-  return Array.from({ length }, (_, i) => i);
 }

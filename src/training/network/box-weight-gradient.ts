@@ -1,5 +1,6 @@
 import { type Triple, triple, voxels } from '../../common/geometry.ts';
 import { elementwise, type Kernel, kernel, placeIn, read, write } from '../gpu/kernel.ts';
+import { upTo } from '../gpu/loop.ts';
 import { type Memory, memory } from '../gpu/memory.ts';
 import { type MatrixUnits, tileFor } from '../gpu/tile.ts';
 import { arrange, LEAST_WORKGROUP, lineOf, loadBox } from './box.ts';
@@ -53,7 +54,7 @@ export function weightGradientBox(of: Convolution, gradient: Parameter): Kernel[
     taps,
   };
   const [fineLine, coarseLine] = [lineOf(units.columns), lineOf(rows)];
-  const names = count(own / units.rows).flatMap((i) => count(plane).map((t) => ({ i, t, name: `sum${i}_${t}` })));
+  const names = upTo(own / units.rows).flatMap((i) => upTo(plane).map((t) => ({ i, t, name: `sum${i}_${t}` })));
   const near = (t: number): number => (Math.floor(t / size[2]) * box[2] + (t % size[2])) * fineLine;
   const main = kernel({
     name: `${of.name} weight gradient`,
@@ -79,18 +80,18 @@ ${loadBox({ into: 'coarseBlock', box: result, channels: rows, threads, from: coa
     for (var run = 0u; run < ${result[0] * result[1]}u; run++) {
       let left = run * ${units.terms * coarseLine}u + ownRow;
       let right = ((run / ${result[1]}u + plane) * ${box[1]}u + run % ${result[1]}u) * ${box[2] * fineLine}u;
-${count(own / units.rows)
+${upTo(own / units.rows)
   .map(
     (i) =>
       `      let a${i} = subgroupMatrixLoad<subgroup_matrix_left<f16, ${units.terms}, ${units.rows}>, col_major>(&coarseBlock, left + ${i * units.rows}u, ${coarseLine}u);`,
   )
   .join('\n')}
-${count(plane)
+${upTo(plane)
   .map(
     (
       t,
     ) => `      let b${t} = subgroupMatrixLoad<subgroup_matrix_right<f16, ${units.columns}, ${units.terms}>, row_major>(&fineBlock, right + ${near(t)}u, ${fineLine}u);
-${count(own / units.rows)
+${upTo(own / units.rows)
   .map((i) => `      sum${i}_${t} = subgroupMatrixMultiplyAccumulate(a${i}, b${t}, sum${i}_${t});`)
   .join('\n')}`,
   )
@@ -146,8 +147,4 @@ function sumParts(
   for (var part = 0u; part < ${parts}u; part++) { sum += sums[((part * ${rows}u + m) * ${taps}u + tap) * ${columns}u + c]; }
   gradient[${placeIn(gradient)}u + (m * ${fine}u + c) * ${taps}u + tap] = sum;`,
   );
-}
-
-function count(length: number): number[] {
-  return Array.from({ length }, (_, i) => i);
 }

@@ -4,7 +4,7 @@ import { type MatrixUnits, type Tiling, tileFor } from '../gpu/tile.ts';
 import { ravel, unravel, vector } from './taps.ts';
 
 /**
- * How a convolution is cut inMaps each workgroup keeps a box of voxels in its memory, all that its part of the result needs: every
+ * How a convolution is cut where each workgroup keeps a box of voxels in its memory, all that its part of the result needs: every
  * element is loaded once, not for every tap of the kernel. Matrix units take their right matrices from there: a run of neighbouring
  * voxels along axis 2, of as many channels as a unit has terms.
  */
@@ -31,7 +31,7 @@ export function lineOf(channels: number): number {
   return channels + PAD;
 }
 
-/** Null inMaps there are no matrix units, or the box of a single run is too large for workgroups. */
+/** Null where there are no matrix units, or the box of a single run is too large for workgroups. */
 export function boxTile(tiling: Tiling, channels: number, taps: Triple, shape: Triple): BoxTile | null {
   const { units, own, workgroupBytes = LEAST_WORKGROUP } = tiling;
   if (units === undefined) return null;
