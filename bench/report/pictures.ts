@@ -15,8 +15,10 @@ export function pictures({ name, parts }: Result): Record<string, string> {
 }
 
 function workersPicture({ rows }: Part): string {
-  const byConfig = Map.groupBy(rows, ({ name }) => name.split(',')[0]);
   const workersOf = ({ name }: Row): number => Number(/\d+(?= worker)/.exec(name)?.[0]);
+  // As many as the loader takes by itself is no number.
+  const numbered = rows.filter((row) => !Number.isNaN(workersOf(row)));
+  const byConfig = Map.groupBy(numbered, ({ name }) => name.split(',')[0]);
   return lineChart({
     title: 'Throughput over workers, one core each',
     x: 'workers',

@@ -10,6 +10,7 @@ export const QUANTITIES: Record<string, string> = {
   scheduler_cpu_ms_per_batch: 'CPU ms a batch on the main thread',
   event_loop_utilisation_percent: 'event loop busy, %',
   speedup: 'times one worker',
+  beside_one_per_core: 'times one worker a core',
   peak_mib: 'peak memory, MiB',
   loader_mib: 'of it sized by the loader, MiB',
   start_ms: 'Node itself, ms',

@@ -17,10 +17,10 @@ export function workerCounts(cores: number): number[] {
   return [...doubled, most];
 }
 
-/** Throughput over the number of workers, each with a core of its own. */
+/** Throughput over the number of workers, each with a core of its own, and over as many as the loader takes by itself. */
 export async function workersPart(plan: Plan): Promise<Part> {
   const counts = workerCounts(availableParallelism());
-  const entries: (Entry & { alone: string })[] = [];
+  const entries: (Entry & { alone: string; each?: string })[] = [];
   for (const config of plan.quick ? ['d'] : CONFIGS) {
     const configuration = CONFIGURATIONS[config];
     const { dir: store } = await storeOf(configuration, plan);
@@ -37,16 +37,35 @@ export async function workersPart(plan: Plan): Promise<Part> {
       };
       entries.push({ name: nameOf(workers), alone: nameOf(1), run: () => runJob(job, workers) });
     }
+    const most = counts.at(-1) as number;
+    const batches = batchesOf(plan, configuration.batches) * most;
+    const job = {
+      kind: 'stream' as const,
+      store,
+      options: { ...optionsOf(configuration, 1), workers: 'auto' as const },
+      batches,
+      // It begins with one, and takes some seconds to find out that there is more to do.
+      warmUp: 2 * batches,
+    };
+    entries.push({ name: `${config}, auto`, alone: nameOf(1), each: nameOf(most), run: () => runJob(job, most) });
   }
   const runs = await rounds(entries, fewerRuns(plan));
   const perSecond = (name: string): number[] => (runs.get(name) ?? []).map((run) => run.patches_per_second);
-  const rows: Row[] = rowsOf(entries, runs).map(({ name, figures: { patches_per_second, cpu_ms_per_patch } }, i) => ({
-    name,
-    figures: { patches_per_second, speedup: ratio(perSecond(name), perSecond(entries[i].alone)), cpu_ms_per_patch },
-  }));
+  const rows: Row[] = rowsOf(entries, runs).map(({ name, figures: { patches_per_second, cpu_ms_per_patch } }, i) => {
+    const { alone, each } = entries[i];
+    const figures = {
+      patches_per_second,
+      speedup: ratio(perSecond(name), perSecond(alone)),
+      ...(each && { beside_one_per_core: ratio(perSecond(name), perSecond(each)) }),
+      cpu_ms_per_patch,
+    };
+    return { name, figures };
+  });
   return {
     title: 'Workers',
-    about: 'As many cores as workers; the main thread shares them. Speed-up: each run beside the run with one worker of the same round.',
+    about:
+      'As many cores as workers; the main thread shares them. Speed-up: each run beside the run with one worker of the same round. ' +
+      "`workers: 'auto'` has all cores, and is measured from the time on when it has found out how many it takes.",
     rows,
   };
 }

@@ -93,6 +93,7 @@ describe('pictures', () => {
     const rows = [
       { name: 'b, 1 worker', figures: speed([1, 1, 1]) },
       { name: 'b, 2 workers', figures: speed([1.9, 1.95, 1.9]) },
+      { name: 'b, auto', figures: speed([1.8, 1.8, 1.8]) },
       { name: 'c, 1 worker', figures: speed([1, 1, 1]) },
       { name: 'c, 2 workers', figures: speed([1, 1.5, 2]) },
     ];
