@@ -4,6 +4,7 @@ import type { Kernel } from '../../src/training/gpu/kernel.ts';
 import type { Memory } from '../../src/training/gpu/memory.ts';
 import { Program } from '../../src/training/gpu/program.ts';
 import { GPU_TILING, type MatrixUnits, SOFTWARE_TILING, type Tiling } from '../../src/training/gpu/tile.ts';
+import { Bounds } from './bounds.ts';
 
 /** Both ways to make products. On a software Vulkan, shaders of large tiles take long to compile: one test has those. */
 export const TILINGS = {
@@ -27,7 +28,7 @@ export async function openMatrixGpu(): Promise<(Gpu & { units: MatrixUnits }) | 
   return gpu.units && (gpu as Gpu & { units: MatrixUnits });
 }
 
-/** Runs kernels once, on these contents of memories. All they use is kept, so that it can be read. */
+/** Runs kernels once, on these contents of memories, and expects them to keep to their memories. All they use is kept, so that it can be read. */
 export async function runKernels(
   gpu: Gpu,
   kernels: readonly Kernel[],
@@ -36,12 +37,15 @@ export async function runKernels(
 ): Promise<Float32Array[]> {
   const kept = new Set(kernels.flatMap(({ bindings }) => bindings.map(({ memory }) => memory)));
   for (const memory of kept) memory.persistent = true;
+  const bounds = new Bounds();
+  bounds.watch(kernels);
   const program = await Program.compile(gpu, kernels);
   for (const [memory, numbers] of contents) if (kept.has(memory)) program.write(memory, numbersFor(memory, numbers));
   const encoder = gpu.device.createCommandEncoder();
   program.encode(encoder, kernels);
   gpu.device.queue.submit([encoder.finish()]);
   await gpu.done();
+  await bounds.expectKept(program);
   const results: Float32Array[] = [];
   for (const memory of wanted) {
     const [contents] = await program.read(memory);

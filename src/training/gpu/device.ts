@@ -17,7 +17,7 @@ export const LIMITS = [
 /**
  * Dawn's switches ("toggles"), which it does not complain about if it does not know them. Without the first it hides experimental
  * features, matrix units among them; without the second float16 on NVIDIA, before driver 615. The third leaves out its own checks of
- * every index, which took 13 % of a step on an H200: kernels here keep to their memories by themselves.
+ * every index, which took 13 % of a step on an H200: kernels here keep to their memories by themselves, which tests watch.
  */
 export const DAWN_SWITCHES = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia', 'disable_robustness'];
 /** What else is asked for where it is offered, besides `shader-f16`. */
