@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { lstat, open, readdir, rm, rmdir, statfs } from 'node:fs/promises';
+import { lstat, open, readdir, rename, rm, rmdir, statfs } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
-import { writeFully } from '../common/atomic-file.ts';
+import { PARTIAL, writeFully } from '../common/atomic-file.ts';
 import { machineMemory } from '../common/bytes.ts';
+import { ifThere } from '../common/files.ts';
 import { makeFolders } from '../common/folders.ts';
 import { voxels } from '../common/geometry.ts';
 import { xxh64 } from '../common/hash.ts';
@@ -63,9 +64,9 @@ export class KeptCases implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const { dir } = this.keeping;
     if (!this.leaving) return;
-    // Through a link it would be somebody else's.
-    if (!(await lstat(dir).catch(() => null))?.isDirectory()) return;
-    for (const name of await readdir(dir).catch(() => [])) if (await isKept(join(dir, name))) await removeFile(join(dir, name));
+    if (!(await isFolder(dir))) return;
+    for (const name of await readdir(dir).catch(() => []))
+      if (name.endsWith(`${ENDING}${PARTIAL}`) || (await isKept(join(dir, name)))) await removeFile(join(dir, name));
     await rmdir(dir).catch(() => {});
   }
 }
@@ -82,16 +83,17 @@ interface Head extends Omit<CroppedCase, 'channels' | 'segmentation'> {
 
 /** Reads a case, and puts it by if it is wanted. @throws what `readCase` throws */
 export async function readAndKeep(keeping: Keeping | undefined, raw: RawCase, labels: Labels, reading: NotedReading): Promise<CroppedCase> {
-  // Files that change while they are read are read again.
   const files = keeping && (await identifySources(raw));
   const cropped = await readCase(raw, labels, reading);
-  if (keeping && files) await keepCase(keeping, raw, cropped, files, labels, reading);
+  // Files that change meanwhile, or might without being seen, are read again.
+  if (keeping && files?.settled && files.identity === (await identifySources(raw)).identity)
+    await keepCase(keeping, raw, cropped, files.identity, labels, reading);
   return cropped;
 }
 
 /**
- * Puts a case by, where there is room. Whatever keeps it from being written is no concern of the run.
- * @param files which they were before it was read: see `identifySources`
+ * Puts a case by, where there is room, and nothing of somebody else's. Whatever keeps it from being written is no concern of the run.
+ * @param files which they were before it was read: their identity by `identifySources`
  */
 export async function keepCase(
   { dir, room }: Keeping,
@@ -102,6 +104,7 @@ export async function keepCase(
   reading: NotedReading,
 ): Promise<void> {
   const path = pathOf(dir, raw);
+  const partial = `${path}${PARTIAL}`;
   try {
     const arrays = [...channels, segmentation].map(asBytes);
     const about = { key: keyOf(raw, files, labels, reading), channels: channels.length, notes: reading.notes };
@@ -114,30 +117,34 @@ export async function keepCase(
       return;
     }
     await makeFolders(dir);
+    if (!(await isFolder(dir)) || ((await ifThere(path, lstat(path))) && !(await isKept(path)))) return;
     await removeFile(path);
-    // Exclusively: nothing is written through a link.
-    await using file = await open(path, 'wx');
+    await removeFile(partial);
+    // Exclusively: nothing is written through a link. Renamed: what stands there under its name is whole.
+    await using file = await open(partial, 'wx');
     for (const part of parts) await writeFully(file, part);
+    await rename(partial, path);
   } catch {
-    await removeFile(path);
+    await removeFile(partial);
   }
 }
 
 /** A case that was put by and whose files have not changed since; else it is read. @throws what `readCase` throws */
 export async function keptOrRead(keeping: Keeping | undefined, raw: RawCase, labels: Labels, reading: NotedReading): Promise<CroppedCase> {
-  const kept = keeping && (await take(pathOf(keeping.dir, raw), raw, labels, reading));
-  return kept ?? readCase(raw, labels, reading);
+  const kept = keeping && (await isFolder(keeping.dir)) && (await take(pathOf(keeping.dir, raw), raw, labels, reading));
+  return kept || readCase(raw, labels, reading);
 }
 
 /** Makes room: the case is written. */
-export function forgetCase({ dir }: Keeping, raw: RawCase): Promise<void> {
-  return removeFile(pathOf(dir, raw));
+export async function forgetCase({ dir }: Keeping, raw: RawCase): Promise<void> {
+  const path = pathOf(dir, raw);
+  if ((await isFolder(dir)) && (await isKept(path))) await removeFile(path);
 }
 
 async function take(path: string, raw: RawCase, labels: Labels, reading: NotedReading): Promise<CroppedCase | null> {
   try {
     await using kept = await openKept(path);
-    if (kept?.head.key !== keyOf(raw, await identifySources(raw), labels, reading)) return null;
+    if (kept?.head.key !== keyOf(raw, (await identifySources(raw)).identity, labels, reading)) return null;
     const { key: _, channels: count, notes, xxh64: wanted, ...rest } = kept.head;
     const size = voxels(rest.shape);
     const channels = Array.from({ length: count }, () => kept.read(new Float32Array(size)));
@@ -173,6 +180,11 @@ async function openKept(path: string): Promise<Kept | null> {
   if ((await xxh64(head)) !== hash) return null;
   const file = opened.move();
   return { head: deserialize(head), read, [Symbol.asyncDispose]: () => file.disposeAsync() };
+}
+
+/** Through a link it would be somebody else's. */
+async function isFolder(dir: string): Promise<boolean> {
+  return (await lstat(dir).catch(() => null))?.isDirectory() ?? false;
 }
 
 async function isKept(path: string): Promise<boolean> {

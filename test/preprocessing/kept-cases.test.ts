@@ -14,8 +14,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { KeptCases, keepCase, keptOrRead, readAndKeep } from '../../src/preprocessing/kept-cases.ts';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { forgetCase, KeptCases, keepCase, keptOrRead, readAndKeep } from '../../src/preprocessing/kept-cases.ts';
 import { planDataset } from '../../src/preprocessing/plan-dataset.ts';
 import { preprocess } from '../../src/preprocessing/preprocess.ts';
 import { preprocessForNnunet } from '../../src/preprocessing/preprocess-nnunet.ts';
@@ -42,7 +42,7 @@ async function makeOthers(dir: string): Promise<(folder: string) => void> {
   for (const each of raw.cases) {
     const cropped = await readCase(each, raw.labels, reading);
     const channels = cropped.channels.map((channel) => channel.map((value, i) => (i % 3 === 0 ? value + 100 : value)));
-    await keepCase(keeping, each, { ...cropped, channels }, await identifySources(each), raw.labels, reading);
+    await keepCase(keeping, each, { ...cropped, channels }, (await identifySources(each)).identity, raw.labels, reading);
   }
   return (folder) => {
     for (const name of readdirSync(keeping.dir)) {
@@ -150,6 +150,8 @@ describe('a kept case', () => {
     reading = { ...readingOf(raw), notes: [] };
   });
   const MUCH = 1e9;
+  /** The clock of a file system ticks every few milliseconds. */
+  const settle = () => new Promise((resolve) => setTimeout(resolve, 30));
 
   /** Case a of a data set of its own, put by in `path`: with other voxels than were read, so that it can be told. */
   async function keepOne() {
@@ -157,7 +159,7 @@ describe('a kept case', () => {
     const [a, b] = dataset.cases;
     const dir = temporaryFolder();
     const { keeping } = new KeptCases(dir, MUCH);
-    const [files, read] = [await identifySources(a), await readCase(a, raw.labels, reading)];
+    const [{ identity: files }, read] = [await identifySources(a), await readCase(a, raw.labels, reading)];
     const cropped = { ...read, channels: read.channels.map((channel) => channel.map((value) => value + 1)) };
     await keepCase(keeping, a, cropped, files, raw.labels, reading);
     return { a, b, keeping, files, read, cropped, path: join(dir, 'kept_cases', 'a.cropped') };
@@ -167,6 +169,7 @@ describe('a kept case', () => {
     const [a] = (await openRawDataset(makeRaw())).cases;
     const dir = temporaryFolder();
     const mine = join(dir, 'kept_cases', 'mine.cropped');
+    await settle();
     {
       await using kept = new KeptCases(dir, MUCH);
       expect(kept.leaving).toBe(true);
@@ -189,6 +192,7 @@ describe('a kept case', () => {
   it('is not there where there is no room', async () => {
     const [a] = (await openRawDataset(makeRaw())).cases;
     const { keeping } = new KeptCases(temporaryFolder(), 1000);
+    await settle();
     await readAndKeep(keeping, a, raw.labels, reading);
     expect(existsSync(keeping.dir)).toBe(false);
   });
@@ -233,23 +237,57 @@ describe('a kept case', () => {
   it.each(CHANGES)('is read again where a file %s', async (_, change) => {
     for (const which of [0, 1, 2]) {
       const { a, keeping, read } = await keepOne();
-      // The clock of a file system ticks every few milliseconds.
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await settle();
       change([...a.images, a.label][which]);
       expect(await keptOrRead(keeping, a, raw.labels, reading)).toEqual(read);
     }
   });
 
-  it('that could not be written whole is not there, and nothing is written through a link', async () => {
+  it('that could not be written whole is not there', async () => {
     const { a, keeping, files, read, cropped, path } = await keepOne();
-    const elsewhere = join(temporaryFolder(), 'elsewhere');
-    rmSync(path);
-    symlinkSync(elsewhere, path);
-    await keepCase(keeping, a, cropped, files, raw.labels, reading);
-    expect(existsSync(elsewhere)).toBe(false);
-    expect(lstatSync(path).isFile()).toBe(true);
     truncateSync(path, statSync(path).size - 1);
     expect(await keptOrRead(keeping, a, raw.labels, reading)).toEqual(read);
+    await keepCase(keeping, a, cropped, files, raw.labels, reading);
+    expect(await keptOrRead(keeping, a, raw.labels, reading)).toEqual(cropped);
+    expect(readdirSync(keeping.dir)).toEqual(['a.cropped']);
+  });
+
+  it("leaves somebody's own file, link or folder of its name alone", async () => {
+    const { a, keeping, files, read, cropped, path } = await keepOne();
+    const elsewhere = join(temporaryFolder(), 'elsewhere');
+    for (const make of [() => writeFileSync(path, 'mine'), () => symlinkSync(elsewhere, path), () => mkdirSync(path)]) {
+      rmSync(path, { recursive: true });
+      make();
+      const before = lstatSync(path);
+      await keepCase(keeping, a, cropped, files, raw.labels, reading);
+      await forgetCase(keeping, a);
+      expect([lstatSync(path).ino, lstatSync(path).size]).toEqual([before.ino, before.size]);
+      expect(existsSync(elsewhere)).toBe(false);
+      expect(await keptOrRead(keeping, a, raw.labels, reading)).toEqual(read);
+    }
+  });
+
+  it('is neither put nor looked for through a link to a folder', async () => {
+    const { a, keeping, files, read, cropped } = await keepOne();
+    const linked = { ...keeping, dir: join(temporaryFolder(), 'kept_cases') };
+    symlinkSync(keeping.dir, linked.dir);
+    expect(await keptOrRead(linked, a, raw.labels, reading)).toEqual(read);
+    await forgetCase(linked, a);
+    await keepCase(linked, { ...a, id: 'other' }, cropped, files, raw.labels, reading);
+    expect(readdirSync(keeping.dir)).toEqual(['a.cropped']);
+  });
+
+  it('is not one whose files may still change in the same tick of their clock', async () => {
+    const [a] = (await openRawDataset(makeRaw())).cases;
+    const { keeping } = new KeptCases(temporaryFolder(), MUCH);
+    const changed = Math.max(...[...a.images, a.label].map((path) => statSync(path).ctimeMs));
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(Math.floor(changed) + 5);
+    await readAndKeep(keeping, a, raw.labels, reading);
+    expect(existsSync(keeping.dir)).toBe(false);
+    clock.mockReturnValue(Math.floor(changed) + 5000);
+    await readAndKeep(keeping, a, raw.labels, reading);
+    clock.mockRestore();
+    expect(readdirSync(keeping.dir)).toEqual(['a.cropped']);
   });
 
   it('that was damaged anywhere is read again', async () => {

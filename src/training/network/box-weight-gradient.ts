@@ -26,7 +26,8 @@ export function weightGradientBox(of: Convolution, gradient: Parameter): Kernel[
   const { fine, coarse, kernel: size, stride, padding, tiling } = of;
   const { units, workgroupBytes = LEAST_WORKGROUP } = tiling;
   const plane = size[1] * size[2];
-  if (units === undefined || voxels(stride) > 1 || voxels(size) === 1 || plane > MOST_TAPS || fine.channels < units.columns) return null;
+  if (units === undefined || voxels(stride) > 1 || voxels(size) === 1 || fine.channels < units.columns) return null;
+  if (plane > MOST_TAPS || size[0] * units.subgroup > MOST_THREADS) return null;
   const { result, box } = boxesOf(units, size, coarse.shape);
   const bytesOf = (rows: number): number => 2 * (voxels(box) * lineOf(units.columns) + voxels(result) * lineOf(rows));
   let { rows } = tileFor(tiling, coarse.channels, tiling.mostColumns);

@@ -31,10 +31,15 @@ export function lineOf(channels: number): number {
   return channels + PAD;
 }
 
-/** Null where there are no matrix units, or the box of a single run is too large for workgroups. */
+/** Of a workgroup that makes a single run: tiles have no more rows than these share. */
+const MOST_SUBGROUPS = 8;
+
+/** Null where there are no matrix units, or the box of a single run is too large for workgroups, however it is tiled: sums have another order then. */
 export function boxTile(tiling: Tiling, channels: number, taps: Triple, shape: Triple): BoxTile | null {
   const { units, own, workgroupBytes = LEAST_WORKGROUP } = tiling;
   if (units === undefined) return null;
+  const least = { units, box: [taps[0], taps[1], units.columns + taps[2] - 1] as Triple, subgroups: MOST_SUBGROUPS };
+  if (boxBytes(least) > workgroupBytes) return null;
   const { rows, columns } = tileFor(tiling, channels, tiling.mostColumns);
   for (let most = columns / units.columns; most >= 1; most /= 2) {
     const [z, y] = arrange(most, shape);
@@ -55,7 +60,7 @@ export function boxTile(tiling: Tiling, channels: number, taps: Triple, shape: T
 }
 
 /** Of workgroup memory: the box, and a matrix of each subgroup on its way out. */
-export function boxBytes({ box, units, subgroups }: BoxTile): number {
+export function boxBytes({ box, units, subgroups }: Pick<BoxTile, 'box' | 'units' | 'subgroups'>): number {
   return 2 * voxels(box) * lineOf(units.terms) + 4 * subgroups * units.rows * units.columns;
 }
 

@@ -157,17 +157,47 @@ const ADAPTERS: { of: string; units: MatrixUnits | null; memory: number }[] = [
 ];
 
 /** Every way to make the products of such a layer. */
-function productsOf({ units, memory }: (typeof ADAPTERS)[number], inputs: number, outputs: number, shape: Triple) {
-  const geometry = { kernel: [3, 3, 3] as Triple, stride: [1, 1, 1] as Triple, padding: [1, 1, 1] as Triple };
+function productsOf(
+  { units, memory }: (typeof ADAPTERS)[number],
+  inputs: number,
+  outputs: number,
+  shape: Triple,
+  kernel: Triple = [3, 3, 3],
+) {
+  const geometry = { kernel, stride: [1, 1, 1] as Triple, padding: kernel.map((size) => (size - 1) >> 1) as Triple };
   const type = units ? 'f16' : 'f32';
   const [fine, coarse] = [maps('fine', 2, inputs, shape, { type }), maps('coarse', 2, outputs, shape, { type })];
-  const weight = new Parameters().add('weight', [outputs, inputs, 3, 3, 3], { he: 1 });
+  const weight = new Parameters().add('weight', [outputs, inputs, ...kernel], { he: 1 });
   return tilingsFor({ software: false, units, limits: { maxComputeWorkgroupStorageSize: memory } }, 'mixed').flatMap((tiling, way) => {
     const convolution: Convolution = { name: 'test', fine, coarse, ...geometry, tiling };
     const kernels = [...gather(convolution, weight, null), ...scatter(convolution, weight, null), ...weightGradient(convolution, weight)];
     return kernels.map((kernel) => ({ way, ...kernel }));
   });
 }
+
+const LARGE_KERNELS: Triple[] = [
+  [5, 5, 5],
+  [7, 7, 5],
+  [7, 9, 9],
+  [9, 7, 9],
+  [9, 3, 3],
+  [3, 5, 10],
+];
+
+test.each(ADAPTERS.filter(({ units }) => units))('whether units of $of take boxes does not depend on the tiles', (adapter) => {
+  for (const kernel of LARGE_KERNELS)
+    for (const outputs of [16, 128, 320]) {
+      const ways = Map.groupBy(productsOf(adapter, 32, outputs, [16, 16, 16], kernel), ({ way }) => way);
+      const kinds = [...ways.values()].map((kernels) =>
+        kernels.map(({ name, code }) => `${name} ${/[bB]lock: array/.exec(code)?.[0]}`).join(),
+      );
+      expect(new Set(kinds).size, `kernel ${kernel.join('x')}, ${outputs} outputs`).toBe(1);
+      for (const { way, workgroupBytes, threads } of ways.get(0) ?? []) {
+        expect(workgroupBytes, `${way}`).toBeLessThanOrEqual(adapter.memory);
+        expect(threads).toBeLessThanOrEqual(256);
+      }
+    }
+});
 
 test.each(ADAPTERS)('tiles for units of $of fit its workgroups, whatever the layer', (adapter) => {
   for (const inputs of [1, 3, 32, 320])
