@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { PARTIAL, writeFully } from '../common/atomic-file.ts';
 import { machineMemory } from '../common/bytes.ts';
-import { ifThere } from '../common/files.ts';
 import { makeFolders } from '../common/folders.ts';
 import { voxels } from '../common/geometry.ts';
 import { xxh64 } from '../common/hash.ts';
@@ -103,29 +102,32 @@ export async function keepCase(
   labels: Labels,
   reading: NotedReading,
 ): Promise<void> {
-  const path = pathOf(dir, raw);
+  const arrays = [...channels, segmentation].map(asBytes);
+  const bytes = BigInt(arrays.reduce((sum, { length }) => sum + length, 0));
+  const left = new BigInt64Array(room);
+  const about = { ...rest, key: keyOf(raw, files, labels, reading), channels: channels.length, notes: reading.notes };
+  if (Atomics.sub(left, 0, bytes) >= bytes && (await writeKept(dir, pathOf(dir, raw), about, arrays))) return;
+  Atomics.add(left, 0, bytes);
+}
+
+/** False where it could not be written, or must not be: something else is called so. */
+async function writeKept(dir: string, path: string, about: Omit<Head, 'xxh64'>, arrays: readonly Uint8Array[]): Promise<boolean> {
+  await makeFolders(dir).catch(() => {});
+  if (!(await isFolder(dir)) || !(await isFree(path))) return false;
   const partial = `${path}${PARTIAL}`;
   try {
-    const arrays = [...channels, segmentation].map(asBytes);
-    const about = { key: keyOf(raw, files, labels, reading), channels: channels.length, notes: reading.notes };
-    const head = serialize({ ...rest, ...about, xxh64: await xxh64(...arrays) } satisfies Head);
-    const parts = [Buffer.concat([asBytes(Uint32Array.of(head.length)), Buffer.from(await xxh64(head)), head]), ...arrays];
-    const bytes = BigInt(parts.reduce((sum, { length }) => sum + length, 0));
-    const left = new BigInt64Array(room);
-    if (Atomics.sub(left, 0, bytes) < bytes) {
-      Atomics.add(left, 0, bytes);
-      return;
-    }
-    await makeFolders(dir);
-    if (!(await isFolder(dir)) || ((await ifThere(path, lstat(path))) && !(await isKept(path)))) return;
+    const head = serialize({ ...about, xxh64: await xxh64(...arrays) } satisfies Head);
     await removeFile(path);
     await removeFile(partial);
     // Exclusively: nothing is written through a link. Renamed: what stands there under its name is whole.
     await using file = await open(partial, 'wx');
-    for (const part of parts) await writeFully(file, part);
+    const begin = Buffer.concat([asBytes(Uint32Array.of(head.length)), Buffer.from(await xxh64(head)), head]);
+    for (const part of [begin, ...arrays]) await writeFully(file, part);
     await rename(partial, path);
+    return true;
   } catch {
     await removeFile(partial);
+    return false;
   }
 }
 
@@ -185,6 +187,11 @@ async function openKept(path: string): Promise<Kept | null> {
 /** Through a link it would be somebody else's. */
 async function isFolder(dir: string): Promise<boolean> {
   return (await lstat(dir).catch(() => null))?.isDirectory() ?? false;
+}
+
+/** Whether nothing is called so, or a kept case. */
+async function isFree(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => null)) === null || isKept(path);
 }
 
 async function isKept(path: string): Promise<boolean> {

@@ -195,6 +195,7 @@ describe('a kept case', () => {
     await settle();
     await readAndKeep(keeping, a, raw.labels, reading);
     expect(existsSync(keeping.dir)).toBe(false);
+    expect(new BigInt64Array(keeping.room)[0]).toBe(1000n);
   });
 
   it('is read again where it is to be read otherwise', async () => {
@@ -255,6 +256,7 @@ describe('a kept case', () => {
   it("leaves somebody's own file, link or folder of its name alone", async () => {
     const { a, keeping, files, read, cropped, path } = await keepOne();
     const elsewhere = join(temporaryFolder(), 'elsewhere');
+    const [room] = new BigInt64Array(keeping.room);
     for (const make of [() => writeFileSync(path, 'mine'), () => symlinkSync(elsewhere, path), () => mkdirSync(path)]) {
       rmSync(path, { recursive: true });
       make();
@@ -263,6 +265,7 @@ describe('a kept case', () => {
       await forgetCase(keeping, a);
       expect([lstatSync(path).ino, lstatSync(path).size]).toEqual([before.ino, before.size]);
       expect(existsSync(elsewhere)).toBe(false);
+      expect(new BigInt64Array(keeping.room)[0]).toBe(room);
       expect(await keptOrRead(keeping, a, raw.labels, reading)).toEqual(read);
     }
   });

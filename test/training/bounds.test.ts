@@ -1,9 +1,11 @@
 import { expect, test, vi } from 'vitest';
+import type { Network } from '../../src/plans/network.ts';
 import { type Kernel, kernel, read, write } from '../../src/training/gpu/kernel.ts';
 import { memory } from '../../src/training/gpu/memory.ts';
 import { Program } from '../../src/training/gpu/program.ts';
 import { tilingFor } from '../../src/training/gpu/tile.ts';
 import { TrainingStep } from '../../src/training/training-step.ts';
+import { flatNetwork, PROSTATE_STRIDES } from '../fixtures/networks.ts';
 import { Bounds } from './bounds.ts';
 import { openGpu, runKernels, TILINGS } from './gpu.ts';
 
@@ -35,38 +37,25 @@ test.each([
   for (const each of left) expect(told).toContain(each);
 });
 
-const NETWORKS = [
-  {
-    patchSize: [3, 16, 6],
-    strides: [
-      [1, 1, 1],
-      [1, 2, 2],
-    ],
-    kernels: [
-      [1, 3, 3],
-      [3, 3, 3],
-    ],
-    kind: 'residual' as const,
-    ways: ['direct', 'wide', 'mixed'],
-  },
-  {
-    patchSize: [8, 12],
-    strides: [
-      [1, 1],
-      [2, 2],
-    ],
-    kernels: [
-      [3, 3],
-      [3, 3],
-    ],
-    kind: 'plain' as const,
-    ways: ['mixed'],
-  },
-].flatMap(({ ways, ...network }) => ways.map((way) => ({ ...network, way: way as 'direct' | 'wide' | 'mixed' })));
+type Way = 'direct' | 'wide' | 'mixed';
+const FLAT = flatNetwork([9, 10]);
+const THICK: Network = {
+  ...FLAT,
+  kind: 'residual',
+  strides: PROSTATE_STRIDES.slice(0, 2),
+  kernels: [
+    [1, 3, 3],
+    [3, 3, 3],
+  ],
+};
+const NETWORKS: { network: Network; patchSize: number[]; way: Way }[] = [
+  ...(['direct', 'wide', 'mixed'] as const).map((way) => ({ network: THICK, patchSize: [3, 16, 6], way })),
+  { network: FLAT, patchSize: [8, 12], way: 'mixed' },
+];
 
 test.each(NETWORKS)(
-  'every kernel of a step keeps to its memories: $kind, patch $patchSize, $way',
-  async ({ patchSize, strides, kernels, kind, way }) => {
+  'every kernel of a step keeps to its memories: $network.kind, patch $patchSize, $way',
+  async ({ network, patchSize, way }) => {
     const bounds = new Bounds();
     const programs: Program[] = [];
     const compile = Program.compile;
@@ -75,9 +64,8 @@ test.each(NETWORKS)(
       programs.push(await compile.call(Program, gpu, kernels, pipelines));
       return programs[0];
     });
-    const features = strides.map((_, stage) => 9 + stage);
     const step = await TrainingStep.create(gpu, {
-      network: { kind, features, strides, kernels, encoder: strides.map(() => 1), decoder: strides.slice(1).map(() => 1) },
+      network,
       patchSize,
       batch: 2,
       channels: 2,

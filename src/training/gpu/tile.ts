@@ -89,7 +89,7 @@ const SOFTWARE_OTHERS: Partial<Tiling>[] = [
   { area: 256, mostColumns: 64 },
   { area: 512, mostRows: 8, mostColumns: 64, own: [8, 2] },
 ];
-/** Those that were the fastest for some layers on an H200: smaller ones, higher ones, and lower ones. */
+/** Smaller ones, higher ones, and lower ones: such were the fastest for some layers on an H200. */
 const GPU_MATRIX_OTHERS: Partial<Tiling>[] = [
   { area: 8192, own: [32, 32] },
   { area: 4096, mostColumns: 128, own: [32, 32] },

@@ -39,25 +39,25 @@ export async function tune(
   const until = performance.now() + 1000 * seconds;
   const chosen: Tuned['chosen'] = new Map();
   const all = [...products]
-    .map(([product, make]) => ({ product, ways: waysOf(gpu, make, tilings) }))
+    .map(([product, make]): Candidate => ({ product, ways: waysOf(gpu, make, tilings) }))
     .sort((a, b) => workOf(b.ways) - workOf(a.ways));
-  const compiling = new Map<string, Pipelines>();
-  for (const [i, { product, ways }] of all.entries()) {
+  for (const [i, candidate] of all.entries()) {
     if (performance.now() >= until) break;
-    for (const next of all.slice(i, i + 1 + AHEAD))
-      if (next.ways.length > 1 && !compiling.has(next.product))
-        compiling.set(
-          next.product,
-          compileShaders(
-            gpu,
-            next.ways.flatMap(({ kernels }) => kernels),
-          ),
-        );
-    const best = ways.length < 2 ? ways[0] : await fastest(gpu, ways, compiling.get(product), { until, stopwatch });
-    compiling.delete(product);
+    for (const next of all.slice(i, i + 1 + AHEAD)) if (next.ways.length > 1) next.pipelines ??= compileShaders(gpu, kernelsOf(next.ways));
+    const { product, ways } = candidate;
+    const best = ways.length < 2 ? ways[0] : await fastest(gpu, candidate, until, stopwatch);
+    delete candidate.pipelines;
     if (best) chosen.set(product, best.tiling);
   }
   return { chosen, left: products.size - chosen.size };
+}
+
+/** A product that is to be measured. */
+interface Candidate {
+  product: string;
+  ways: Way[];
+  /** While its shaders are compiled, and it is measured. */
+  pipelines?: Pipelines;
 }
 
 /** One way to make a product. */
@@ -83,14 +83,8 @@ export function waysOf({ limits }: Gpu, make: (tiling: Tiling) => Kernel[], tili
 }
 
 /** Null where a driver refuses one of the ways, or memory is short: the usual one is taken then, and says so if it is to blame. */
-async function fastest(
-  gpu: Gpu,
-  ways: readonly Way[],
-  pipelines: Pipelines | undefined,
-  { until, stopwatch }: { until: number; stopwatch: Stopwatch },
-): Promise<Way | null> {
-  const kernels = ways.flatMap(({ kernels }) => kernels);
-  const program = await Program.compile(gpu, kernels, pipelines).catch((error: Error) => {
+async function fastest(gpu: Gpu, { ways, pipelines }: Candidate, until: number, stopwatch: Stopwatch): Promise<Way | null> {
+  const program = await Program.compile(gpu, kernelsOf(ways), pipelines).catch((error: Error) => {
     if (!(error instanceof GpuError)) throw error;
     gpu.check();
     return null;
@@ -122,6 +116,10 @@ async function runFor(gpu: Gpu, program: Program, kernels: readonly Kernel[], ru
   gpu.device.queue.submit([work]);
   await gpu.done();
   return performance.now() - started;
+}
+
+function kernelsOf(ways: readonly Way[]): Kernel[] {
+  return ways.flatMap(({ kernels }) => kernels);
 }
 
 function workOf([usual]: readonly Way[]): number {
