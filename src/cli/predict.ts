@@ -8,7 +8,7 @@ import { foldedName } from '../common/names.ts';
 import type { OptionTable } from '../common/options.ts';
 import { text } from '../common/schemas.ts';
 import { drawContactSheet, type SheetSample } from '../pictures/contact-sheet.ts';
-import { type Library, readFileVolumes, writeFileLabels } from '../raw/file-formats.ts';
+import { type Library, readFileLabels, readFileVolumes, writeFileLabels } from '../raw/file-formats.ts';
 import { foregroundOf, type LabelClass, type Labels } from '../raw/labels.ts';
 import { refuseRawFolder } from '../raw/raw-folder.ts';
 import { READERS } from '../raw/readers.ts';
@@ -87,7 +87,7 @@ export const predict = (): TableCommand =>
           const truth = await readTruth(join(truthDir, `${id}${ending}`), found.length, library);
           dice = diceOf(found, truth, labels);
           if (pictures.length < MOST_PICTURES) {
-            const [{ data: image, shape }] = await readFileVolumes(images[0], library, false);
+            const [{ data: image, shape }] = await readFileVolumes(images[0], library);
             const scores = Object.values(dice).map((value) => value?.toFixed(2) ?? '-');
             pictures.push({ image, shape, target: truth, forced: false, caption: `${id}: truth` });
             pictures.push({ image, shape, target: found, forced: false, caption: `${id}: prediction, Dice ${scores.join(' ')}` });
@@ -164,7 +164,7 @@ function refuseTwins(cases: readonly { id: string; images: string[] }[]): void {
 }
 
 async function readTruth(path: string, length: number, library: Library): Promise<Int16Array> {
-  const [{ data }] = await readFileVolumes(path, library, true);
+  const [{ data }] = await readFileLabels(path, library);
   if (data.length !== length)
     throw new CaseError(path, `it has ${data.length} voxels, its image ${length}`, 'Give the labels of the same images');
   return Int16Array.from(data);

@@ -4,6 +4,7 @@ import { gunzip, gunzipStart } from './gunzip.ts';
 import type { Dialect } from './nifti-affine.ts';
 import { datatypeOf, isCompressed, readHead } from './nifti-head.ts';
 import { oddScaling, scalingOf } from './nifti-scaling.ts';
+import { type Decode, decodeValues, type LabelNumbers } from './values.ts';
 import {
   asVolumes,
   checkMemory,
@@ -23,7 +24,7 @@ import {
  * @throws CaseError for contents that cannot be used, FileError for a file that cannot be read, MemoryError.
  */
 export async function readNifti(path: string, dialect: Dialect = 'itk'): Promise<Volume> {
-  const [volume, ...more] = await readNiftiVolumes(path, dialect);
+  const [volume, ...more] = await readNiftiVolumes(path, dialect, decodeValues);
   if (more.length === 0) return volume;
   throw new CaseError(
     path,
@@ -33,7 +34,7 @@ export async function readNifti(path: string, dialect: Dialect = 'itk'): Promise
 }
 
 /** The same for a file that may hold several volumes along its fourth axis. */
-export async function readNiftiVolumes(path: string, dialect: Dialect = 'itk'): Promise<Volume[]> {
+export async function readNiftiVolumes<T extends LabelNumbers>(path: string, dialect: Dialect, decode: Decode<T>): Promise<Volume<T>[]> {
   try {
     await using file = await open(path, 'r');
     const { header, ...head } = await readHead(path, file, dialect);
@@ -46,7 +47,7 @@ export async function readNiftiVolumes(path: string, dialect: Dialect = 'itk'): 
     if (scaling !== null) odd.push(scaling);
     const image = bytes.subarray(offset, offset + voxelBytes);
     const stored = { Type: datatypeOf(path, header), littleEndian: header.littleEndian };
-    return asVolumes(path, decodeChannels(image, head, stored, scalingOf(path, header, dialect)), head, odd);
+    return asVolumes(path, decodeChannels(image, head, stored, scalingOf(path, header, dialect), decode), head, odd);
   } catch (error) {
     throw fileError(path, error);
   }

@@ -7,8 +7,11 @@ export interface Counted {
   first: number;
 }
 
-export interface DecodedValues {
-  data: Float32Array;
+/** Whole numbers that float32 holds. Labels stay what they are: most files have a byte a voxel. */
+export type LabelNumbers = Int8Array | Uint8Array | Int16Array | Uint16Array | Float32Array;
+
+export interface DecodedValues<T extends LabelNumbers = Float32Array> {
+  data: T;
   /** NaN or infinite in the file. */
   notFinite: Counted;
   /** Numbers in the file, and infinite as float32. */
@@ -25,8 +28,18 @@ export interface ValueRules {
   narrow: boolean;
 }
 
+/** `decodeValues` of images, or `decodeLabels`. */
+export type Decode<T extends LabelNumbers> = (stored: Numbers, rules: ValueRules) => DecodedValues<T>;
+
 /** Numbers are what they are. */
 export const AS_STORED: ValueRules = { slope: 1, inter: 0, zeros: false, narrow: false };
+
+/** The same for labels: whole numbers that mean what they are stay as they are stored. */
+export function decodeLabels(stored: Numbers, rules: ValueRules): DecodedValues<LabelNumbers> {
+  const whole = [Int8Array, Uint8Array, Int16Array, Uint16Array].some((Type) => stored instanceof Type);
+  if (!whole || rules.slope !== 1 || rules.inter !== 0) return decodeValues(stored, rules);
+  return { data: stored as Numbers & LabelNumbers, notFinite: { count: 0, first: -1 }, tooLarge: { count: 0, first: -1 } };
+}
 
 /** float32, as nnU-Net has them; the array itself where it is that already. @param stored may be changed */
 export function decodeValues(stored: Numbers, { slope, inter, zeros, narrow }: ValueRules): DecodedValues {

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { machineMemory, showBytes } from '../common/bytes.ts';
 import { CaseError, MemoryError } from '../common/errors.ts';
 import { show, type Triple, voxels } from '../common/geometry.ts';
-import { type DecodedValues, decodeValues, type Numbers, type ValueRules } from './values.ts';
+import type { Decode, DecodedValues, LabelNumbers, Numbers, ValueRules } from './values.ts';
 
 /** What the header of a file says, without its voxels. */
 export interface VolumeHead {
@@ -21,10 +21,10 @@ export interface VolumeHead {
 }
 
 /** One volume of a file as an array. */
-export interface Volume extends DecodedValues {
+export interface Volume<T extends LabelNumbers = Float32Array> extends DecodedValues<T> {
   path: string;
   /** Values in array order [z, y, x]: files store x fastest, so that the bytes need no reordering. */
-  data: Float32Array;
+  data: T;
   shape: Triple;
   spacing: Triple;
   affine: number[][];
@@ -108,25 +108,31 @@ export async function readBytes(file: FileHandle, length: number): Promise<Buffe
 /** What is odd about a file that goes on after its image. */
 export const following = (what: string): string => `${what} follow the image: left out`;
 
-/** The numbers of each channel of an image. @param image all voxels as they are stored; may be changed */
-export function decodeChannels(
+/** The numbers of each channel of an image. @param image all voxels as they are stored; may be changed, and kept */
+export function decodeChannels<T extends LabelNumbers>(
   image: Buffer,
   { shape, channels }: VolumeHead,
   { Type, littleEndian }: { Type: NumbersConstructor; littleEndian: boolean },
   rules: ValueRules,
-): DecodedValues[] {
+  decode: Decode<T>,
+): DecodedValues<T>[] {
   const size = Type.BYTES_PER_ELEMENT;
   if (!littleEndian) swapBytes(image, size);
   // Usually the voxels are aligned where they lie; otherwise they need a copy.
   const { buffer, byteOffset } = image.byteOffset % size === 0 ? image : Uint8Array.prototype.slice.call(image);
   const count = voxels(shape);
   return Array.from({ length: channels }, (_, channel) =>
-    decodeValues(new Type(buffer as ArrayBuffer, byteOffset + channel * count * size, count), rules),
+    decode(new Type(buffer as ArrayBuffer, byteOffset + channel * count * size, count), rules),
   );
 }
 
 /** The volumes of a file: each has arrays of its own, what is odd goes to the first. */
-export function asVolumes(path: string, channels: readonly DecodedValues[], head: VolumeHead, odd: string[]): Volume[] {
+export function asVolumes<T extends LabelNumbers>(
+  path: string,
+  channels: readonly DecodedValues<T>[],
+  head: VolumeHead,
+  odd: string[],
+): Volume<T>[] {
   const { shape, spacing, affine } = head;
   return channels.map((values, i) => ({
     ...values,

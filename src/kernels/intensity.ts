@@ -55,6 +55,8 @@ export interface IntensityKernels {
   statistics(pointer: number, count: number): Statistics;
   /** x becomes factor * x + offset, kept within `lower` and `upper`. NaN stays NaN. */
   linear(pointer: number, count: number, factor: number, offset: number, lower?: number, upper?: number): void;
+  /** x, kept within `lower` and `upper`, becomes (x - shift) / divisor: the difference in float32, the quotient in float64. */
+  normalise(pointer: number, count: number, lower: number, upper: number, shift: number, divisor: number): void;
   /**
    * x becomes ((x - lowest) / max(r, 1e-7)) ^ exponent * r + lowest, where r = highest - lowest. Returns the mean and the deviation
    * of what the image has become.
@@ -83,6 +85,7 @@ interface Exports {
   statisticsLowest: Result;
   statisticsHighest: Result;
   linear(pointer: number, count: number, factor: number, offset: number, lower: number, upper: number): void;
+  normalise(pointer: number, count: number, lower: number, upper: number, shift: number, divisor: number): void;
   gamma(pointer: number, count: number, origin: number, inverse: number, range: number, exponent: number, centre: number): void;
   gammaCentre: Result;
   gammaSum: Result;
@@ -131,6 +134,7 @@ export function bindIntensity(exports: unknown): IntensityKernels {
     },
     linear: (pointer, count, factor, offset, lower = Number.NEGATIVE_INFINITY, upper = Number.POSITIVE_INFINITY) =>
       wasm.linear(pointer, count, factor, offset, lower, upper),
+    normalise: (...task) => wasm.normalise(...task),
     gamma: ({ pointer, count, exponent, invert, statistics }) => {
       const { lowest, highest, mean } = statistics;
       const range = Math.fround(highest - lowest);

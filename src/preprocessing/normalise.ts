@@ -1,4 +1,5 @@
 import type { Normalisation } from '../plans/normalisation.ts';
+import { inBlocks } from './staged-voxels.ts';
 
 /** The smallest divisor, so that constant images become 0 and not NaN. */
 const EPSILON = 1e-8;
@@ -37,18 +38,19 @@ export function normalise(image: Float32Array, segmentation: Int8Array | Int16Ar
   }
 }
 
-/** In one go: an image is larger than any cache. Rounding the bounds first is the same as rounding what was clipped. */
+/** Rounding the bounds first is the same as rounding what was clipped. */
 function clipShiftAndScale(image: Float32Array, by: Extract<Normalisation, { scheme: 'ct' }>): void {
   const [low, high, shift] = [by.percentile_00_5, by.percentile_99_5, by.mean].map(Math.fround);
   const divisor = Math.max(by.std, EPSILON);
-  for (let i = 0; i < image.length; i++) image[i] = Math.fround(Math.min(Math.max(image[i], low), high) - shift) / divisor;
+  inBlocks(image, true, (kernels, pointer, count) => kernels.normalise(pointer, count, low, high, shift, divisor));
 }
 
 function shiftAndScale(image: Float32Array, mask: Int8Array | Int16Array | null, mean: number, std: number): void {
   const divisor = Math.max(std, EPSILON);
   // Rounded after the subtraction, like nnU-Net's float32 arithmetic: with the tiny divisor of a constant image it shows.
   const shift = Math.fround(mean);
-  if (mask === null) for (let i = 0; i < image.length; i++) image[i] = Math.fround(image[i] - shift) / divisor;
+  if (mask === null)
+    inBlocks(image, true, (kernels, pointer, count) => kernels.normalise(pointer, count, -Infinity, Infinity, shift, divisor));
   else for (let i = 0; i < image.length; i++) if (mask[i] >= 0) image[i] = Math.fround(image[i] - shift) / divisor;
 }
 

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { ifThere, mapFiles } from '../common/files.ts';
 import type { Triple } from '../common/geometry.ts';
 import { hasher } from '../common/hash.ts';
-import { measureCoverage } from '../planning/coverage.ts';
+import { measureCoverages } from '../planning/coverage.ts';
 import type { RawCase } from '../raw/raw-dataset.ts';
 import type { NotedReading } from '../raw/readers.ts';
 import { sampleClassLocations } from '../store/class-locations.ts';
@@ -38,7 +38,7 @@ export async function preprocessCase(
   const prepared = await prepareCase(raw, options, reading, keeping);
   const { channels, segmentation, shape, spacing, rawSpacing, shapeBeforeCrop, cropBox, affine } = prepared;
   const classes = sampleClassLocations(segmentation, options.labels.classes);
-  const coverage = patches.map((patch) => measureCoverage(segmentation, shape, patch, options.labels.classes));
+  const coverage = measureCoverages(segmentation, shape, patches, options.labels.classes);
 
   return writeCase(
     outDir,

@@ -5,7 +5,7 @@ import { openFolder } from '../common/folders.ts';
 import type { Triple } from '../common/geometry.ts';
 import { checkPath } from '../common/names.ts';
 import { refuseUnknown, shown } from '../common/options.ts';
-import { measureCoverage } from '../planning/coverage.ts';
+import { measureCoverages } from '../planning/coverage.ts';
 import type { Normalisation } from '../plans/normalisation.ts';
 import type { Plans } from '../plans/plans.ts';
 import { type Configuration, defaultConfiguration, resolveConfiguration } from '../plans/plans-file.ts';
@@ -128,7 +128,7 @@ function writeOne(dir: string, checked: CheckedCase, labels: Labels, patches: re
       shapeBeforeCrop: shape,
       cropBox: { lower: [0, 0, 0], upper: shape },
       affine,
-      coverage: patches.map((patch) => measureCoverage(segmentation, shape, patch, labels.classes)),
+      coverage: measureCoverages(segmentation, shape, patches, labels.classes),
       optionsHash: '',
       sources: [],
       classes: sampleClassLocations(segmentation, labels.classes),

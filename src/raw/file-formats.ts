@@ -1,5 +1,6 @@
 import { CaseError } from '../common/errors.ts';
 import { ITK_ENDINGS, NATURAL_ENDINGS, NIFTI_ENDINGS, STACK_ENDINGS } from '../formats/endings.ts';
+import { decodeLabels, decodeValues, type LabelNumbers } from '../formats/values.ts';
 import type { Volume, VolumeHead } from '../formats/volume.ts';
 
 /** By whose rules files are read. */
@@ -8,7 +9,7 @@ export type Library = 'itk' | 'nibabel' | 'scikit-image' | 'tifffile';
 interface Format {
   endings: readonly string[];
   head(path: string, isLabel: boolean): Promise<VolumeHead>;
-  volumes(path: string, isLabel: boolean): Promise<Volume[]>;
+  volumes(path: string, isLabel: boolean): Promise<Volume<LabelNumbers>[]>;
   write(path: string, labels: Int16Array, image: string): Promise<void>;
 }
 
@@ -17,14 +18,16 @@ interface Format {
 const nifti = (dialect: 'itk' | 'nibabel'): Format => ({
   endings: NIFTI_ENDINGS,
   head: async (path) => (await import('../formats/nifti-head.ts')).readNiftiHead(path, dialect),
-  volumes: async (path) => (await import('../formats/nifti.ts')).readNiftiVolumes(path, dialect),
+  volumes: async (path, isLabel) =>
+    (await import('../formats/nifti.ts')).readNiftiVolumes<LabelNumbers>(path, dialect, isLabel ? decodeLabels : decodeValues),
   write: async (...what) => (await import('../formats/nifti-writer.ts')).writeLabels(...what),
 });
 
 const itk: Format = {
   endings: ITK_ENDINGS,
   head: async (path) => (await import('../formats/itk/image.ts')).readItkHead(path),
-  volumes: async (path) => (await import('../formats/itk/image.ts')).readItkVolumes(path),
+  volumes: async (path, isLabel) =>
+    (await import('../formats/itk/image.ts')).readItkVolumes<LabelNumbers>(path, isLabel ? decodeLabels : decodeValues),
   write: async (...what) => (await import('../formats/itk/image.ts')).writeItkLabels(...what),
 };
 
@@ -65,8 +68,13 @@ export function readFileHead(path: string, library: Library, isLabel: boolean): 
 }
 
 /** All volumes of a file as they lie there. @throws as `readFileHead` does, MemoryError */
-export function readFileVolumes(path: string, library: Library, isLabel: boolean): Promise<Volume[]> {
-  return formatOf(path, library).volumes(path, isLabel);
+export function readFileVolumes(path: string, library: Library): Promise<Volume[]> {
+  return formatOf(path, library).volumes(path, false) as Promise<Volume[]>;
+}
+
+/** The same of a file of labels. */
+export function readFileLabels(path: string, library: Library): Promise<Volume<LabelNumbers>[]> {
+  return formatOf(path, library).volumes(path, true);
 }
 
 /**

@@ -1,9 +1,10 @@
 import { CaseError } from '../common/errors.ts';
 import { type Box, boxShape, showVoxel, type Triple } from '../common/geometry.ts';
+import type { LabelNumbers } from '../formats/values.ts';
 import { cropVolume, markLabelsOutside, nonzeroRegion } from './crop.ts';
 import { foregroundOf, isWide, type Labels } from './labels.ts';
 import type { RawCase } from './raw-dataset.ts';
-import { type FilePlace, type ReadVolume, readVolumes } from './read-volumes.ts';
+import { type FilePlace, type ReadVolume, readLabelVolumes, readVolumes } from './read-volumes.ts';
 import { type NotedReading, READERS } from './readers.ts';
 import { SamePlace } from './same-place.ts';
 
@@ -45,8 +46,8 @@ export function cropImages(id: string, images: ReadVolume[], segmentation: Int8A
   const [{ shape, spacing, affine, file }] = images;
   const channels = images.map(({ data }) => data);
   images.length = 0;
-  const { marks, box } = nonzeroRegion(channels, shape);
-  markLabelsOutside(segmentation, marks);
+  const { outside, box } = nonzeroRegion(channels, shape);
+  if (outside !== null) markLabelsOutside(segmentation, outside);
   for (const [i, channel] of channels.entries()) channels[i] = cropVolume(channel, shape, box);
   return {
     id,
@@ -95,8 +96,8 @@ export async function readSegmentation(
   return { data: toLabels(label, labels), shape: label.shape, spacing: label.spacing };
 }
 
-async function readLabel(path: string, reading: NotedReading): Promise<ReadVolume> {
-  const [label, ...more] = await readVolumes(path, reading, true);
+async function readLabel(path: string, reading: NotedReading): Promise<ReadVolume<LabelNumbers>> {
+  const [label, ...more] = await readLabelVolumes(path, reading);
   if (more.length === 0) return label;
   throw new CaseError(
     path,
@@ -107,13 +108,19 @@ async function readLabel(path: string, reading: NotedReading): Promise<ReadVolum
   );
 }
 
-function toLabels(label: ReadVolume, labels: Labels): Int8Array | Int16Array {
+function toLabels(label: ReadVolume<LabelNumbers>, labels: Labels): Int8Array | Int16Array {
   const { values, ignore } = labels;
   const numbers = ignore === null ? values : [...values, ignore];
   // One entry a label, so that a voxel costs one look.
   const known = new Uint8Array(Math.max(...numbers) + 1);
   for (const value of numbers) known[value] = 1;
   const { data } = label;
+  if (!isWide(labels) && (data instanceof Uint8Array || data instanceof Int8Array)) {
+    const unknown = firstUnknown(new Uint8Array(data.buffer, data.byteOffset, data.length), known);
+    if (unknown >= 0) throw unknownLabel(label, unknown, labels);
+    // They are what they are to be, where they are.
+    return new Int8Array(data.buffer, data.byteOffset, data.length);
+  }
   const segmentation = isWide(labels) ? new Int16Array(data.length) : new Int8Array(data.length);
   // Most voxels are labelled as the one before them, and most of those as 0, which they are already.
   let stored = Number.NaN;
@@ -129,7 +136,20 @@ function toLabels(label: ReadVolume, labels: Labels): Int8Array | Int16Array {
   return segmentation;
 }
 
-function unknownLabel({ path, data, shape }: ReadVolume, i: number, { classes, ignore }: Labels): CaseError {
+/** The first voxel whose label is not known, or -1. Most are labelled as the one before them: where they can be, four are looked at at once. */
+function firstUnknown(labels: Uint8Array, known: Uint8Array): number {
+  const fours = labels.byteOffset % 4 === 0 ? new Int32Array(labels.buffer, labels.byteOffset, labels.length >> 2) : new Int32Array(0);
+  let last = ~fours[0];
+  for (let i = 0; i < fours.length; i++) {
+    if (fours[i] === last) continue;
+    last = fours[i];
+    for (let at = 4 * i; at < 4 * i + 4; at++) if (known[labels[at]] !== 1) return at;
+  }
+  for (let at = 4 * fours.length; at < labels.length; at++) if (known[labels[at]] !== 1) return at;
+  return -1;
+}
+
+function unknownLabel({ path, data, shape }: ReadVolume<LabelNumbers>, i: number, { classes, ignore }: Labels): CaseError {
   const names = foregroundOf(classes).map(({ name, labels }) => `${name} ${labels.join('+')}`);
   return new CaseError(
     path,

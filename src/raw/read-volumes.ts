@@ -1,7 +1,8 @@
 import { CaseError } from '../common/errors.ts';
 import { showVoxel, type Triple, transpose, triple } from '../common/geometry.ts';
+import type { LabelNumbers } from '../formats/values.ts';
 import type { Volume, VolumeHead } from '../formats/volume.ts';
-import { isNifti, readFileHead, readFileVolumes } from './file-formats.ts';
+import { isNifti, readFileHead, readFileLabels, readFileVolumes } from './file-formats.ts';
 import { type NotedReading, READERS, type Reader } from './readers.ts';
 import { isUnturned, letters, orientationOf, type Turn, toRas, turnAffine, turnVolume, UNTURNED } from './reorient.ts';
 
@@ -16,10 +17,10 @@ export interface FilePlace {
 }
 
 /** A volume as a reader of nnU-Net hands it out. */
-export interface ReadVolume {
+export interface ReadVolume<T extends LabelNumbers = Float32Array> {
   path: string;
   /** Array order [z, y, x]. */
-  data: Float32Array;
+  data: T;
   shape: Triple;
   spacing: Triple;
   affine: number[][];
@@ -30,13 +31,19 @@ export interface ReadVolume {
 
 /**
  * All volumes of a file, by the rules of the reader in force; what is odd about it goes to the notes.
- * @param isLabel whether it is the label of a case
  * @throws CaseError, FileError, MemoryError
  */
-export async function readVolumes(path: string, reading: NotedReading, isLabel = false): Promise<ReadVolume[]> {
-  const { family, reorients } = READERS[reading.reader];
-  const volumes = await readFileVolumes(path, family, isLabel);
-  if (reorients && volumes.length > 1)
+export async function readVolumes(path: string, reading: NotedReading): Promise<ReadVolume[]> {
+  return byRules(path, await readFileVolumes(path, READERS[reading.reader].family), reading);
+}
+
+/** The same of the file that is the label of a case. */
+export async function readLabelVolumes(path: string, reading: NotedReading): Promise<ReadVolume<LabelNumbers>[]> {
+  return byRules(path, await readFileLabels(path, READERS[reading.reader].family), reading);
+}
+
+function byRules<T extends LabelNumbers>(path: string, volumes: readonly Volume<T>[], reading: NotedReading): ReadVolume<T>[] {
+  if (READERS[reading.reader].reorients && volumes.length > 1)
     throw new CaseError(
       path,
       `it has four axes, and ${reading.reader} reads three`,
@@ -50,7 +57,7 @@ export async function readVolumes(path: string, reading: NotedReading, isLabel =
 }
 
 /** Numbers that are none: 0 to SimpleITK, which is worth a note, and the end of every mean to nibabel. */
-function checkNumbers({ path, shape, notFinite, tooLarge }: Volume, { reader, strictVoxels, notes }: NotedReading): void {
+function checkNumbers({ path, shape, notFinite, tooLarge }: Volume<LabelNumbers>, { reader, strictVoxels, notes }: NotedReading): void {
   if (tooLarge.count > 0)
     throw new CaseError(
       path,
@@ -72,7 +79,7 @@ function checkNumbers({ path, shape, notFinite, tooLarge }: Volume, { reader, st
     );
 }
 
-function turned({ path, data, shape, ...rest }: Volume, reader: Reader): ReadVolume {
+function turned<T extends LabelNumbers>({ path, data, shape, ...rest }: Volume<T>, reader: Reader): ReadVolume<T> {
   const place = placed({ path, shape, ...rest }, reader);
   return { path, data: turnVolume(data, shape, place.file.turn), ...place, ...(rest.unplaced && { unplaced: true }) };
 }

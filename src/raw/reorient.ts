@@ -1,4 +1,5 @@
 import { AXES, type Axis, type Triple, triple, voxels } from '../common/geometry.ts';
+import type { LabelNumbers } from '../formats/values.ts';
 import type { Reader } from './readers.ts';
 
 /** 4×4 (or 3×3), rows first, from voxel index (x, y, z, 1) to millimetres, right, anterior and superior being positive. */
@@ -108,7 +109,7 @@ export function back({ from, flip }: Turn): Turn {
 }
 
 /** The volume itself where nothing changes. */
-export function turnVolume<T extends Float32Array | Int16Array | Int8Array>(volume: T, shape: Triple, turn: Turn): T {
+export function turnVolume<T extends LabelNumbers>(volume: T, shape: Triple, turn: Turn): T {
   if (isUnturned(turn)) return volume;
   const { from, flip } = turn;
   const strides = [shape[1] * shape[2], shape[2], 1];

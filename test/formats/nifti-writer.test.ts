@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Triple } from '../../src/common/geometry.ts';
 import { readNifti, readNiftiVolumes } from '../../src/formats/nifti.ts';
 import { encodeNifti, writeLabels } from '../../src/formats/nifti-writer.ts';
+import { decodeValues } from '../../src/formats/values.ts';
 import { patchAffine } from '../../src/store/patch-affine.ts';
 import type { Sidecar } from '../../src/store/sidecar.ts';
 import { writeNifti } from '../fixtures/nifti-file.ts';
@@ -41,7 +42,7 @@ describe('labels in the geometry of an image', () => {
     await writeLabels(join(dir, 'labels.nii'), labels, image);
     const read = await readNifti(join(dir, 'labels.nii'));
     expect(read).toMatchObject({ shape: [2, 3, 4], data: Float32Array.from(labels), odd: [] });
-    expect(read.affine).toEqual((await readNiftiVolumes(image))[1].affine);
+    expect(read.affine).toEqual((await readNiftiVolumes(image, 'itk', decodeValues))[1].affine);
   });
 });
 

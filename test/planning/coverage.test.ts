@@ -76,6 +76,24 @@ describe('coverage', () => {
     }
   });
 
+  it.each<[string, Triple]>([
+    ['all axes', [6, 7, 8]],
+    ['two axes', [6, 3, 8]],
+    ['one axis', [2, 7, 3]],
+    ['the last axis', [2, 3, 8]],
+  ])('is the same where every patch spans what is there along %s', (_, patch) => {
+    const shape: Triple = [7, 8, 9];
+    for (const seed of [1, 2, 3]) {
+      const segmentation = scattered(shape, { seed, rarity: 4, labels: 3 });
+      for (let i = 0; i < segmentation.length; i++) {
+        const at = [Math.floor(i / 72), Math.floor(i / 9) % 8, i % 9];
+        if (at.some((place, axis) => place < 2 || place > shape[axis] - 3)) segmentation[i] = 0;
+      }
+      const found = measureCoverage(segmentation, shape, patch, classes);
+      expect(found.classes).toEqual([1, 2, 3].map((label) => lookInto(segmentation, shape, patch, [label])));
+    }
+  });
+
   it('is 0 of a class that is not there, and of all where nothing is', () => {
     const segmentation = new Int8Array(60).fill(-1);
     expect(measureCoverage(segmentation, [3, 4, 5], [2, 2, 2], classes)).toEqual({ patch: [2, 2, 2], any: 0, classes: [0, 0, 0] });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Normalisation } from '../../src/plans/normalisation.ts';
 import { normalise } from '../../src/preprocessing/normalise.ts';
+import { numbers } from '../fixtures/raw-dataset.ts';
 
 function run(values: number[], by: Normalisation, segmentation: number[] = values.map(() => 0)): number[] {
   const image = Float32Array.from(values);
@@ -51,6 +52,24 @@ describe('CT', () => {
 
   it('changes voxels outside the region too', () => {
     expectNear(run([0, 50], by, [-1, 0]), [-3, 0]);
+  });
+
+  it('is the same to the last bit wherever a voxel lies, however many there are', () => {
+    const next = numbers(3);
+    const odd: Normalisation = { scheme: 'ct', mean: 51.3, std: 10.7, percentile_00_5: -20.1, percentile_99_5: 90.3 };
+    const [low, high, shift] = [-20.1, 90.3, 51.3].map(Math.fround);
+    for (const count of [1, 3, 4, 5, 8191, 8192, 8193, 20_001]) {
+      const values = Array.from({ length: count }, () => Math.fround((next(40_000) - 10_000) / 77));
+      const expected = values.map((value) => Math.fround(Math.fround(Math.min(Math.max(value, low), high) - shift) / 10.7));
+      expect(run(values, odd)).toEqual(expected);
+      const zscore = run(values, { scheme: 'zscore', masked: false });
+      const masked = run(values, { scheme: 'zscore', masked: true });
+      expect(zscore).toEqual(masked);
+    }
+  });
+
+  it('keeps what is not a number', () => {
+    expect(run([Number.NaN, 50, Number.NaN, Number.NaN, Number.NaN], by)).toEqual([Number.NaN, 0, Number.NaN, Number.NaN, Number.NaN]);
   });
 
   it('with no deviation is finite', () => {

@@ -52,11 +52,18 @@ function reference(mask: Uint8Array, shape: Triple): { inside: Uint8Array; box: 
   };
 }
 
+/** 1 for each voxel outside. */
+function regionOf(channels: Float32Array[], shape: Triple): { outside: Uint8Array; box: Box } {
+  const { outside, box } = nonzeroRegion(channels, shape);
+  expect(outside?.includes(1)).not.toBe(false);
+  return { outside: outside ?? new Uint8Array(voxels(shape)), box };
+}
+
 function expectLikeReference(mask: Uint8Array, shape: Triple, what: string): void {
   const expected = reference(mask, shape);
-  const { marks, box } = nonzeroRegion([Float32Array.from(mask)], shape);
+  const { outside, box } = regionOf([Float32Array.from(mask)], shape);
   expect(box, what).toEqual(expected.box);
-  expect([...marks], what).toEqual([...expected.inside].map((inside) => (inside ? 1 : 2)));
+  expect([...outside], what).toEqual([...expected.inside].map((inside) => 1 - inside));
 }
 
 /** A solid block with one hole in it, and perhaps a tunnel from the hole to a face. */
@@ -70,8 +77,8 @@ function block(shape: Triple, tunnel: (position: Triple) => boolean): Uint8Array
 
 describe('the nonzero region', () => {
   it('holds what is not 0, however small, and 0 of either sign is outside', () => {
-    const { marks, box } = nonzeroRegion([Float32Array.of(0, -0, 2 ** -149, -(2 ** -149), Number.NaN, -0)], [1, 1, 6]);
-    expect([...marks]).toEqual([2, 2, 1, 1, 1, 2]);
+    const { outside, box } = regionOf([Float32Array.of(0, -0, 2 ** -149, -(2 ** -149), Number.NaN, -0)], [1, 1, 6]);
+    expect([...outside]).toEqual([1, 1, 0, 0, 0, 1]);
     expect(box).toEqual({ lower: [0, 0, 2], upper: [1, 1, 5] });
   });
 
@@ -82,6 +89,21 @@ describe('the nonzero region', () => {
       const density = 5 + next(90);
       const mask = Uint8Array.from({ length: voxels(shape) }, () => (next(100) < density ? 1 : 0));
       expectLikeReference(mask, shape, `round ${round}, shape ${shape}, mask ${mask}`);
+    }
+  });
+
+  it('is the one that the definition gives, of several channels together', () => {
+    const next = numbers(4);
+    for (let round = 0; round < 60; round++) {
+      const shape: Triple = [1 + next(5), 1 + next(5), 1 + next(6)];
+      const channels = [0, 1, 2].map(() => Float32Array.from({ length: voxels(shape) }, () => (next(100) < 25 ? next(3) - 1 : 0)));
+      const expected = reference(
+        Uint8Array.from(channels[0], (_, i) => Number(channels.some((channel) => channel[i] !== 0))),
+        shape,
+      );
+      const { outside, box } = regionOf(channels, shape);
+      expect(box, `round ${round}`).toEqual(expected.box);
+      expect([...outside], `round ${round}`).toEqual([...expected.inside].map((inside) => 1 - inside));
     }
   });
 
@@ -106,9 +128,9 @@ describe('the nonzero region', () => {
 
   it('has its holes filled', () => {
     const mask = block([7, 7, 7], () => false);
-    const { marks, box } = nonzeroRegion([Float32Array.from(mask)], [7, 7, 7]);
+    const { outside, box } = regionOf([Float32Array.from(mask)], [7, 7, 7]);
     expect(box).toEqual({ lower: [1, 1, 1], upper: [6, 6, 6] });
-    expect(marks[(3 * 7 + 3) * 7 + 3]).toBe(1);
+    expect(outside[(3 * 7 + 3) * 7 + 3]).toBe(0);
     expectLikeReference(mask, [7, 7, 7], 'hole');
   });
 
@@ -116,8 +138,8 @@ describe('the nonzero region', () => {
     const straight = block([7, 7, 7], ([z, y, x]) => z === 3 && y === 3 && x > 3);
     const bent = block([7, 7, 7], ([z, y, x]) => (z === 3 && y === 3 && x === 4) || (z <= 3 && y === 3 && x === 4));
     for (const mask of [straight, bent]) {
-      const { marks } = nonzeroRegion([Float32Array.from(mask)], [7, 7, 7]);
-      expect(marks[(3 * 7 + 3) * 7 + 3]).toBe(2);
+      const { outside } = regionOf([Float32Array.from(mask)], [7, 7, 7]);
+      expect(outside[(3 * 7 + 3) * 7 + 3]).toBe(1);
       expectLikeReference(mask, [7, 7, 7], 'tunnel');
     }
   });
@@ -127,26 +149,26 @@ describe('the nonzero region', () => {
     const mask = Uint8Array.from(coordinates(shape), ([z, y, x]) => (z === 1 && y === 1 && x === 1 ? 0 : 1));
     mask[(0 * 4 + 0) * 4 + 1] = 0;
     expectLikeReference(mask, shape, 'edge');
-    expect(nonzeroRegion([Float32Array.from(mask)], shape).marks[(1 * 4 + 1) * 4 + 1]).toBe(1);
+    expect(regionOf([Float32Array.from(mask)], shape).outside[(1 * 4 + 1) * 4 + 1]).toBe(0);
   });
 
   it('is nowhere in an image of zeros, which keeps its whole extent', () => {
-    const { marks, box } = nonzeroRegion([new Float32Array(24), new Float32Array(24)], [2, 3, 4]);
+    const { outside, box } = regionOf([new Float32Array(24), new Float32Array(24)], [2, 3, 4]);
     expect(box).toEqual({ lower: [0, 0, 0], upper: [2, 3, 4] });
-    expect(marks.every((mark) => mark === 2)).toBe(true);
+    expect(outside.every((mark) => mark === 1)).toBe(true);
   });
 
   it('is everywhere in an image without zeros', () => {
-    const { marks, box } = nonzeroRegion([new Float32Array(24).fill(-0.5)], [2, 3, 4]);
+    const { outside, box } = nonzeroRegion([new Float32Array(24).fill(-0.5)], [2, 3, 4]);
     expect(box).toEqual({ lower: [0, 0, 0], upper: [2, 3, 4] });
-    expect(marks.every((mark) => mark === 1)).toBe(true);
+    expect(outside).toBeNull();
   });
 
   it('is nonzero in any channel, negative values included, and takes -0 for zero', () => {
     const one = Float32Array.from([-0, 0, -3, 0, 0, 0]);
     const two = Float32Array.from([0, 0, 0, 0, 1e-30, 0]);
-    const { marks, box } = nonzeroRegion([one, two], [1, 1, 6]);
-    expect([...marks]).toEqual([2, 2, 1, 2, 1, 2]);
+    const { outside, box } = regionOf([one, two], [1, 1, 6]);
+    expect([...outside]).toEqual([1, 1, 0, 1, 0, 1]);
     expect(box).toEqual({ lower: [0, 0, 2], upper: [1, 1, 5] });
   });
 
@@ -154,9 +176,9 @@ describe('the nonzero region', () => {
     const shape: Triple = [30, 31, 32];
     const image = new Float32Array(voxels(shape));
     image[(10 * 31 + 20) * 32 + 5] = 1;
-    const { marks, box } = nonzeroRegion([image], shape);
+    const { outside, box } = regionOf([image], shape);
     expect(box).toEqual({ lower: [10, 20, 5], upper: [11, 21, 6] });
-    expect(marks.filter((mark) => mark === 2)).toHaveLength(voxels(shape) - 1);
+    expect(outside.filter((mark) => mark === 1)).toHaveLength(voxels(shape) - 1);
   });
 });
 
@@ -178,7 +200,7 @@ describe('cropping', () => {
 describe('labels outside the region', () => {
   it('become -1 where they are background, and stay where they are not', () => {
     const segmentation = Int8Array.from([0, 1, 0, 2]);
-    markLabelsOutside(segmentation, Uint8Array.from([2, 2, 1, 1]));
+    markLabelsOutside(segmentation, Uint8Array.from([1, 1, 0, 0]));
     expect([...segmentation]).toEqual([-1, 1, 0, 2]);
   });
 });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { readLabels } from '../../src/raw/labels.ts';
 import { readCase } from '../../src/raw/read-case.ts';
 import type { NotedReading, Reading } from '../../src/raw/readers.ts';
-import { encodeNifti, writeNifti } from '../fixtures/nifti-file.ts';
+import { encodeNifti, NIFTI_DATATYPES, writeNifti } from '../fixtures/nifti-file.ts';
 import { imagePath, labelPath, makeRawDataset, type RawCaseContent, writeCase } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 
@@ -104,12 +104,28 @@ describe('a case', () => {
     expect(found.segmentation).toEqual(Int16Array.from(withVoxels(ZEROS, { 3: 128, 4: 127 })));
   });
 
-  it('may have a label file of any datatype', async () => {
-    for (const datatype of ['int64', 'float64', 'uint16'] as const) {
-      const found = await writeOne({ label: ONES, labelFile: { datatype } }).read();
-      expect(found.segmentation).toEqual(Int8Array.from(ONES));
-    }
-  });
+  it.each(NIFTI_DATATYPES)(
+    'may have a label file of %s, in either byte order, scaled, and of a data set with labels of 16 bits',
+    async (datatype) => {
+      const label = withVoxels(ZEROS, { 3: 1, 4: 7, 23: 7 });
+      const labels = { background: 0, a: 1, b: 7 };
+      for (const bigEndian of [false, true]) {
+        const found = await writeOne({ label, labelFile: { datatype, bigEndian } }, labels).read();
+        expect(found.segmentation).toEqual(Int8Array.from(label));
+        const wide = await writeOne({ label, labelFile: { datatype, bigEndian } }, { ...labels, c: 300 }).read();
+        expect(wide.segmentation).toEqual(Int16Array.from(label));
+        const odd = { background: 0, a: 1, b: 3, c: 15 };
+        const scaled = await writeOne({ label, labelFile: { datatype, bigEndian, slope: 2, inter: 1 } }, odd).read();
+        expect(scaled.segmentation).toEqual(Int8Array.from(label, (value) => 2 * value + 1));
+      }
+      const { segmentation, cropBox } = await writeOne(
+        { images: [withVoxels(ZEROS, { 5: 1 })], label, labelFile: { datatype } },
+        labels,
+      ).read();
+      expect(cropBox).toEqual({ lower: [0, 1, 1], upper: [1, 2, 2] });
+      expect(segmentation).toEqual(Int8Array.of(0));
+    },
+  );
 
   it('may have an empty label', async () => {
     expect((await writeOne().read()).segmentation).toEqual(new Int8Array(24));
@@ -264,6 +280,11 @@ describe('a case that cannot be used', () => {
   it('has a fraction for a label value', async () => {
     const { read, label } = writeOne({ label: withVoxels(ZEROS, { 23: 0.5 }), labelFile: { datatype: 'float32' } });
     await expect(read()).rejects.toMatchObject(refusal(label, 'the label value 0.5 at voxel [1, 2, 3]'));
+  });
+
+  it('has a label value of a byte that would wrap to one below 0', async () => {
+    const { read, label } = writeOne({ label: withVoxels(ZEROS, { 3: 1, 9: 255 }), labelFile: { datatype: 'uint8' } });
+    await expect(read()).rejects.toMatchObject(refusal(label, 'the label value 255'));
   });
 
   it('has a label value that a number of 256 values would wrap to a known one', async () => {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readFileVolumes, writeFileLabels } from '../../src/raw/file-formats.ts';
+import { readFileLabels, readFileVolumes, writeFileLabels } from '../../src/raw/file-formats.ts';
 import { READERS, readersFor } from '../../src/raw/readers.ts';
 import { itkHeader, writeImage } from '../fixtures/image-file.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
@@ -22,7 +22,7 @@ describe.each(['.nrrd', '.mha', '.gipl', '.tiff', ...FLAT])('labels of a %s imag
     writeImage(image, IMAGE.slice(0, count), shape);
     const path = join(dir, `a${ending}`);
     await writeFileLabels(path, labels.slice(0, count), { image, library });
-    const [[of], [found]] = [await readFileVolumes(image, library, false), await readFileVolumes(path, library, true)];
+    const [[of], [found]] = [await readFileVolumes(image, library), await readFileLabels(path, library)];
     expect([...found.data]).toEqual([...labels.slice(0, count)]);
     expect(found.shape).toEqual(of.shape);
     for (const [row, values] of found.affine.entries())
@@ -61,10 +61,10 @@ it('labels of an image with channels along a fourth axis are one volume', async 
       [2, ...SHAPE],
       header,
     );
-    expect((await readFileVolumes(image, 'itk', false)).map(({ data }) => data[0])).toEqual([0, 60]);
+    expect((await readFileVolumes(image, 'itk')).map(({ data }) => data[0])).toEqual([0, 60]);
     const path = join(dir, `a.${ending}`);
     await writeFileLabels(path, LABELS, { image, library: 'itk' });
-    expect(await readFileVolumes(path, 'itk', true)).toMatchObject([{ shape: SHAPE, data: Float32Array.from(LABELS) }]);
+    expect(await readFileLabels(path, 'itk')).toMatchObject([{ shape: SHAPE, data: Uint8Array.from(LABELS) }]);
   }
 });
 

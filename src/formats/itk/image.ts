@@ -5,7 +5,7 @@ import { inflateSync } from '../../common/zlib.ts';
 import { ITK_ENDINGS } from '../endings.ts';
 import { damaged, gunzip, gunzipStart, isGzip } from '../gunzip.ts';
 import { type LabelVoxels, narrowed } from '../label-voxels.ts';
-import { AS_STORED, type DecodedValues, decodeValues } from '../values.ts';
+import { AS_STORED, type Decode, type DecodedValues, type LabelNumbers } from '../values.ts';
 import {
   asVolumes,
   checkMemory,
@@ -59,16 +59,16 @@ export async function readItkHead(path: string): Promise<VolumeHead> {
  * one of channels. What SimpleITK overlooks is refused: compressed data that are damaged, and files that are cut off.
  * @throws CaseError for contents that cannot be used, FileError for a file that cannot be read, MemoryError.
  */
-export async function readItkVolumes(path: string): Promise<Volume[]> {
+export async function readItkVolumes<T extends LabelNumbers>(path: string, decode: Decode<T>): Promise<Volume<T>[]> {
   try {
     await using file = await open(path, 'r');
     const { head, header } = await readHead(path, file);
     const { encoding, offset } = header;
     checkMemory(path, head, encoding !== 'raw');
     const bytes = (await readBytes(file, head.fileBytes)).subarray(offset);
-    if (encoding === 'text') return asVolumes(path, decodeText(path, bytes, head), head, []);
+    if (encoding === 'text') return asVolumes(path, decodeText(path, bytes, head, decode), head, []);
     const { image, odd } = encoding === 'raw' ? cut(bytes, head.voxelBytes) : await inflate(path, bytes, head);
-    return asVolumes(path, decodeChannels(image, head, header, AS_STORED), head, odd);
+    return asVolumes(path, decodeChannels(image, head, header, AS_STORED, decode), head, odd);
   } catch (error) {
     throw fileError(path, error);
   }
@@ -126,11 +126,9 @@ async function inflate(path: string, bytes: Buffer, head: VolumeHead): Promise<{
   }
 }
 
-function decodeText(path: string, bytes: Buffer, head: VolumeHead): DecodedValues[] {
+function decodeText<T extends LabelNumbers>(path: string, bytes: Buffer, head: VolumeHead, decode: Decode<T>): DecodedValues<T>[] {
   const numbers = numbersIn(bytes.toString('latin1'));
   const count = head.shape[0] * head.shape[1] * head.shape[2];
   if (numbers.length < count * head.channels) throw cutOff(path, head, `${numbers.length} numbers`);
-  return Array.from({ length: head.channels }, (_, i) =>
-    decodeValues(Float64Array.from(numbers.slice(i * count, (i + 1) * count)), AS_STORED),
-  );
+  return Array.from({ length: head.channels }, (_, i) => decode(Float64Array.from(numbers.slice(i * count, (i + 1) * count)), AS_STORED));
 }

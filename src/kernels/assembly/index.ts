@@ -13,6 +13,7 @@ export { lz4 } from './lz4';
 export { maskImage } from './mask-image';
 export { mirrorBox } from './mirror-box';
 export { noise } from './noise';
+export { normalise } from './normalise';
 export { pickLabels } from './pick-labels';
 export { replaceLabel } from './replace-label';
 export { resampleLabels } from './resample-labels';

@@ -1,4 +1,5 @@
 import { AXES, type Axis, type Triple, voxels } from '../../common/geometry.ts';
+import { inBlocks } from '../staged-voxels.ts';
 import { checkOrder, checkTarget } from './resample-checks.ts';
 import { type Clamp, resizeAxis } from './resize-axis.ts';
 import type { Order } from './taps.ts';
@@ -91,21 +92,25 @@ function planPasses(shape: Triple, target: Triple, { separate, orderZ }: ImageRe
 
 type Ranges = Pick<Clamp, 'lower' | 'upper'>;
 
+/** Runs of fewer voxels are looked through where they are: staging them would take longer. */
+const SHORT_RUN = 512;
+
 /** The smallest and largest value of each slice across `axis`, or of the whole volume. */
 function rangesOf(data: Float32Array, shape: Triple, axis: Axis | null): Ranges {
   const slices = axis === null ? 1 : shape[axis];
   const run = axis === null ? voxels(shape) : voxels(shape.slice(axis + 1));
   const lower = new Float32Array(slices).fill(Infinity);
   const upper = new Float32Array(slices).fill(-Infinity);
-  for (let start = 0, slice = 0; start < voxels(shape); start += run, slice = slice + 1 < slices ? slice + 1 : 0) {
-    let [low, high] = [lower[slice], upper[slice]];
-    for (let i = start; i < start + run; i++) {
-      const value = data[i];
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
-    lower[slice] = low;
-    upper[slice] = high;
-  }
+  const widen = (slice: number, low: number, high: number): void => {
+    if (low < lower[slice]) lower[slice] = low;
+    if (high > upper[slice]) upper[slice] = high;
+  };
+  for (let start = 0, slice = 0; start < voxels(shape); start += run, slice = slice + 1 < slices ? slice + 1 : 0)
+    if (run < SHORT_RUN) for (let i = start; i < start + run; i++) widen(slice, data[i], data[i]);
+    else
+      inBlocks(data.subarray(start, start + run), false, (kernels, pointer, count) => {
+        const { lowest, highest } = kernels.statistics(pointer, count);
+        widen(slice, lowest, highest);
+      });
   return { lower, upper };
 }
