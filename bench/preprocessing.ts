@@ -12,8 +12,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { environment } from '../src/measuring/environment.ts';
-import { planDataset } from '../src/preprocessing/plan-dataset.ts';
-import { preprocess } from '../src/preprocessing/preprocess.ts';
+
+/** What users have: the built package, whose workers need not be compiled from TypeScript. */
+const { planDataset, preprocess } = (await import(join(import.meta.dirname, '../dist/index.js'))) as typeof import('../src/index.ts');
 
 interface Measured {
   cases: number;

@@ -1,6 +1,7 @@
-import { rm } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { writeAtomic } from '../common/atomic-file.ts';
-import { CaseError, fileError } from '../common/errors.ts';
+import { CaseError } from '../common/errors.ts';
+import { ifThere } from '../common/files.ts';
 import { hasher, xxh64 } from '../common/hash.ts';
 import { toFloat16 } from '../formats/float16.ts';
 import { type Line, toInt16 } from '../formats/int16.ts';
@@ -25,9 +26,7 @@ export async function writeCase(
 ): Promise<ListedCase> {
   const { id, shape } = content;
   const paths = caseFiles(dir, id, storage.dividedFor === null ? 'npy' : 'b2nd');
-  await rm(paths.sidecar, { force: true }).catch((error) => {
-    throw fileError(paths.sidecar, error);
-  });
+  await ifThere(paths.sidecar, unlink(paths.sidecar));
   const { stored, lines } = narrowed(id, images, storage.dtype);
   const data = await writeParts(paths.data, encodeArray(stored, shape, storage));
   const labels = await writeParts(paths.segmentation, encodeArray(segmentation, shape, storage));

@@ -1,7 +1,7 @@
-import { rm } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomic } from '../../common/atomic-file.ts';
-import { fileError } from '../../common/errors.ts';
+import { ifThere } from '../../common/files.ts';
 import { divide } from '../../formats/b2nd/block-shape.ts';
 import { encodeB2nd } from '../../formats/b2nd/encode-b2nd.ts';
 import { caseFiles } from '../file-names.ts';
@@ -32,9 +32,7 @@ export async function writeNnunetCase(dir: string, content: NnunetContent): Prom
   const { id, images, segmentation, shape, patchSize, optionsHash, sources, ...properties } = content;
   const paths = caseFiles(dir, id, 'b2nd');
   const path = propertiesPath(dir, id);
-  await rm(path, { force: true }).catch((error) => {
-    throw fileError(path, error);
-  });
+  await ifThere(path, unlink(path));
   const dataBytes = await writeArray(
     paths.data,
     encodeB2nd({ channels: images, shape, dtype: '<f4', division: divide(shape, patchSize, 4) }),
