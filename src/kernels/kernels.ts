@@ -71,6 +71,11 @@ export interface Kernels extends SpatialKernels, IntensityKernels, BlockKernels,
   copyLabels(source: Strided, target: Strided, planes: number, rows: number, count: number, type: VoxelType, mirrored?: boolean): number;
   /** Sets every byte of `planes` × `rows` × `bytes` to `value`, 0 to 255. */
   fillBox(target: Strided, planes: number, rows: number, bytes: number, value: number): void;
+  /**
+   * The next 624 words of MT19937, of uint32 `state` [624], in the range from 0 to `max` by NumPy's masked rejection: those that remain
+   * are at `target`, room for 625 int32. Returns how many.
+   */
+  drawBelow(state: number, max: number, target: number): number;
   /** Interpolates lines whose ends go on for ever; float64 inside. */
   resampleLines(task: LineTask): void;
   /** Makes a row of labels, each the one with the largest weight, in a tie that of the nearest column of row `nearRow` if it is tied. */
@@ -96,6 +101,7 @@ interface Exports {
   copyBox: BoxKernel;
   copyLabels(...labels: [...Parameters<BoxKernel>, bytes: number, mirrored: number, unsigned: number]): number;
   fillBox(target: number, row: number, plane: number, planes: number, rows: number, bytes: number, value: number): void;
+  drawBelow(state: number, max: number, target: number): number;
   resampleLines(
     source: number,
     from: number,
@@ -152,6 +158,7 @@ export function bindKernels(memory: SharedMemory): Kernels {
       // biome-ignore format: one argument a line would hide the shape
       exports.copyLabels(source.pointer, source.row, source.plane, target.pointer, target.row, target.plane, planes, rows, count, bytesPerVoxel, Number(mirrored), Number(unsigned)),
     fillBox: (target, ...rest) => exports.fillBox(target.pointer, target.row, target.plane, ...rest),
+    drawBelow: (...task) => exports.drawBelow(...task),
     resampleLines: ({ source, from, target, to, lines, taps, weights, lower, upper, scratch, spline }) =>
       exports.resampleLines(source, from, target, to, lines, taps, weights, lower, upper, scratch, Number(spline)),
     resampleLabels: ({ rows, width, scratch, target, count, bytes, lower, upper, near, weights }, nearRow, rowWeights) =>

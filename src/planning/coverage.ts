@@ -1,5 +1,6 @@
 import { AXES, type Axis, type Box, type Triple, triple, voxels } from '../common/geometry.ts';
 import { startRange } from '../common/patch-box.ts';
+import { forEachRun } from '../raw/label-runs.ts';
 import { foregroundOf, isAnnotated, type LabelClass } from '../raw/labels.ts';
 import type { Coverage } from '../store/sidecar.ts';
 
@@ -45,19 +46,15 @@ export function measureCoverages(
   });
 }
 
-/** The bounding box of every label from 1 to `highest`, in one pass, run by run of the same label along rows. */
+/** The bounding box of every label from 1 to `highest`, in one pass. */
 function boundingBoxes(segmentation: Int8Array | Int16Array, [depth, height, width]: Triple, highest: number): Box[] {
   const boxes: Box[] = [];
-  let i = 0;
   for (let z = 0; z < depth; z++) {
     for (let y = 0; y < height; y++) {
-      const row = i;
-      while (i < row + width) {
-        const start = i;
-        const label = segmentation[i];
-        while (++i < row + width && segmentation[i] === label);
-        if (label <= 0 || label > highest) continue;
-        const [low, high] = [start - row, i - row];
+      const row = (z * height + y) * width;
+      forEachRun(segmentation, row, row + width, (label, start, end) => {
+        if (label <= 0 || label > highest) return;
+        const [low, high] = [start - row, end - row];
         boxes[label] ??= { lower: [z, y, low], upper: [z + 1, y + 1, high] };
         const { lower, upper } = boxes[label];
         upper[0] = z + 1;
@@ -65,7 +62,7 @@ function boundingBoxes(segmentation: Int8Array | Int16Array, [depth, height, wid
         else if (y >= upper[1]) upper[1] = y + 1;
         if (low < lower[2]) lower[2] = low;
         if (high > upper[2]) upper[2] = high;
-      }
+      });
     }
   }
   return boxes;

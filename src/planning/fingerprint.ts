@@ -1,7 +1,8 @@
 import { type Box, type Triple, voxels } from '../common/geometry.ts';
-import { NumpyRandom } from '../common/numpy-random.ts';
 import type { IntensityProperties } from '../plans/normalisation.ts';
-import { type Histogram, histogramOf, intensityProperties, mergeHistograms } from './intensity.ts';
+import { forEachRun } from '../raw/label-runs.ts';
+import { ForegroundDraws } from './foreground-draws.ts';
+import { type Histogram, histogramOf, histogramOfTable, intensityProperties, mergeHistograms, placesOf } from './intensity.ts';
 import { median } from './statistics.ts';
 
 /** What planning needs to know of one case. */
@@ -59,15 +60,21 @@ export function fingerprintCase(cropped: CroppedVolumes, samples: number): CaseF
 /** Draws `samples` foreground intensities (label above 0, the ignore label too) of every channel, the same ones as nnU-Net. */
 export function sampleForeground(channels: readonly Float32Array[], segmentation: Int8Array | Int16Array, samples: number): Histogram[] {
   let count = 0;
-  for (let i = 0; i < segmentation.length; i++) if (segmentation[i] > 0) count++;
+  forEachRun(segmentation, 0, segmentation.length, (label, start, end) => {
+    if (label > 0) count += end - start;
+  });
   if (count === 0) return channels.map(() => histogramOf(new Float32Array(0)));
-  const random = new NumpyRandom(SEED);
+  const draws = new ForegroundDraws(SEED, count);
   const intensities = new Float32Array(count);
-  const draws = new Uint32Array(count);
   return channels.map((channel) => {
-    for (let i = 0, used = 0; i < segmentation.length; i++) if (segmentation[i] > 0) intensities[used++] = channel[i];
-    random.tally(samples, draws.fill(0));
-    return histogramOf(intensities, draws);
+    let used = 0;
+    forEachRun(segmentation, 0, segmentation.length, (label, start, end) => {
+      if (label > 0) for (let i = start; i < end; i++) intensities[used++] = channel[i];
+    });
+    const whole = placesOf(intensities);
+    const table = new Uint32Array(whole?.size ?? count);
+    draws.count(samples, table, whole?.places);
+    return whole === null ? histogramOf(intensities, table) : histogramOfTable({ low: whole.low, table });
   });
 }
 

@@ -18,6 +18,16 @@ export function histogramOf(intensities: Float32Array, counts: Uint32Array = new
 
 /** null where there are other than whole numbers, or large ones. */
 function tabulate(intensities: Float32Array, counts: Uint32Array): Histogram | null {
+  const range = wholeRange(intensities);
+  if (range === null || range.high - range.low >= TABLE) return null;
+  const { low, high } = range;
+  const table = new Uint32Array(high - low + 1);
+  for (let i = 0; i < intensities.length; i++) table[intensities[i] - low] += counts[i];
+  return histogramOfTable({ low, table });
+}
+
+/** A range of whole numbers that holds them all; null where there are other numbers. */
+function wholeRange(intensities: Float32Array): { low: number; high: number } | null {
   let [low, high] = [0, 0];
   for (let i = 0; i < intensities.length; i++) {
     const value = intensities[i];
@@ -25,9 +35,21 @@ function tabulate(intensities: Float32Array, counts: Uint32Array): Histogram | n
     if (value < low) low = value;
     else if (value > high) high = value;
   }
-  if (high - low >= TABLE) return null;
-  const table = new Uint32Array(high - low + 1);
-  for (let i = 0; i < intensities.length; i++) table[intensities[i] - low] += counts[i];
+  return { low, high };
+}
+
+/** Where each intensity is counted, in a table that begins with `low`; null where there are other numbers than whole ones of 16 bits. */
+export function placesOf(intensities: Float32Array): { low: number; size: number; places: Uint16Array } | null {
+  const range = wholeRange(intensities);
+  if (range === null || range.high - range.low >= 2 ** 16) return null;
+  const { low, high } = range;
+  const places = new Uint16Array(intensities.length);
+  for (let i = 0; i < places.length; i++) places[i] = intensities[i] - low;
+  return { low, size: high - low + 1, places };
+}
+
+/** Of a table whose first entry counts `low`, the next one a number more. */
+export function histogramOfTable({ low, table }: { low: number; table: Uint32Array }): Histogram {
   const values = Float32Array.from(table.keys()).filter((place) => table[place] > 0);
   return { values: values.map((place) => place + low), counts: table.filter((count) => count > 0) };
 }

@@ -1,4 +1,5 @@
 import { NumpyRandom } from '../common/numpy-random.ts';
+import { forEachRun } from '../raw/label-runs.ts';
 import type { LabelClass } from '../raw/labels.ts';
 
 /** nnU-Net keeps at least this many voxels of a class (all of them if there are fewer) … */
@@ -39,18 +40,16 @@ function collect(segmentation: Int8Array | Int16Array, wanted: Set<number>): Map
   const lowest = Math.min(...wanted);
   // One entry a label, so that a voxel costs one look; 0 for what nobody wants.
   const counts = new Uint32Array(Math.max(...wanted) - lowest + 1);
-  for (let i = 0; i < segmentation.length; i++) {
-    const place = segmentation[i] - lowest;
-    if (place >= 0 && place < counts.length) counts[place]++;
-  }
+  forEachRun(segmentation, 0, segmentation.length, (label, start, end) => {
+    if (label >= lowest && label - lowest < counts.length) counts[label - lowest] += end - start;
+  });
   const found = Array.from(counts, (count, place) => (wanted.has(lowest + place) ? new Uint32Array(count) : null));
   const used = new Uint32Array(counts.length);
-  for (let i = 0; i < segmentation.length; i++) {
-    const place = segmentation[i] - lowest;
-    if (place < 0 || place >= counts.length) continue;
-    const indices = found[place];
-    if (indices !== null) indices[used[place]++] = i;
-  }
+  forEachRun(segmentation, 0, segmentation.length, (label, start, end) => {
+    const place = label - lowest;
+    const indices = place >= 0 && place < found.length ? found[place] : null;
+    if (indices !== null) for (let i = start; i < end; i++) indices[used[place]++] = i;
+  });
   return new Map(found.flatMap((indices, place) => (indices === null ? [] : [[lowest + place, indices] as const])));
 }
 

@@ -40,41 +40,4 @@ describe('the generator of NumPy', () => {
       expect(drawn.some((value) => value >= count / 2)).toBe(true);
     }
   });
-
-  it('counts the same draws as it would give one by one, and goes on alike', () => {
-    // Powers of two need no rejection, one more of them the most; 5000 draws go past the 624 numbers it makes at a time.
-    for (const count of [1, 2, 3, 64, 65, 1000]) {
-      const [counting, drawing] = [new NumpyRandom(1234), new NumpyRandom(1234)];
-      for (const draws of [5000, 0, 7]) {
-        const tally = new Uint32Array(count);
-        counting.tally(draws, tally);
-        const expected = new Uint32Array(count);
-        for (let i = 0; i < draws; i++) expected[drawing.below(count)]++;
-        expect(tally, `${draws} of ${count}`).toEqual(expected);
-      }
-      expect(counting.below(1000)).toBe(drawing.below(1000));
-    }
-  });
-
-  it('counts the same where the tally is larger than caches are', () => {
-    const count = 2 ** 18 + 3;
-    const [counting, drawing] = [new NumpyRandom(7), new NumpyRandom(7)];
-    // Some parts are counted before the end, and again at the end.
-    for (const draws of [300_000, 5]) {
-      const tally = new Uint32Array(count);
-      counting.tally(draws, tally);
-      const expected = new Uint32Array(count);
-      for (let i = 0; i < draws; i++) expected[drawing.below(count)]++;
-      expect(Buffer.compare(Buffer.from(tally.buffer), Buffer.from(expected.buffer))).toBe(0);
-    }
-    expect(counting.below(1000)).toBe(drawing.below(1000));
-  });
-
-  it('adds to what was counted before', () => {
-    const random = new NumpyRandom(1234);
-    const tally = Uint32Array.from([10, 20]);
-    random.tally(100, tally);
-    expect(tally[0] + tally[1]).toBe(130);
-    expect(Math.min(tally[0] - 10, tally[1] - 20)).toBeGreaterThan(30);
-  });
 });

@@ -4,6 +4,7 @@ export { compressLz4 } from './compress-lz4';
 export { copyBox } from './copy-box';
 export { copyLabels } from './copy-labels';
 export { copyFloat16, copyInt16 } from './copy-widened';
+export { drawBelow } from './draw-below';
 export { fillBox } from './fill-box';
 export { gamma, gammaCentre, gammaSquares, gammaSum } from './gamma';
 export { isRun } from './is-run';
