@@ -11,9 +11,10 @@ const MOST_AT_ONCE = 1024 ** 3;
 /**
  * Writes a file that is either there whole or not at all: a temporary file beside it, flushed to the disk, then renamed. Of several who
  * write it at once, the last one stays. Where a symbolic link stands, it is replaced: nothing is written to where it leads.
+ * @param flushFolder whether its name is on the disk, too; not needed where a file that follows in this folder sees to that
  * @throws FileError naming `path`; the temporary file is removed.
  */
-export async function writeAtomic(path: string, parts: readonly Uint8Array[]): Promise<void> {
+export async function writeAtomic(path: string, parts: readonly Uint8Array[], { flushFolder = true } = {}): Promise<void> {
   const temporary = `${path}.${process.pid}-${crypto.randomUUID().slice(0, 8)}${PARTIAL}`;
   try {
     // Exclusively: a file or link that stands there is somebody else's.
@@ -25,7 +26,7 @@ export async function writeAtomic(path: string, parts: readonly Uint8Array[]): P
       await file.close();
     }
     await rename(temporary, path);
-    await syncFolder(dirname(path));
+    if (flushFolder) await syncFolder(dirname(path));
   } catch (error) {
     // Whatever keeps it from being removed is not what the user needs to hear.
     await rm(temporary, { force: true }).catch(() => {});

@@ -62,12 +62,22 @@ export class CasePool implements AsyncDisposable {
     let fatal: Error | null = null;
     let next = 0;
     let done = 0;
+    const lanes = Math.min(SMALL_AT_ONCE * this.#workers, tasks.length);
+    const sizes: Promise<number>[] = [];
+    /** Looked up ahead: a case does not wait for its headers to be read. Whoever asks for its size hears what was wrong with them. */
+    const sizeOf = (position: number): Promise<number> => {
+      sizes[position] ??= caseBytes(tasks[position]);
+      sizes[position].catch(() => {});
+      return sizes[position];
+    };
     const work = async (_: unknown, lane: number): Promise<void> => {
       while (next < tasks.length && fatal === null) {
         const position = next++;
         const task = tasks[position];
         try {
-          const answer = (await this.#runWithin(lane % this.#workers, task)) as CaseAnswer<T>;
+          const size = sizeOf(position);
+          if (position + lanes < tasks.length) sizeOf(position + lanes);
+          const answer = (await this.#runWithin(lane % this.#workers, task, await size)) as CaseAnswer<T>;
           this.note(answer.notes);
           if (answer.error) throw orAddresses(unpack(answer.error));
           results[position] = answer.result as T;
@@ -79,7 +89,7 @@ export class CasePool implements AsyncDisposable {
       }
     };
     onDone(0);
-    await Promise.all(Array.from({ length: Math.min(SMALL_AT_ONCE * this.#workers, tasks.length) }, work));
+    await Promise.all(Array.from({ length: lanes }, work));
     if (fatal) throw fatal;
     if (bad.length === 1) throw bad[0];
     if (bad.length > 1)
@@ -90,8 +100,7 @@ export class CasePool implements AsyncDisposable {
     return results;
   }
 
-  async #runWithin(number: number, task: CaseTask): Promise<CaseAnswer<unknown>> {
-    const bytes = await caseBytes(task);
+  async #runWithin(number: number, task: CaseTask, bytes: number): Promise<CaseAnswer<unknown>> {
     if (bytes > this.#budget) {
       throw new MemoryError(
         task.raw.images[0],

@@ -28,8 +28,9 @@ export async function writeCase(
   const paths = caseFiles(dir, id, storage.dividedFor === null ? 'npy' : 'b2nd');
   await ifThere(paths.sidecar, unlink(paths.sidecar));
   const { stored, lines } = narrowed(id, images, storage.dtype);
-  const data = await writeParts(paths.data, encodeArray(stored, shape, storage));
-  const labels = await writeParts(paths.segmentation, encodeArray(segmentation, shape, storage));
+  // Names are on the disk before that of the sidecar is. Its own is at the latest when the index is, which is written last of all.
+  const data = await writeParts(paths.data, encodeArray(stored, shape, storage), { flushFolder: false });
+  const labels = await writeParts(paths.segmentation, encodeArray(segmentation, shape, storage), { flushFolder: true });
   const sidecar: Sidecar = {
     format: 'voxfeed-case',
     version: 3,
@@ -39,7 +40,7 @@ export async function writeCase(
     ...(lines !== undefined && { lines }),
   };
   const checksum = await hasher();
-  await writeAtomic(paths.sidecar, [encodeSidecar(sidecar, checksum)]);
+  await writeAtomic(paths.sidecar, [encodeSidecar(sidecar, checksum)], { flushFolder: false });
   return listCase(checksum, sidecar);
 }
 
@@ -64,7 +65,7 @@ function narrowed(
   return { stored: mapped.map(({ stored }) => stored), lines: mapped.map(({ line }) => line) };
 }
 
-async function writeParts(path: string, parts: readonly Uint8Array[]): Promise<StoredFile> {
-  await writeAtomic(path, parts);
+async function writeParts(path: string, parts: readonly Uint8Array[], how: { flushFolder: boolean }): Promise<StoredFile> {
+  await writeAtomic(path, parts, how);
   return { bytes: parts.reduce((sum, part) => sum + part.length, 0), xxh64: await xxh64(...parts) };
 }
