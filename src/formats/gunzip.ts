@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { ZlibOptions } from 'node:zlib';
 import { CaseError } from '../common/errors.ts';
-import { createInflateRaw, createUnzip, gunzipSync, inflateRawSync } from '../common/zlib.ts';
+import { createUnzip, gunzipSync, inflateRawSync } from '../common/zlib.ts';
 
 /** Bits of a gzip header's flags (RFC 1952). */
 const HEADER_CHECKSUM = 2;
@@ -50,24 +50,57 @@ function inflate(bytes: Buffer, options: ZlibOptions): { buffer: Buffer; read: n
   } catch (error) {
     // Only the end of a member whose checksum was right lets zlib look for another one.
     if (!NO_MEMBER.test((error as Error).message) || !isMember(bytes)) throw error;
-    const start = headerBytes(bytes);
-    const { buffer, engine } = inflateRawSync(bytes.subarray(start), options) as unknown as Inflated;
-    return { buffer, read: start + engine.bytesWritten + TRAILER_BYTES };
+    return inflateMembers(bytes, options);
   }
 }
 
-/** The first `length` bytes of gzip or zlib data that hold more. @throws CaseError with the cause */
-export async function gunzipStart(path: string, bytes: Buffer, length: number): Promise<Buffer> {
-  const options = { chunkSize: 1024 ** 2 };
-  try {
-    return await take(Readable.from([bytes]).pipe(createUnzip(options)), length);
-  } catch {
-    try {
-      return await take(Readable.from([bytes.subarray(headerBytes(bytes))]).pipe(createInflateRaw(options)), length);
-    } catch (error) {
-      throw damaged(path, error as Error);
-    }
+/** Member by member, up to what is none. Their checksums are known to be right. */
+function inflateMembers(
+  bytes: Buffer,
+  { maxOutputLength = Number.POSITIVE_INFINITY, ...options }: ZlibOptions,
+): { buffer: Buffer; read: number } {
+  const parts: Buffer[] = [];
+  let read = 0;
+  for (let left = maxOutputLength; isMember(bytes.subarray(read)); ) {
+    const start = read + headerBytes(bytes.subarray(read));
+    const limit = left < Number.POSITIVE_INFINITY && { maxOutputLength: Math.max(left, 1) };
+    const { buffer, engine } = inflateRawSync(bytes.subarray(start), {
+      ...options,
+      ...limit,
+      info: true,
+    } as ZlibOptions) as unknown as Inflated;
+    parts.push(buffer);
+    left -= buffer.length;
+    read = start + engine.bytesWritten + TRAILER_BYTES;
   }
+  return { buffer: parts.length === 1 ? parts[0] : Buffer.concat(parts), read };
+}
+
+/** How far beyond what is wanted data are inflated, and thrown away, to come to the checksum at their end: in parts of what is wanted, and bytes. */
+const FURTHER = 8;
+const FURTHER_BYTES = 1024 ** 2;
+
+/**
+ * The first `length` bytes of gzip or zlib data that hold more, or all of them where they hold fewer. What follows is inflated, too, for its
+ * checksum, unless there is far more of it than was wanted.
+ * @throws CaseError with the cause
+ */
+export async function gunzipStart(path: string, bytes: Buffer, length: number): Promise<Buffer> {
+  const start = Buffer.alloc(length);
+  const most = (1 + FURTHER) * length + FURTHER_BYTES;
+  let done = 0;
+  try {
+    for await (const part of Readable.from([bytes]).pipe(createUnzip({ chunkSize: 1024 ** 2 }))) {
+      if (done < length) part.copy(start, done);
+      done += part.length;
+      if (done >= most) break;
+    }
+  } catch (error) {
+    // After a member whose checksum was right, there may be anything.
+    if (!NO_MEMBER.test((error as Error).message) || !isMember(bytes)) throw damaged(path, error as Error);
+    return inflateMembers(bytes, { maxOutputLength: most }).buffer.subarray(0, length);
+  }
+  return start.subarray(0, Math.min(done, length));
 }
 
 /** Of packed data that cannot be inflated. */
@@ -75,18 +108,9 @@ export function damaged(path: string, cause: Error): CaseError {
   return new CaseError(path, `the packed data are damaged or cut off (${cause.message})`, 'Copy the file again from its source', { cause });
 }
 
-async function take(stream: AsyncIterable<Buffer>, length: number): Promise<Buffer> {
-  const start = Buffer.allocUnsafeSlow(length);
-  let done = 0;
-  for await (const part of stream) {
-    done += part.copy(start, done);
-    if (done === length) break;
-  }
-  return start.subarray(0, done);
-}
-
+/** Whether gzip data begin here. */
 function isMember(bytes: Buffer): boolean {
-  return bytes[2] === DEFLATE && (bytes[3] & RESERVED) === 0;
+  return isGzip(bytes) && bytes[2] === DEFLATE && (bytes[3] & RESERVED) === 0;
 }
 
 function headerBytes(bytes: Buffer): number {

@@ -20,7 +20,7 @@ import {
 /**
  * Reads a `.nii` or `.nii.gz` file of one volume, every scalar datatype, both byte orders, with the header's scaling applied.
  * Values become float32, as in nnU-Net. A 2D image gets a leading axis of size 1. The header is believed first: of what is compressed,
- * no more is inflated than it announces.
+ * no more is kept than it announces.
  * @throws CaseError for contents that cannot be used, FileError for a file that cannot be read, MemoryError.
  */
 export async function readNifti(path: string, dialect: Dialect = 'itk'): Promise<Volume> {
@@ -63,6 +63,8 @@ async function inflate(path: string, bytes: Buffer, head: VolumeHead): Promise<{
     return { bytes: buffer, odd: read < bytes.length ? [`${bytes.length - read} bytes follow the gzip data: left out`] : [] };
   } catch (error) {
     if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code !== 'ERR_BUFFER_TOO_LARGE') throw error;
-    return { bytes: await gunzipStart(path, bytes, expected), odd: [following('further bytes')] };
+    const start = await gunzipStart(path, bytes, expected);
+    if (start.length < expected) throw cutOff(path, head, String(start.length - head.offset));
+    return { bytes: start, odd: [following('further bytes')] };
   }
 }

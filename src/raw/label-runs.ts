@@ -1,6 +1,6 @@
 /**
  * Calls `visit` for runs of equal labels among those from `start` to `end`, in their order. Most of a volume is background, in long
- * runs: bytes are compared by fours.
+ * runs: labels of one byte are compared by fours, those of two by twos.
  */
 export function forEachRun(
   labels: Int8Array | Int16Array,
@@ -8,20 +8,18 @@ export function forEachRun(
   end: number,
   visit: (label: number, start: number, end: number) => void,
 ): void {
-  const fours = foursOf(labels);
+  const { buffer, byteOffset, length, BYTES_PER_ELEMENT: bytes } = labels;
+  const shift = bytes === 1 ? 2 : 1;
+  const each = 1 << shift;
+  const words = byteOffset % 4 === 0 ? new Int32Array(buffer, byteOffset, length >> shift) : new Int32Array(0);
   for (let i = start; i < end; ) {
     const first = i;
     const label = labels[i++];
-    const four = Math.imul(label & 0xff, 0x01010101);
+    const word = bytes === 1 ? Math.imul(label & 0xff, 0x01010101) : Math.imul(label & 0xffff, 0x00010001);
     while (i < end && labels[i] === label) {
       i++;
-      if ((i & 3) === 0) while (i + 4 <= end && fours[i >> 2] === four) i += 4;
+      if ((i & (each - 1)) === 0) while (i + each <= end && words[i >> shift] === word) i += each;
     }
     visit(label, first, i);
   }
-}
-
-/** Bytes by fours; empty where they are no bytes, or do not lie as a processor likes it. */
-function foursOf({ buffer, byteOffset, length, BYTES_PER_ELEMENT }: Int8Array | Int16Array): Int32Array {
-  return BYTES_PER_ELEMENT === 1 && byteOffset % 4 === 0 ? new Int32Array(buffer, byteOffset, length >> 2) : new Int32Array(0);
 }

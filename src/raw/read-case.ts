@@ -46,8 +46,8 @@ export function cropImages(id: string, images: ReadVolume[], segmentation: Int8A
   const [{ shape, spacing, affine, file }] = images;
   const channels = images.map(({ data }) => data);
   images.length = 0;
-  const { outside, box } = nonzeroRegion(channels, shape);
-  if (outside !== null) markLabelsOutside(segmentation, outside);
+  const { marks, box } = nonzeroRegion(channels, shape);
+  if (marks !== null) markLabelsOutside(segmentation, marks);
   for (const [i, channel] of channels.entries()) channels[i] = cropVolume(channel, shape, box);
   return {
     id,

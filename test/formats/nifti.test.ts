@@ -5,6 +5,7 @@ import zlib, { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readNifti } from '../../src/formats/nifti.ts';
 import { encodeNifti, NIFTI_DATATYPES, type NiftiContent, type NiftiDatatype, writeNifti } from '../fixtures/nifti-file.ts';
+import { numbers } from '../fixtures/raw-dataset.ts';
 import { temporaryFolder } from '../fixtures/temporary-folder.ts';
 
 const SAMPLES: Record<NiftiDatatype, number[]> = {
@@ -208,6 +209,22 @@ describe('bytes after the image', () => {
       Buffer.concat([gzipSync(Buffer.concat([image, Buffer.alloc(16)])), Buffer.from('text')]),
       ['further bytes follow the image: left out'],
     ],
+    [
+      'both, the image in two members',
+      'a.nii.gz',
+      Buffer.concat([
+        gzipSync(image.subarray(0, 400)),
+        gzipSync(Buffer.concat([image.subarray(400), Buffer.alloc(100)])),
+        Buffer.from([0x1f, 0x8b, 8, 0xff, 1, 2, 3]),
+      ]),
+      ['further bytes follow the image: left out'],
+    ],
+    [
+      'text after two members',
+      'a.nii.gz',
+      Buffer.concat([gzipSync(image.subarray(0, 400)), gzipSync(image.subarray(400)), Buffer.from('text')]),
+      ['4 bytes follow the gzip data: left out'],
+    ],
     ['none, in two members', 'a.nii.gz', Buffer.concat([gzipSync(image.subarray(0, 400)), gzipSync(image.subarray(400))]), []],
   ])('are left out, and that is said: %s', async (_, name, bytes, odd) => {
     const path = join(temporaryFolder(), name);
@@ -216,6 +233,44 @@ describe('bytes after the image', () => {
     expect([...found.data]).toEqual([...(COUNTING.data as number[])].slice(0, found.data.length));
     expect(found.data.length).toBe(24 / (odd[0]?.startsWith('48') ? 2 : 1));
     expect(found.odd).toEqual(odd);
+  });
+});
+
+describe('what follows an image in its gzip data', () => {
+  // Of some kilobytes and of many: the first kilobytes of a file are read twice.
+  it.each([12, 30])('is inflated for its checksum: %d voxels along each axis', async (size) => {
+    const dir = temporaryFolder();
+    const path = join(dir, 'a.nii.gz');
+    const next = numbers(size);
+    const content: NiftiContent = {
+      shape: [size, size, size],
+      data: Array.from({ length: size ** 3 }, () => next(100)),
+      datatype: 'int16',
+    };
+    const image = Buffer.concat([encodeNifti(content), Buffer.alloc(7)]);
+    const packed = gzipSync(image, { level: 0 });
+    writeFileSync(path, packed);
+    expect((await readNifti(path)).odd).toEqual(['further bytes follow the image: left out']);
+    const refused = async (bytes: Buffer): Promise<void> => {
+      writeFileSync(path, bytes);
+      await expect(readNifti(path)).rejects.toMatchObject({
+        name: 'CaseError',
+        where: path,
+        what: expect.stringContaining('damaged or cut off'),
+      });
+    };
+    // The header says one byte a voxel where there are two: a gzip header of ten bytes, one of a block of five.
+    const narrow = Buffer.from(packed);
+    expect(narrow.readInt16LE(15 + 70)).toBe(4);
+    narrow.writeInt16LE(2, 15 + 70);
+    narrow.writeInt16LE(8, 15 + 72);
+    await refused(narrow);
+    // One bit of one voxel.
+    const flipped = Buffer.from(packed);
+    flipped[packed.length >> 1] ^= 1;
+    await refused(flipped);
+    // Cut within what follows.
+    await refused(packed.subarray(0, -10));
   });
 });
 

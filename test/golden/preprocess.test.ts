@@ -37,15 +37,15 @@ function checkCrop(golden: GoldenCase): void {
   const image = array(golden.inputs.image);
   const shape = image.shape.slice(1) as Triple;
   const channels = channelsOf(image);
-  const { outside: found, box } = nonzeroRegion(channels, shape);
-  const outside = found ?? new Uint8Array(voxels(shape));
+  const { marks: found, box } = nonzeroRegion(channels, shape);
+  const marks = found ?? new Uint8Array(voxels(shape)).fill(1);
   expect(box.lower.map((low, axis) => [low, box.upper[axis]])).toEqual(golden.params.bbox);
-  const actual: Record<string, ArrayLike<number>> = { mask_full: outside.map((mark) => 1 - mark) };
+  const actual: Record<string, ArrayLike<number>> = { mask_full: marks.map((mark) => (mark === 1 ? 1 : 0)) };
   const cropped = channels.map((channel) => cropVolume(channel, shape, box));
   actual.image = Float32Array.from(cropped.flatMap((channel) => [...channel]));
-  const labels = golden.inputs.segmentation ? Int16Array.from(array(golden.inputs.segmentation).data) : new Int16Array(outside.length);
+  const labels = golden.inputs.segmentation ? Int16Array.from(array(golden.inputs.segmentation).data) : new Int16Array(marks.length);
   const segmentation = cropVolume(labels, shape, box);
-  markLabelsOutside(segmentation, cropVolume(outside, shape, box));
+  markLabelsOutside(segmentation, cropVolume(marks, shape, box));
   actual.segmentation = segmentation;
   for (const [key, file] of Object.entries(golden.outputs)) expectClose(actual[key], array(file).data, golden.tolerance[key]);
 }

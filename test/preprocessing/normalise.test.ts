@@ -68,6 +68,17 @@ describe('CT', () => {
     }
   });
 
+  it('has zeros of the sign that plain arithmetic gives', () => {
+    const zeros = Array.from({ length: 9 }, (_, i) => (i % 2 === 0 ? -0 : 0));
+    for (const bound of [0, -0]) {
+      const odd: Normalisation = { scheme: 'ct', mean: 0, std: 2, percentile_00_5: bound, percentile_99_5: 5 };
+      const found = run(zeros, odd);
+      zeros.forEach((zero, i) => {
+        expect(Object.is(found[i], Math.min(Math.max(zero, bound), 5))).toBe(true);
+      });
+    }
+  });
+
   it('keeps what is not a number', () => {
     expect(run([Number.NaN, 50, Number.NaN, Number.NaN, Number.NaN], by)).toEqual([Number.NaN, 0, Number.NaN, Number.NaN, Number.NaN]);
   });

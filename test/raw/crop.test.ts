@@ -52,18 +52,18 @@ function reference(mask: Uint8Array, shape: Triple): { inside: Uint8Array; box: 
   };
 }
 
-/** 1 for each voxel outside. */
-function regionOf(channels: Float32Array[], shape: Triple): { outside: Uint8Array; box: Box } {
-  const { outside, box } = nonzeroRegion(channels, shape);
-  expect(outside?.includes(1)).not.toBe(false);
-  return { outside: outside ?? new Uint8Array(voxels(shape)), box };
+/** The region, with marks where there are none to be had. */
+function regionOf(channels: Float32Array[], shape: Triple): { marks: Uint8Array; box: Box } {
+  const { marks, box } = nonzeroRegion(channels, shape);
+  expect(marks?.includes(2)).not.toBe(false);
+  return { marks: marks ?? new Uint8Array(voxels(shape)).fill(1), box };
 }
 
 function expectLikeReference(mask: Uint8Array, shape: Triple, what: string): void {
   const expected = reference(mask, shape);
-  const { outside, box } = regionOf([Float32Array.from(mask)], shape);
+  const { marks, box } = regionOf([Float32Array.from(mask)], shape);
   expect(box, what).toEqual(expected.box);
-  expect([...outside], what).toEqual([...expected.inside].map((inside) => 1 - inside));
+  expect([...marks], what).toEqual([...expected.inside].map((inside) => (inside ? 1 : 2)));
 }
 
 /** A solid block with one hole in it, and perhaps a tunnel from the hole to a face. */
@@ -77,8 +77,8 @@ function block(shape: Triple, tunnel: (position: Triple) => boolean): Uint8Array
 
 describe('the nonzero region', () => {
   it('holds what is not 0, however small, and 0 of either sign is outside', () => {
-    const { outside, box } = regionOf([Float32Array.of(0, -0, 2 ** -149, -(2 ** -149), Number.NaN, -0)], [1, 1, 6]);
-    expect([...outside]).toEqual([1, 1, 0, 0, 0, 1]);
+    const { marks, box } = regionOf([Float32Array.of(0, -0, 2 ** -149, -(2 ** -149), Number.NaN, -0)], [1, 1, 6]);
+    expect([...marks]).toEqual([2, 2, 1, 1, 1, 2]);
     expect(box).toEqual({ lower: [0, 0, 2], upper: [1, 1, 5] });
   });
 
@@ -101,10 +101,24 @@ describe('the nonzero region', () => {
         Uint8Array.from(channels[0], (_, i) => Number(channels.some((channel) => channel[i] !== 0))),
         shape,
       );
-      const { outside, box } = regionOf(channels, shape);
+      const { marks, box } = regionOf(channels, shape);
       expect(box, `round ${round}`).toEqual(expected.box);
-      expect([...outside], `round ${round}`).toEqual([...expected.inside].map((inside) => 1 - inside));
+      expect([...marks], `round ${round}`).toEqual([...expected.inside].map((inside) => (inside ? 1 : 2)));
     }
+  });
+
+  it('is the one that the definition gives, wherever a single zero lies', () => {
+    for (const shape of [
+      [4, 5, 6],
+      [3, 3, 3],
+      [1, 4, 5],
+      [2, 2, 5],
+    ] as Triple[])
+      for (let i = 0; i < voxels(shape); i++) {
+        const mask = new Uint8Array(voxels(shape)).fill(1);
+        mask[i] = 0;
+        expectLikeReference(mask, shape, `a zero at ${i} of ${shape}`);
+      }
   });
 
   it('is the one that the definition gives, along axes of size 1', () => {
@@ -128,9 +142,9 @@ describe('the nonzero region', () => {
 
   it('has its holes filled', () => {
     const mask = block([7, 7, 7], () => false);
-    const { outside, box } = regionOf([Float32Array.from(mask)], [7, 7, 7]);
+    const { marks, box } = regionOf([Float32Array.from(mask)], [7, 7, 7]);
     expect(box).toEqual({ lower: [1, 1, 1], upper: [6, 6, 6] });
-    expect(outside[(3 * 7 + 3) * 7 + 3]).toBe(0);
+    expect(marks[(3 * 7 + 3) * 7 + 3]).toBe(1);
     expectLikeReference(mask, [7, 7, 7], 'hole');
   });
 
@@ -138,8 +152,8 @@ describe('the nonzero region', () => {
     const straight = block([7, 7, 7], ([z, y, x]) => z === 3 && y === 3 && x > 3);
     const bent = block([7, 7, 7], ([z, y, x]) => (z === 3 && y === 3 && x === 4) || (z <= 3 && y === 3 && x === 4));
     for (const mask of [straight, bent]) {
-      const { outside } = regionOf([Float32Array.from(mask)], [7, 7, 7]);
-      expect(outside[(3 * 7 + 3) * 7 + 3]).toBe(1);
+      const { marks } = regionOf([Float32Array.from(mask)], [7, 7, 7]);
+      expect(marks[(3 * 7 + 3) * 7 + 3]).toBe(2);
       expectLikeReference(mask, [7, 7, 7], 'tunnel');
     }
   });
@@ -149,26 +163,26 @@ describe('the nonzero region', () => {
     const mask = Uint8Array.from(coordinates(shape), ([z, y, x]) => (z === 1 && y === 1 && x === 1 ? 0 : 1));
     mask[(0 * 4 + 0) * 4 + 1] = 0;
     expectLikeReference(mask, shape, 'edge');
-    expect(regionOf([Float32Array.from(mask)], shape).outside[(1 * 4 + 1) * 4 + 1]).toBe(0);
+    expect(regionOf([Float32Array.from(mask)], shape).marks[(1 * 4 + 1) * 4 + 1]).toBe(1);
   });
 
   it('is nowhere in an image of zeros, which keeps its whole extent', () => {
-    const { outside, box } = regionOf([new Float32Array(24), new Float32Array(24)], [2, 3, 4]);
+    const { marks, box } = regionOf([new Float32Array(24), new Float32Array(24)], [2, 3, 4]);
     expect(box).toEqual({ lower: [0, 0, 0], upper: [2, 3, 4] });
-    expect(outside.every((mark) => mark === 1)).toBe(true);
+    expect(marks.every((mark) => mark === 2)).toBe(true);
   });
 
   it('is everywhere in an image without zeros', () => {
-    const { outside, box } = nonzeroRegion([new Float32Array(24).fill(-0.5)], [2, 3, 4]);
+    const { marks, box } = nonzeroRegion([new Float32Array(24).fill(-0.5)], [2, 3, 4]);
     expect(box).toEqual({ lower: [0, 0, 0], upper: [2, 3, 4] });
-    expect(outside).toBeNull();
+    expect(marks).toBeNull();
   });
 
   it('is nonzero in any channel, negative values included, and takes -0 for zero', () => {
     const one = Float32Array.from([-0, 0, -3, 0, 0, 0]);
     const two = Float32Array.from([0, 0, 0, 0, 1e-30, 0]);
-    const { outside, box } = regionOf([one, two], [1, 1, 6]);
-    expect([...outside]).toEqual([1, 1, 0, 1, 0, 1]);
+    const { marks, box } = regionOf([one, two], [1, 1, 6]);
+    expect([...marks]).toEqual([2, 2, 1, 2, 1, 2]);
     expect(box).toEqual({ lower: [0, 0, 2], upper: [1, 1, 5] });
   });
 
@@ -176,9 +190,9 @@ describe('the nonzero region', () => {
     const shape: Triple = [30, 31, 32];
     const image = new Float32Array(voxels(shape));
     image[(10 * 31 + 20) * 32 + 5] = 1;
-    const { outside, box } = regionOf([image], shape);
+    const { marks, box } = regionOf([image], shape);
     expect(box).toEqual({ lower: [10, 20, 5], upper: [11, 21, 6] });
-    expect(outside.filter((mark) => mark === 1)).toHaveLength(voxels(shape) - 1);
+    expect(marks.filter((mark) => mark === 2)).toHaveLength(voxels(shape) - 1);
   });
 });
 
@@ -200,7 +214,7 @@ describe('cropping', () => {
 describe('labels outside the region', () => {
   it('become -1 where they are background, and stay where they are not', () => {
     const segmentation = Int8Array.from([0, 1, 0, 2]);
-    markLabelsOutside(segmentation, Uint8Array.from([1, 1, 0, 0]));
+    markLabelsOutside(segmentation, Uint8Array.from([2, 2, 1, 1]));
     expect([...segmentation]).toEqual([-1, 1, 0, 2]);
   });
 });

@@ -120,9 +120,11 @@ async function inflate(path: string, bytes: Buffer, head: VolumeHead): Promise<{
     return { image, odd: [] };
   } catch (error) {
     const cause = error instanceof CaseError ? error.cause : error;
-    if ((cause as NodeJS.ErrnoException | undefined)?.code === 'ERR_BUFFER_TOO_LARGE')
-      return { image: await gunzipStart(path, bytes, expected), odd: [following('further bytes')] };
-    throw error instanceof CaseError ? error : damaged(path, error as Error);
+    if ((cause as NodeJS.ErrnoException | undefined)?.code !== 'ERR_BUFFER_TOO_LARGE')
+      throw error instanceof CaseError ? error : damaged(path, error as Error);
+    const start = await gunzipStart(path, bytes, expected);
+    if (start.length < expected) throw cutOff(path, head, String(start.length));
+    return { image: start, odd: [following('further bytes')] };
   }
 }
 

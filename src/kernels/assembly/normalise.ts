@@ -9,15 +9,13 @@ export function normalise(pointer: usize, count: usize, lower: f32, upper: f32, 
   const divisors = f64x2.splat(divisor);
   const end = pointer + (count << 2);
   for (const stop = pointer + ((count & ~3) << 2); pointer < stop; pointer += 16) {
-    const x = f32x4.sub(f32x4.pmin(f32x4.pmax(v128.load(pointer), low), high), shifts);
+    const x = f32x4.sub(f32x4.min(f32x4.max(v128.load(pointer), low), high), shifts);
     const near = f32x4.demote_f64x2_zero(f64x2.div(f64x2.promote_low_f32x4(x), divisors));
     const far = f32x4.demote_f64x2_zero(f64x2.div(f64x2.promote_low_f32x4(v128.shuffle<i64>(x, x, 1, 0)), divisors));
     v128.store(pointer, v128.shuffle<i64>(near, far, 0, 2));
   }
   for (; pointer < end; pointer += 4) {
-    let x = load<f32>(pointer);
-    if (x < lower) x = lower;
-    if (x > upper) x = upper;
+    const x = min(max(load<f32>(pointer), lower), upper);
     store<f32>(pointer, <f32>(<f64>(x - shift) / divisor));
   }
 }

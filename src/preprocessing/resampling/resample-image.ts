@@ -99,18 +99,29 @@ const SHORT_RUN = 512;
 function rangesOf(data: Float32Array, shape: Triple, axis: Axis | null): Ranges {
   const slices = axis === null ? 1 : shape[axis];
   const run = axis === null ? voxels(shape) : voxels(shape.slice(axis + 1));
-  const lower = new Float32Array(slices).fill(Infinity);
-  const upper = new Float32Array(slices).fill(-Infinity);
-  const widen = (slice: number, low: number, high: number): void => {
-    if (low < lower[slice]) lower[slice] = low;
-    if (high > upper[slice]) upper[slice] = high;
-  };
-  for (let start = 0, slice = 0; start < voxels(shape); start += run, slice = slice + 1 < slices ? slice + 1 : 0)
-    if (run < SHORT_RUN) for (let i = start; i < start + run; i++) widen(slice, data[i], data[i]);
-    else
-      inBlocks(data.subarray(start, start + run), false, (kernels, pointer, count) => {
-        const { lowest, highest } = kernels.statistics(pointer, count);
-        widen(slice, lowest, highest);
-      });
-  return { lower, upper };
+  const ranges = { lower: new Float32Array(slices).fill(Infinity), upper: new Float32Array(slices).fill(-Infinity) };
+  const widen = run < SHORT_RUN ? widenByLoop : widenByKernel;
+  for (let start = 0, slice = 0; start < data.length; start += run, slice = slice + 1 < slices ? slice + 1 : 0)
+    widen(ranges, slice, data, start, start + run);
+  return ranges;
+}
+
+function widenByLoop({ lower, upper }: Ranges, slice: number, data: Float32Array, start: number, end: number): void {
+  let [low, high] = [lower[slice], upper[slice]];
+  for (let i = start; i < end; i++) {
+    const value = data[i];
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  lower[slice] = low;
+  upper[slice] = high;
+}
+
+function widenByKernel({ lower, upper }: Ranges, slice: number, data: Float32Array, start: number, end: number): void {
+  inBlocks(data.subarray(start, end), false, (kernels, pointer, count) => {
+    const { lowest, highest } = kernels.statistics(pointer, count);
+    // Of the two zeros always the same one, wherever they lie.
+    lower[slice] = Math.min(lower[slice], lowest + 0);
+    upper[slice] = Math.max(upper[slice], highest + 0);
+  });
 }
