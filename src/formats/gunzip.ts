@@ -54,7 +54,7 @@ function inflate(bytes: Buffer, options: ZlibOptions): { buffer: Buffer; read: n
   }
 }
 
-/** Member by member, up to what is none. Their checksums are known to be right. */
+/** Member by member, up to what is none: zlib came to it, so the checksums of those before it are right. */
 function inflateMembers(
   bytes: Buffer,
   { maxOutputLength = Number.POSITIVE_INFINITY, ...options }: ZlibOptions,
@@ -62,16 +62,19 @@ function inflateMembers(
   const parts: Buffer[] = [];
   let read = 0;
   for (let left = maxOutputLength; isMember(bytes.subarray(read)); ) {
-    const start = read + headerBytes(bytes.subarray(read));
     const limit = left < Number.POSITIVE_INFINITY && { maxOutputLength: Math.max(left, 1) };
-    const { buffer, engine } = inflateRawSync(bytes.subarray(start), {
-      ...options,
-      ...limit,
-      info: true,
-    } as ZlibOptions) as unknown as Inflated;
-    parts.push(buffer);
-    left -= buffer.length;
-    read = start + engine.bytesWritten + TRAILER_BYTES;
+    try {
+      const start = read + headerBytes(bytes.subarray(read));
+      const how = { ...options, ...limit, info: true } as ZlibOptions;
+      const { buffer, engine } = inflateRawSync(bytes.subarray(start), how) as unknown as Inflated;
+      parts.push(buffer);
+      left -= buffer.length;
+      read = start + engine.bytesWritten + TRAILER_BYTES;
+    } catch (error) {
+      // Something else may begin as a member does.
+      if (parts.length === 0 || (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw error;
+      break;
+    }
   }
   return { buffer: parts.length === 1 ? parts[0] : Buffer.concat(parts), read };
 }

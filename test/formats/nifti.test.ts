@@ -225,6 +225,12 @@ describe('bytes after the image', () => {
       Buffer.concat([gzipSync(image.subarray(0, 400)), gzipSync(image.subarray(400)), Buffer.from('text')]),
       ['4 bytes follow the gzip data: left out'],
     ],
+    [
+      'what begins like a member whose header is damaged',
+      'a.nii.gz',
+      Buffer.concat([packed, Buffer.from([0x1f, 0x8b, 8, 2, 0, 0, 0, 0, 0, 3, 1, 2, 7, 7, 7])]),
+      ['15 bytes follow the gzip data: left out'],
+    ],
     ['none, in two members', 'a.nii.gz', Buffer.concat([gzipSync(image.subarray(0, 400)), gzipSync(image.subarray(400))]), []],
   ])('are left out, and that is said: %s', async (_, name, bytes, odd) => {
     const path = join(temporaryFolder(), name);
