@@ -223,13 +223,14 @@ export class TrainingStep {
     return encoder;
   }
 
-  /** The results of all steps since the last call, in order. Waits for them. */
+  /** The results of all steps since the last call, in order, when they have ended. More steps may be submitted meanwhile. */
   async results(): Promise<StepResult[]> {
+    const count = this.#pending;
+    this.#pending = 0;
+    // The copy is submitted here and now: later steps write over what it has read.
     const history = await this.#program.readFloats(this.#record.history);
     this.#gpu.check();
-    const results = Array.from({ length: this.#pending }, (_, i) => ({ loss: history[2 * i], gradientNorm: history[2 * i + 1] }));
-    this.#pending = 0;
-    return results;
+    return Array.from({ length: count }, (_, i) => ({ loss: history[2 * i], gradientNorm: history[2 * i + 1] }));
   }
 
   /** Voxels right, wrongly found and missed of each output, over all validation steps since the last call. */

@@ -128,6 +128,8 @@ export class Training {
     /** The step before, and when it ended, if it has. */
     let before: Promise<void> = Promise.resolve();
     let endedAt: number | null = started;
+    /** What the latest HISTORY steps came to: not waited for until others are submitted, so that the GPU has something to do. */
+    let reading: Promise<StepResult[]> = Promise.resolve([]);
     for (let i = 0; i < steps; i++) {
       {
         using batch = await stream.next();
@@ -143,9 +145,14 @@ export class Training {
       });
       before.catch(() => {});
       onStep(i + 1);
-      if ((i + 1) % HISTORY === 0 || i + 1 === steps) results.push(...(await this.step.results()));
+      if ((i + 1) % HISTORY === 0 || i + 1 === steps) {
+        results.push(...(await reading));
+        reading = this.step.results();
+        reading.catch(() => {});
+      }
     }
     await before;
+    results.push(...(await reading));
     return { results, idleMs, elapsedMs: performance.now() - started };
   }
 

@@ -7,7 +7,7 @@ import { DAWN_SWITCHES, Gpu, INSTALL_WEBGPU, WEBGPU_VERSION } from '../../../src
 import { kernel, write } from '../../../src/training/gpu/kernel.ts';
 import { memory, shareBuffers } from '../../../src/training/gpu/memory.ts';
 import { Program } from '../../../src/training/gpu/program.ts';
-import { TrainingStep } from '../../../src/training/training-step.ts';
+import { HISTORY, type StepResult, TrainingStep } from '../../../src/training/training-step.ts';
 import { flatNetwork } from '../../fixtures/networks.ts';
 import { openGpu, TILINGS } from '../gpu.ts';
 
@@ -111,6 +111,33 @@ test('masks of a byte a voxel are no labels to learn', async () => {
   const step = await tiny();
   expect(() => step.upload(new Float32Array(128), [new Uint8Array(128)])).toThrow('batch: its targets are not one label a voxel');
   step.destroy();
+});
+
+test('results that are waited for after other steps were submitted are those of the steps before', async () => {
+  const image = new Float32Array(128).map((_, i) => Math.sin(i));
+  const labels = new Int16Array(128).map((_, i) => i % 2);
+  const found: StepResult[][] = [];
+  for (const late of [false, true]) {
+    const step = await tiny();
+    step.load(step.unet.parameters.initial(1), null);
+    const results: StepResult[] = [];
+    let reading: Promise<StepResult[]> = Promise.resolve([]);
+    for (let i = 0; i < 2 * HISTORY + 5; i++) {
+      step.upload(image, [labels]);
+      step.train(0.01);
+      if (!late) results.push(...(await step.results()));
+      else if ((i + 1) % HISTORY === 0) {
+        results.push(...(await reading));
+        reading = step.results();
+      } else if (i % 2 === 1) await gpu.done();
+    }
+    results.push(...(await reading), ...(await step.results()));
+    found.push(results);
+    step.destroy();
+  }
+  expect(found[0]).toHaveLength(2 * HISTORY + 5);
+  expect(new Set(found[0].map(({ loss }) => loss)).size).toBeGreaterThan(HISTORY);
+  expect(found[1]).toEqual(found[0]);
 });
 
 test('memory stays flat over 200 steps', async () => {
