@@ -1,10 +1,9 @@
 import zlib from 'node:zlib';
 import { undisturbed } from './thread-end.ts';
 
-export const { constants } = zlib;
+export const { constants, crc32 } = zlib;
 
 /** What we use of `node:zlib`, in a form that is safe in threads that may be ended at any moment. */
-export const createInflateRaw = safe('createInflateRaw');
 export const createUnzip = safe('createUnzip');
 export const deflateSync = safe('deflateSync');
 export const gunzipSync = safe('gunzipSync');

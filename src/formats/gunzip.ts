@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { ZlibOptions } from 'node:zlib';
 import { CaseError } from '../common/errors.ts';
-import { createUnzip, gunzipSync, inflateRawSync } from '../common/zlib.ts';
+import { crc32, createUnzip, gunzipSync, inflateRawSync } from '../common/zlib.ts';
 
 /** Bits of a gzip header's flags (RFC 1952). */
 const HEADER_CHECKSUM = 2;
@@ -12,7 +12,7 @@ const RESERVED = 0xe0;
 const DEFLATE = 8;
 const TRAILER_BYTES = 8;
 
-/** What zlib calls the beginning of something that is no gzip member. */
+/** What zlib calls the beginning of something that is no gzip member, or a damaged one. */
 const NO_MEMBER = /incorrect header check|unknown compression method|unknown header flags|header crc mismatch/;
 
 type Inflated = { buffer: Buffer; engine: { bytesWritten: number } };
@@ -48,40 +48,51 @@ function inflate(bytes: Buffer, options: ZlibOptions): { buffer: Buffer; read: n
     const { buffer, engine } = gunzipSync(bytes, options) as unknown as Inflated;
     return { buffer, read: engine.bytesWritten };
   } catch (error) {
-    // Only the end of a member whose checksum was right lets zlib look for another one.
-    if (!NO_MEMBER.test((error as Error).message) || !isMember(bytes)) throw error;
-    return inflateMembers(bytes, options);
+    // After a member there may be anything.
+    if (!NO_MEMBER.test((error as Error).message)) throw error;
+    const members = inflateMembers(bytes, options.maxOutputLength);
+    if (members.read === 0) throw error;
+    return members;
   }
 }
 
-/** Member by member, up to what is none: zlib came to it, so the checksums of those before it are right. */
-function inflateMembers(
-  bytes: Buffer,
-  { maxOutputLength = Number.POSITIVE_INFINITY, ...options }: ZlibOptions,
-): { buffer: Buffer; read: number } {
+/** All members up to the first thing that is none, or is damaged. */
+function inflateMembers(bytes: Buffer, most = Number.POSITIVE_INFINITY): { buffer: Buffer; read: number } {
   const parts: Buffer[] = [];
-  let read = 0;
-  for (let left = maxOutputLength; isMember(bytes.subarray(read)); ) {
-    const limit = left < Number.POSITIVE_INFINITY && { maxOutputLength: Math.max(left, 1) };
-    try {
-      const start = read + headerBytes(bytes.subarray(read));
-      const how = { ...options, ...limit, info: true } as ZlibOptions;
-      const { buffer, engine } = inflateRawSync(bytes.subarray(start), how) as unknown as Inflated;
-      parts.push(buffer);
-      left -= buffer.length;
-      read = start + engine.bytesWritten + TRAILER_BYTES;
-    } catch (error) {
-      // Something else may begin as a member does.
-      if (parts.length === 0 || (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw error;
-      break;
-    }
+  let [read, done] = [0, 0];
+  for (let member = wholeMember(bytes, most); member !== null; member = wholeMember(bytes.subarray(read), most - done)) {
+    parts.push(member.data);
+    done += member.data.length;
+    read += member.length;
   }
   return { buffer: parts.length === 1 ? parts[0] : Buffer.concat(parts), read };
+}
+
+/**
+ * A gzip member, and how many bytes it is made of; null where there is none, or its header, its data or its checksums are wrong.
+ * @throws RangeError with the code ERR_BUFFER_TOO_LARGE where it holds more than `most` bytes
+ */
+function wholeMember(bytes: Buffer, most: number): { data: Buffer; length: number } | null {
+  if (!isGzip(bytes) || bytes[2] !== DEFLATE || (bytes[3] & RESERVED) !== 0) return null;
+  try {
+    const start = headerBytes(bytes);
+    const checked = start - 2;
+    if (bytes[3] & HEADER_CHECKSUM && bytes.readUInt16LE(checked) !== (crc32(bytes.subarray(0, checked)) & 0xffff)) return null;
+    const options = { info: true, ...(most < Number.POSITIVE_INFINITY && { maxOutputLength: Math.max(most, 1) }) };
+    const { buffer, engine } = inflateRawSync(bytes.subarray(start), options) as unknown as Inflated;
+    const end = start + engine.bytesWritten;
+    if (bytes.readUInt32LE(end) !== crc32(buffer) || bytes.readUInt32LE(end + 4) !== buffer.length % 2 ** 32) return null;
+    return { data: buffer, length: end + TRAILER_BYTES };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw error;
+    return null;
+  }
 }
 
 /** How far beyond what is wanted data are inflated, and thrown away, to come to the checksum at their end: in parts of what is wanted, and bytes. */
 const FURTHER = 8;
 const FURTHER_BYTES = 1024 ** 2;
+const CHUNK_BYTES = 1024 ** 2;
 
 /**
  * The first `length` bytes of gzip or zlib data that hold more, or all of them where they hold fewer. What follows is inflated, too, for its
@@ -93,27 +104,29 @@ export async function gunzipStart(path: string, bytes: Buffer, length: number): 
   const most = (1 + FURTHER) * length + FURTHER_BYTES;
   let done = 0;
   try {
-    for await (const part of Readable.from([bytes]).pipe(createUnzip({ chunkSize: 1024 ** 2 }))) {
+    for await (const part of Readable.from([bytes]).pipe(createUnzip({ chunkSize: CHUNK_BYTES }))) {
       if (done < length) part.copy(start, done);
       done += part.length;
       if (done >= most) break;
     }
+    return start.subarray(0, Math.min(done, length));
   } catch (error) {
-    // After a member whose checksum was right, there may be anything.
-    if (!NO_MEMBER.test((error as Error).message) || !isMember(bytes)) throw damaged(path, error as Error);
-    return inflateMembers(bytes, { maxOutputLength: most }).buffer.subarray(0, length);
+    if (!NO_MEMBER.test((error as Error).message)) throw damaged(path, error as Error);
+    // What was inflated since the latest part is lost with the error.
+    const { buffer, read } = inflateMembers(bytes, most + CHUNK_BYTES);
+    if (read === 0) throw damaged(path, error as Error);
+    return buffer.subarray(0, length);
   }
-  return start.subarray(0, Math.min(done, length));
+}
+
+/** What is odd about a file that goes on after its gzip data. @param read how many of its bytes they are */
+export function followingGzip(bytes: Buffer, read: number): string[] {
+  return read < bytes.length ? [`${bytes.length - read} bytes follow the gzip data: left out`] : [];
 }
 
 /** Of packed data that cannot be inflated. */
 export function damaged(path: string, cause: Error): CaseError {
   return new CaseError(path, `the packed data are damaged or cut off (${cause.message})`, 'Copy the file again from its source', { cause });
-}
-
-/** Whether gzip data begin here. */
-function isMember(bytes: Buffer): boolean {
-  return isGzip(bytes) && bytes[2] === DEFLATE && (bytes[3] & RESERVED) === 0;
 }
 
 function headerBytes(bytes: Buffer): number {

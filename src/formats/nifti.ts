@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { CaseError, fileError } from '../common/errors.ts';
-import { gunzip, gunzipStart } from './gunzip.ts';
+import { followingGzip, gunzip, gunzipStart } from './gunzip.ts';
 import type { Dialect } from './nifti-affine.ts';
 import { datatypeOf, isCompressed, readHead } from './nifti-head.ts';
 import { oddScaling, scalingOf } from './nifti-scaling.ts';
@@ -60,7 +60,7 @@ async function inflate(path: string, bytes: Buffer, head: VolumeHead): Promise<{
     const chunkSize = Math.min(expected + 1, MOST_AT_ONCE);
     const { buffer, read } = gunzip(path, bytes, { maxOutputLength: expected, chunkSize });
     if (buffer.length < expected) throw cutOff(path, head, String(buffer.length - head.offset));
-    return { bytes: buffer, odd: read < bytes.length ? [`${bytes.length - read} bytes follow the gzip data: left out`] : [] };
+    return { bytes: buffer, odd: followingGzip(bytes, read) };
   } catch (error) {
     if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code !== 'ERR_BUFFER_TOO_LARGE') throw error;
     const start = await gunzipStart(path, bytes, expected);

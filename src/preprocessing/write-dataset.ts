@@ -1,5 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncFolder } from '../common/atomic-file.ts';
 import { fileError, StoreError } from '../common/errors.ts';
 import { ifThere, mapFiles } from '../common/files.ts';
 import type { Triple } from '../common/geometry.ts';
@@ -66,7 +67,13 @@ export async function writeDataset(
   const optionsHash = await xxh64(JSON.stringify(options));
   const { splits, notes } = await chooseSplits(dataset, outDir);
   const { entries, written } = await writeCases(pool, request, options, optionsHash, share);
-  if (share.part !== undefined) return { entries, written, notes, options };
+  if (share.part !== undefined) {
+    // The index of another run will list them.
+    await syncFolder(outDir).catch((error) => {
+      throw fileError(outDir, error);
+    });
+    return { entries, written, notes, options };
+  }
   const files: Record<string, StoredFile> = {
     ...(await writeAbout(request)),
     ...(splits.length > 0 && { [SPLITS_FILE]: await writeJson(join(outDir, SPLITS_FILE), splits) }),

@@ -280,6 +280,66 @@ describe('what follows an image in its gzip data', () => {
   });
 });
 
+describe('gzip members', () => {
+  const size = 20;
+  const next = numbers(8);
+  const content: NiftiContent = {
+    shape: [size, size, size],
+    data: Array.from({ length: size ** 3 }, () => next(200)),
+    datatype: 'uint8',
+  };
+  const image = encodeNifti(content);
+  const path = join(temporaryFolder(), 'a.nii.gz');
+  const read = (...parts: Buffer[]) => {
+    writeFileSync(path, Buffer.concat(parts));
+    return readNifti(path);
+  };
+  const [first, second] = [gzipSync(image.subarray(0, 3000)), gzipSync(image.subarray(3000))];
+  const garbage = Buffer.from('garbage');
+  /** With a checksum of the header that is wrong, as after a bit of it has flipped. */
+  const flagged = (member: Buffer): Buffer => Buffer.concat([member.subarray(0, 3), Buffer.from([2]), member.subarray(4)]);
+  const flipped = (member: Buffer, at: number): Buffer => Buffer.from(member.map((byte, i) => (i === at ? byte ^ 1 : byte)));
+
+  it('with far more than an image, and garbage behind that, are read', async () => {
+    for (const more of [900_000, 1_500_000, 2_500_000]) {
+      const { data, odd } = await read(gzipSync(Buffer.concat([image, Buffer.alloc(more)])), garbage);
+      expect([...data]).toEqual([...(content.data as number[])]);
+      expect(odd).toEqual(['further bytes follow the image: left out']);
+    }
+  });
+
+  it('that are damaged are never taken for whole, whatever lies around them', async () => {
+    const refused = async (...parts: Buffer[]): Promise<void> =>
+      expect(read(...parts)).rejects.toMatchObject({
+        name: 'CaseError',
+        where: path,
+        what: expect.stringMatching(/damaged|cut off|the file holds/),
+      });
+    await refused(flagged(first), second);
+    await refused(first, flagged(second));
+    await refused(first, flagged(second), garbage);
+    // Without its checksums, and with a voxel that changed.
+    await refused(first, second.subarray(0, -8), garbage);
+    for (let at = 10; at < second.length; at += 97) {
+      await refused(first, flipped(second, at), garbage);
+      await refused(first, flagged(flipped(second, at)));
+      await refused(flipped(first, Math.min(at, first.length - 1)), second, garbage);
+      await refused(flagged(flipped(gzipSync(image), at)));
+    }
+    // More than the image in the first one, and that is damaged behind it.
+    const long = gzipSync(Buffer.concat([image, Buffer.alloc(5000, 'more')]));
+    await refused(flagged(long));
+    await refused(flagged(long.subarray(0, -20)));
+  });
+
+  it('may be many, before garbage too', async () => {
+    const members = Array.from({ length: Math.ceil(image.length / 50) }, (_, i) => gzipSync(image.subarray(50 * i, 50 * i + 50)));
+    const { data, odd } = await read(...members, garbage);
+    expect([...data]).toEqual([...(content.data as number[])]);
+    expect(odd).toEqual(['7 bytes follow the gzip data: left out']);
+  });
+});
+
 describe('files that cannot be used', () => {
   async function refused(name: string, bytes: Buffer, what: RegExp): Promise<void> {
     const path = join(temporaryFolder(), name);

@@ -3,7 +3,7 @@ import { writeAtomic } from '../../common/atomic-file.ts';
 import { CaseError, fileError } from '../../common/errors.ts';
 import { inflateSync } from '../../common/zlib.ts';
 import { ITK_ENDINGS } from '../endings.ts';
-import { damaged, gunzip, gunzipStart, isGzip } from '../gunzip.ts';
+import { damaged, followingGzip, gunzip, gunzipStart, isGzip } from '../gunzip.ts';
 import { type LabelVoxels, narrowed } from '../label-voxels.ts';
 import { AS_STORED, type Decode, type DecodedValues, type LabelNumbers } from '../values.ts';
 import {
@@ -115,9 +115,11 @@ async function inflate(path: string, bytes: Buffer, head: VolumeHead): Promise<{
   const expected = head.voxelBytes;
   const options = { maxOutputLength: expected, chunkSize: Math.min(Math.max(expected + 1, LEAST_CHUNK), MOST_AT_ONCE) };
   try {
-    const image = isGzip(bytes) ? gunzip(path, bytes, options).buffer : inflateSync(bytes, options);
+    const { buffer: image, read } = isGzip(bytes)
+      ? gunzip(path, bytes, options)
+      : { buffer: inflateSync(bytes, options), read: bytes.length };
     if (image.length < expected) throw cutOff(path, head, String(image.length));
-    return { image, odd: [] };
+    return { image, odd: followingGzip(bytes, read) };
   } catch (error) {
     const cause = error instanceof CaseError ? error.cause : error;
     if ((cause as NodeJS.ErrnoException | undefined)?.code !== 'ERR_BUFFER_TOO_LARGE')
