@@ -15,6 +15,8 @@ const TRAILER_BYTES = 8;
 /** What zlib calls the beginning of something that is no gzip member, or a damaged one. */
 const NO_MEMBER = /incorrect header check|unknown compression method|unknown header flags|header crc mismatch/;
 
+const CUT_OFF = /unexpected end of file/;
+
 type Inflated = { buffer: Buffer; engine: { bytesWritten: number } };
 
 /**
@@ -48,12 +50,19 @@ function inflate(bytes: Buffer, options: ZlibOptions): { buffer: Buffer; read: n
     const { buffer, engine } = gunzipSync(bytes, options) as unknown as Inflated;
     return { buffer, read: engine.bytesWritten };
   } catch (error) {
-    // After a member there may be anything.
-    if (!NO_MEMBER.test((error as Error).message)) throw error;
-    const members = inflateMembers(bytes, options.maxOutputLength);
-    if (members.read === 0) throw error;
+    const members = membersBefore(error as Error, bytes, options.maxOutputLength);
+    if (members === null) throw error;
     return members;
   }
+}
+
+/** The members before what zlib has not taken for one, as there may be anything after a member; null where there are none, or one is cut off. */
+function membersBefore({ message }: Error, bytes: Buffer, most?: number): ReturnType<typeof inflateMembers> | null {
+  if (!NO_MEMBER.test(message) && !CUT_OFF.test(message)) return null;
+  const members = inflateMembers(bytes, most);
+  // To zlib, a single byte is the beginning of a member, too.
+  const isCut = CUT_OFF.test(message) && isGzip(bytes.subarray(members.read));
+  return members.read === 0 || isCut ? null : members;
 }
 
 /** All members up to the first thing that is none, or is damaged. */
@@ -111,11 +120,10 @@ export async function gunzipStart(path: string, bytes: Buffer, length: number): 
     }
     return start.subarray(0, Math.min(done, length));
   } catch (error) {
-    if (!NO_MEMBER.test((error as Error).message)) throw damaged(path, error as Error);
     // What was inflated since the latest part is lost with the error.
-    const { buffer, read } = inflateMembers(bytes, most + CHUNK_BYTES);
-    if (read === 0) throw damaged(path, error as Error);
-    return buffer.subarray(0, length);
+    const members = membersBefore(error as Error, bytes, most + CHUNK_BYTES);
+    if (members === null) throw damaged(path, error as Error);
+    return members.buffer.subarray(0, length);
   }
 }
 

@@ -226,6 +226,13 @@ describe('bytes after the image', () => {
       ['4 bytes follow the gzip data: left out'],
     ],
     [
+      'a line break after the gzip data',
+      'a.nii.gz',
+      Buffer.concat([packed, Buffer.from('\n')]),
+      ['1 bytes follow the gzip data: left out'],
+    ],
+    ['half of what gzip begins with', 'a.nii.gz', Buffer.concat([packed, Buffer.from([0x1f])]), ['1 bytes follow the gzip data: left out']],
+    [
       'what begins like a member whose header is damaged',
       'a.nii.gz',
       Buffer.concat([packed, Buffer.from([0x1f, 0x8b, 8, 2, 0, 0, 0, 0, 0, 3, 1, 2, 7, 7, 7])]),
@@ -330,6 +337,9 @@ describe('gzip members', () => {
     const long = gzipSync(Buffer.concat([image, Buffer.alloc(5000, 'more')]));
     await refused(flagged(long));
     await refused(flagged(long.subarray(0, -20)));
+    await refused(gzipSync(image), second.subarray(0, -3));
+    await refused(gzipSync(image), second.subarray(0, 5));
+    await refused(gzipSync(image).subarray(0, -1));
   });
 
   it('may be many, before garbage too', async () => {
