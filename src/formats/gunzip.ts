@@ -14,7 +14,7 @@ const TRAILER_BYTES = 8;
 
 /** What zlib calls the beginning of something that is no gzip member, or a damaged one. */
 const NO_MEMBER = /incorrect header check|unknown compression method|unknown header flags|header crc mismatch/;
-
+/** What it says where a member is not all there, or nothing but its first byte. */
 const CUT_OFF = /unexpected end of file/;
 
 type Inflated = { buffer: Buffer; engine: { bytesWritten: number } };
@@ -60,7 +60,6 @@ function inflate(bytes: Buffer, options: ZlibOptions): { buffer: Buffer; read: n
 function membersBefore({ message }: Error, bytes: Buffer, most?: number): ReturnType<typeof inflateMembers> | null {
   if (!NO_MEMBER.test(message) && !CUT_OFF.test(message)) return null;
   const members = inflateMembers(bytes, most);
-  // To zlib, a single byte is the beginning of a member, too.
   const isCut = CUT_OFF.test(message) && isGzip(bytes.subarray(members.read));
   return members.read === 0 || isCut ? null : members;
 }
@@ -122,8 +121,8 @@ export async function gunzipStart(path: string, bytes: Buffer, length: number): 
   } catch (error) {
     // What was inflated since the latest part is lost with the error.
     const members = membersBefore(error as Error, bytes, most + CHUNK_BYTES);
-    if (members === null) throw damaged(path, error as Error);
-    return members.buffer.subarray(0, length);
+    if (members !== null) return members.buffer.subarray(0, length);
+    throw damaged(path, error as Error);
   }
 }
 

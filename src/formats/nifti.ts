@@ -59,12 +59,17 @@ async function inflate(path: string, bytes: Buffer, head: VolumeHead): Promise<{
   try {
     const chunkSize = Math.min(expected + 1, MOST_AT_ONCE);
     const { buffer, read } = gunzip(path, bytes, { maxOutputLength: expected, chunkSize });
-    if (buffer.length < expected) throw cutOff(path, head, String(buffer.length - head.offset));
+    if (buffer.length < expected) throw cutOff(path, head, voxelBytesIn(buffer, head));
     return { bytes: buffer, odd: followingGzip(bytes, read) };
   } catch (error) {
     if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code !== 'ERR_BUFFER_TOO_LARGE') throw error;
     const start = await gunzipStart(path, bytes, expected);
-    if (start.length < expected) throw cutOff(path, head, String(start.length - head.offset));
+    if (start.length < expected) throw cutOff(path, head, voxelBytesIn(start, head));
     return { bytes: start, odd: [following('further bytes')] };
   }
+}
+
+/** A file may end before its voxels begin. */
+function voxelBytesIn({ length }: Buffer, { offset }: VolumeHead): string {
+  return String(Math.max(length - offset, 0));
 }
