@@ -1,3 +1,4 @@
+import { fetchRows } from './fetch-rows';
 import { found } from './labels-found';
 
 /**
@@ -26,7 +27,9 @@ export function copyLabels(
   for (let plane = 0; plane < planes; plane++) {
     let from = source;
     let to = target;
+    let fetched = 0;
     for (let row = 0; row < rows; row++) {
+      if (row == fetched) fetched += fetchRows(from, sourceRow, rows - row, count * <usize>bytes);
       let i: usize = 0;
       for (; i < wide; i += 8) {
         const labels = bytes == 1 ? widened(v128.load64_zero(from + i), unsigned) : v128.load(from + (i << 1));

@@ -1,3 +1,5 @@
+import { fetchRows } from './fetch-rows';
+
 /** 2^112, the difference between the biases of both exponents. */
 const REBIAS: u32 = 0x77800000;
 
@@ -59,7 +61,9 @@ function copyWidened<T>(
   for (let plane = 0; plane < planes; plane++) {
     let from = source;
     let to = target;
+    let fetched = 0;
     for (let row = 0; row < rows; row++) {
+      if (row == fetched) fetched += fetchRows(from, sourceRow, rows - row, count << 1);
       let i: usize = 0;
       for (; i < wide; i += 8) {
         const stored = v128.load(from + (i << 1));

@@ -1,3 +1,5 @@
+import { fetchRows } from './fetch-rows';
+
 /**
  * Copies a box of `planes` × `rows` × `count` float32 between two strided areas that do not overlap, each row from its other end.
  * Strides are in bytes, negative ones count backwards.
@@ -18,13 +20,15 @@ export function mirrorBox(
   for (let plane = 0; plane < planes; plane++) {
     let from = source;
     let to = target;
+    let fetched = 0;
     for (let row = 0; row < rows; row++) {
+      if (row == fetched) fetched += fetchRows(from, sourceRow, rows - row, bytes);
       let i: usize = 0;
       for (; i < wide; i += 16) {
-        const values = v128.load(from + i);
-        v128.store(to + bytes - 16 - i, v128.shuffle<i32>(values, values, 3, 2, 1, 0));
+        const values = v128.load(from + bytes - 16 - i);
+        v128.store(to + i, v128.shuffle<i32>(values, values, 3, 2, 1, 0));
       }
-      for (; i < bytes; i += 4) store<i32>(to + bytes - 4 - i, load<i32>(from + i));
+      for (; i < bytes; i += 4) store<i32>(to + i, load<i32>(from + bytes - 4 - i));
       from += sourceRow;
       to += targetRow;
     }
