@@ -19,27 +19,57 @@ export function copyLabels(
   mirrored: i32,
   unsigned: i32,
 ): i32 {
-  let highest = i16x8.splat(0);
+  // A loop for each kind: what is asked for each vector would take longer than to copy it.
+  if (bytes == 2) {
+    if (mirrored) return copyRows<i16>(source, sourceRow, sourcePlane, target, targetRow, targetPlane, planes, rows, count, true);
+    return copyRows<i16>(source, sourceRow, sourcePlane, target, targetRow, targetPlane, planes, rows, count, false);
+  }
+  if (unsigned) {
+    if (mirrored) return copyRows<u8>(source, sourceRow, sourcePlane, target, targetRow, targetPlane, planes, rows, count, true);
+    return copyRows<u8>(source, sourceRow, sourcePlane, target, targetRow, targetPlane, planes, rows, count, false);
+  }
+  if (mirrored) return copyRows<i8>(source, sourceRow, sourcePlane, target, targetRow, targetPlane, planes, rows, count, true);
+  return copyRows<i8>(source, sourceRow, sourcePlane, target, targetRow, targetPlane, planes, rows, count, false);
+}
+
+// @ts-ignore: a decorator of the compiler
+@inline
+function copyRows<T>(
+  source: usize,
+  sourceRow: usize,
+  sourcePlane: usize,
+  target: usize,
+  targetRow: usize,
+  targetPlane: usize,
+  planes: i32,
+  rows: i32,
+  count: usize,
+  mirrored: bool,
+): i32 {
+  const wide: usize = 16 / sizeof<T>();
+  let highest = v128.splat<T>(0);
   let lowest = highest;
   let high: i32 = 0;
   let low: i32 = 0;
-  const wide = count & ~7;
   for (let plane = 0; plane < planes; plane++) {
     let from = source;
     let to = target;
     let fetched = 0;
     for (let row = 0; row < rows; row++) {
-      if (row == fetched) fetched += fetchRows(from, sourceRow, rows - row, count * <usize>bytes);
+      if (row == fetched) fetched += fetchRows(from, sourceRow, rows - row, count * sizeof<T>());
       let i: usize = 0;
-      for (; i < wide; i += 8) {
-        const labels = bytes == 1 ? widened(v128.load64_zero(from + i), unsigned) : v128.load(from + (i << 1));
-        if (mirrored) v128.store(to + ((count - 8 - i) << 1), v128.shuffle<i16>(labels, labels, 7, 6, 5, 4, 3, 2, 1, 0));
-        else v128.store(to + (i << 1), labels);
-        highest = i16x8.max_s(highest, labels);
-        lowest = i16x8.min_s(lowest, labels);
+      while (i + wide <= count) {
+        const labels = v128.load(from + i * sizeof<T>());
+        highest = v128.max<T>(highest, labels);
+        lowest = v128.min<T>(lowest, labels);
+        if (mirrored) storeWide<T>(to + ((count - wide - i) << 1), turned<T>(labels));
+        else storeWide<T>(to + (i << 1), labels);
+        i += wide;
+        // The last vector overlaps the one before it: quicker than voxel by voxel.
+        if (i < count && i + wide > count) i = count - wide;
       }
       for (; i < count; i++) {
-        const label: i32 = bytes == 1 ? (unsigned ? <i32>load<u8>(from + i) : <i32>load<i8>(from + i)) : <i32>load<i16>(from + (i << 1));
+        const label = <i32>load<T>(from + i * sizeof<T>());
         store<i16>(to + ((mirrored ? count - 1 - i : i) << 1), <i16>label);
         high = max(high, label);
         low = min(low, label);
@@ -50,11 +80,41 @@ export function copyLabels(
     source += sourcePlane;
     target += targetPlane;
   }
+  if (sizeof<T>() == 1) {
+    highest = v128.max<i16>(lower<T>(highest), upper<T>(highest));
+    lowest = v128.min<i16>(lower<T>(lowest), upper<T>(lowest));
+  }
   return found(highest, lowest, high, low);
+}
+
+/** Labels from the last to the first. */
+// @ts-ignore: a decorator of the compiler
+@inline
+function turned<T>(labels: v128): v128 {
+  if (sizeof<T>() == 2) return v128.shuffle<i16>(labels, labels, 7, 6, 5, 4, 3, 2, 1, 0);
+  return v128.shuffle<i8>(labels, labels, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+}
+
+/** A vector of labels as int16. */
+// @ts-ignore: a decorator of the compiler
+@inline
+function storeWide<T>(to: usize, labels: v128): void {
+  if (sizeof<T>() == 2) {
+    v128.store(to, labels);
+  } else {
+    v128.store(to, lower<T>(labels));
+    v128.store(to, upper<T>(labels), 16);
+  }
 }
 
 // @ts-ignore: a decorator of the compiler
 @inline
-function widened(labels: v128, unsigned: i32): v128 {
-  return unsigned ? i16x8.extend_low_i8x16_u(labels) : i16x8.extend_low_i8x16_s(labels);
+function lower<T>(labels: v128): v128 {
+  return isSigned<T>() ? i16x8.extend_low_i8x16_s(labels) : i16x8.extend_low_i8x16_u(labels);
+}
+
+// @ts-ignore: a decorator of the compiler
+@inline
+function upper<T>(labels: v128): v128 {
+  return isSigned<T>() ? i16x8.extend_high_i8x16_s(labels) : i16x8.extend_high_i8x16_u(labels);
 }
