@@ -1,4 +1,5 @@
 import createXxhash, { type XXHash, type XXHashAPI } from 'xxhash-wasm';
+import { keepReplacedCode } from './replaced-code.ts';
 
 type Part = ArrayBufferView | string;
 
@@ -12,7 +13,10 @@ let loading: Promise<XXHashAPI> | undefined;
 
 /** Loads the hash. (No top-level await: see `workers/patch-worker.ts`.) */
 async function load(): Promise<XXHashAPI> {
-  loading ??= createXxhash();
+  if (loading === undefined) {
+    keepReplacedCode();
+    loading = createXxhash();
+  }
   return loading;
 }
 

@@ -1,6 +1,5 @@
 import { extname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { warnOfAddressLimit } from './addresses.ts';
 import { WorkerError } from './errors.ts';
@@ -68,14 +67,4 @@ export function noThreads(error: Error): Error {
     'Use fewer `workers`, or raise its limits: `ulimit -u` and pids of the container (threads), `ulimit -n` (open files), `ulimit -v` (addresses)',
     { cause: error },
   );
-}
-
-/**
- * To be called before threads start that run WebAssembly: the kernels and, from the sources, the module that strips types. V8 13 frees
- * code that it has replaced by better code; where several threads do so, or end, at once, its list of code pages may lose an entry,
- * and V8 ends the whole process (`Check failed: jit_page.has_value()`, or a segmentation fault; nodejs/node#64500). Keeping replaced
- * code, a few hundred kilobytes, leaves it nothing to free.
- */
-export function keepReplacedCode(): void {
-  setFlagsFromString('--no-wasm-code-gc');
 }

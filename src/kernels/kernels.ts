@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { keepReplacedCode } from '../common/replaced-code.ts';
 import { type BlockKernels, bindBlocks } from './blocks.ts';
 import { bindCompression, type CompressionKernels } from './compression.ts';
 import { bindIntensity, type IntensityKernels } from './intensity.ts';
@@ -144,7 +145,10 @@ export interface SharedMemory {
 
 /** Binds the kernels to a shared memory whose maximum size is fixed. */
 export function bindKernels(memory: SharedMemory): Kernels {
-  compiled ??= new WebAssembly.Module(readFileSync(new URL('./kernels.wasm', import.meta.url)));
+  if (compiled === undefined) {
+    keepReplacedCode();
+    compiled = new WebAssembly.Module(readFileSync(new URL('./kernels.wasm', import.meta.url)));
+  }
   const exports = new WebAssembly.Instance(compiled, { env: { memory: memory as unknown as WebAssembly.Memory } })
     .exports as unknown as Exports;
   return {

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { initWasm, Resvg } from '@resvg/resvg-wasm';
 import { encode } from 'fast-png';
+import { keepReplacedCode } from '../common/replaced-code.ts';
 import type { Colour } from './palette.ts';
 
 /** The file of the font, Inter. `npm run build:view` copies it here; the page of `voxfeed view` has it from here, too. */
@@ -107,6 +108,7 @@ let prepared: Promise<Uint8Array> | undefined;
 function prepare(): Promise<Uint8Array> {
   const load = async (): Promise<Uint8Array> => {
     const module = createRequire(import.meta.url).resolve('@resvg/resvg-wasm/index_bg.wasm');
+    keepReplacedCode();
     await initWasm(await readFile(module));
     return readFile(FONT_FILE);
   };

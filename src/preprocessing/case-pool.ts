@@ -1,7 +1,8 @@
 import { shortOfAddresses } from '../common/addresses.ts';
 import { machineMemory, showBytes } from '../common/bytes.ts';
 import { CasesError, FileError, MemoryError, OptionError, unpack, VoxfeedError, WorkerError } from '../common/errors.ts';
-import { keepReplacedCode, noThreads, workerFile } from '../common/worker-file.ts';
+import { keepReplacedStripper } from '../common/replaced-code.ts';
+import { noThreads, workerFile } from '../common/worker-file.ts';
 import { WorkerThread } from '../scheduling/worker-thread.ts';
 import { caseBytes } from './case-memory.ts';
 import type { CaseAnswer, CaseTask } from './case-task.ts';
@@ -130,7 +131,7 @@ export class CasePool implements AsyncDisposable {
   #thread(number: number): WorkerThread<CaseTask> {
     const running = this.#threads.get(number);
     if (running) return running;
-    keepReplacedCode();
+    keepReplacedStripper();
     const thread = new WorkerThread<CaseTask>(workerFile('preprocess-worker'), null, SMALL_AT_ONCE, () => this.#threads.delete(number));
     this.#threads.set(number, thread);
     return thread;

@@ -1,6 +1,7 @@
 import { shortOfAddresses } from '../common/addresses.ts';
 import { unpack, WorkerError } from '../common/errors.ts';
-import { keepReplacedCode, noThreads } from '../common/worker-file.ts';
+import { keepReplacedStripper } from '../common/replaced-code.ts';
+import { noThreads } from '../common/worker-file.ts';
 import { DeathToll } from './death-toll.ts';
 import type { PatchAnswer, PatchTask, PatchWorkerData } from './patch-task.ts';
 import { Watchdog } from './watchdog.ts';
@@ -66,7 +67,7 @@ export class WorkerPool {
   constructor(filename: string, size: number, workerData: PatchWorkerData, { stallSeconds, beats }: PoolOptions, most = size) {
     this.#size = size;
     this.#comeAndGo = most > size;
-    keepReplacedCode();
+    keepReplacedStripper();
     this.#toll = new DeathToll(most);
     this.#watchdog = new Watchdog<PatchTask | null>(
       stallSeconds,

@@ -2,8 +2,9 @@ import type { MessagePort, Worker } from 'node:worker_threads';
 import { type Remote, wrap } from 'comlink/dist/esm/comlink.mjs';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { ClosedError, GpuError, type PackedError, unpack } from '../common/errors.ts';
+import { keepReplacedStripper } from '../common/replaced-code.ts';
 import { beforeEnd } from '../common/thread-end.ts';
-import { keepReplacedCode, noThreads, startThread } from '../common/worker-file.ts';
+import { noThreads, startThread } from '../common/worker-file.ts';
 import type { PatchLoader } from '../loader/loader.ts';
 import { share } from '../loader/share.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -76,7 +77,7 @@ export class Trainer implements AsyncDisposable {
     const batches = share(loader);
     const steps = new Int32Array(new SharedArrayBuffer(4));
     const workerData: TrainerWorkerData = { options, batches, from, autotune, steps };
-    keepReplacedCode();
+    keepReplacedStripper();
     const worker = startThread('trainer-worker', { workerData, transferList: [batches] });
     const death = new Promise<never>((_, reject) => {
       worker.on('error', (error: Error) => reject(noThreads(error)));

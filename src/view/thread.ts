@@ -1,5 +1,6 @@
 import { unpack } from '../common/errors.ts';
-import { keepReplacedCode, workerFile } from '../common/worker-file.ts';
+import { keepReplacedStripper } from '../common/replaced-code.ts';
+import { workerFile } from '../common/worker-file.ts';
 import { WorkerThread } from '../scheduling/worker-thread.ts';
 import type { Packet } from './packet.ts';
 import type { ViewAnswer, ViewTask } from './task.ts';
@@ -32,7 +33,7 @@ export class ViewThread implements AsyncDisposable {
 
   #thread(): WorkerThread<ViewTask> {
     if (this.#running) return this.#running;
-    keepReplacedCode();
+    keepReplacedStripper();
     const thread = new WorkerThread<ViewTask>(workerFile('view-worker'), { dir: this.#dir }, 1, () => {
       this.#running = null;
     });

@@ -9,11 +9,11 @@ import type { DatasetDescription } from '../../raw/dataset-json.ts';
 import { type CroppedCase, cropImages, readImages, readSegmentation } from '../../raw/read-case.ts';
 import type { NotedReading, Reader } from '../../raw/readers.ts';
 import { back, turnVolume } from '../../raw/reorient.ts';
-import { Gpu } from '../gpu/device.ts';
+import type { Gpu } from '../gpu/device.ts';
 import { LabelVolume, largest, lastRegion, type Origin } from './export.ts';
 import { MODEL_OPTIONS, type Model, type ModelOptions, openModel } from './model.ts';
 import { slidingWindow } from './sliding-window.ts';
-import { WindowNetwork } from './window-network.ts';
+import type { WindowNetwork } from './window-network.ts';
 
 export const PREDICT_OPTIONS = {
   /** Do not predict windows mirrored as well, along the axes that training mirrored: up to eight times faster, and less accurate. Default false. */
@@ -56,6 +56,8 @@ export class Predictor implements Disposable {
   static async open(dir: string, options: ModelOptions = {}): Promise<Predictor> {
     checkPath('dir', dir);
     const model = await openModel(dir, checkOptions(MODEL_OPTIONS, options));
+    // Whoever only streams batches need not load networks.
+    const [{ Gpu }, { WindowNetwork }] = await Promise.all([import('../gpu/device.ts'), import('./window-network.ts')]);
     const gpu = await Gpu.open(model.network.precision);
     try {
       return new Predictor(model, gpu, await WindowNetwork.create(gpu, model.network, model.weights));
