@@ -13,10 +13,11 @@ function* addresses({ pointer, row, plane }: Strided, planes: number, rows: numb
     for (let y = 0; y < rows; y++) for (let x = 0; x < count; x++) yield pointer + z * plane + y * row + x * size;
 }
 
-/** Sizes around the vector width, primes, and rows further apart than they are long; pointers at odd places. */
+/** Sizes around the vector width, primes, and rows further apart than they are long, also so far that they are fetched; pointers at odd places. */
 const shapes = [1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 64, 97].flatMap((count) => [
   { planes: 1, rows: 1, count, gap: 0, shift: 0 },
   { planes: 3, rows: 5, count, gap: 6, shift: 2 },
+  { planes: 2, rows: 37, count, gap: 600, shift: 1 },
 ]);
 
 function fill(seed: number): Uint8Array {
@@ -147,18 +148,34 @@ describe.each(shapes)('$planes x $rows x $count, gap $gap, shift $shift', ({ pla
     }
   });
 
-  it('copies backwards along planes and rows where strides are negative', () => {
+  it.each([
+    { name: 'copyBox', planesTurned: true, rowsTurned: true },
+    { name: 'copyImage', planesTurned: true, rowsTurned: false },
+    { name: 'copyImage', planesTurned: true, rowsTurned: true },
+    { name: 'copyLabels', planesTurned: false, rowsTurned: true },
+    { name: 'copyLabels', planesTurned: true, rowsTurned: true },
+  ])('$name copies backwards where strides are negative: planes $planesTurned, rows $rowsTurned', ({ name, planesTurned, rowsTurned }) => {
+    const [size, targetSize] = { copyBox: [1, 1], copyImage: [4, 4], copyLabels: [1, 2] }[name] as [number, number];
     const bytes = fill(count + 4);
-    const from = strided(SOURCE + shift, count + gap, rows);
-    const to = strided(TARGET + shift, count + gap, rows);
+    const from = strided(SOURCE + shift, size * count + gap, rows);
+    const to = strided(TARGET + shift, targetSize * count + gap, rows);
     const expected = bytes.slice();
-    const sources = [...addresses(from, planes, rows, count, 1)];
-    [...addresses(to, planes, rows, count, 1)].forEach((address, i) => {
+    const sources = [...addresses(from, planes, rows, count, size)];
+    [...addresses(to, planes, rows, count, targetSize)].forEach((address, i) => {
       const [plane, row, column] = [Math.floor(i / (rows * count)), Math.floor(i / count) % rows, i % count];
-      expected[address] = bytes[sources[((planes - 1 - plane) * rows + rows - 1 - row) * count + column]];
+      const [z, y] = [planesTurned ? planes - 1 - plane : plane, rowsTurned ? rows - 1 - row : row];
+      const source = sources[(z * rows + y) * count + column];
+      if (size === targetSize) expected.set(bytes.subarray(source, source + size), address);
+      else new DataView(expected.buffer).setInt16(address, (bytes[source] << 24) >> 24, true);
     });
-    const turned = { pointer: to.pointer + (planes - 1) * to.plane + (rows - 1) * to.row, row: -to.row, plane: -to.plane };
-    kernels.copyBox(from, turned, planes, rows, count);
+    const turned = {
+      pointer: to.pointer + (planesTurned ? (planes - 1) * to.plane : 0) + (rowsTurned ? (rows - 1) * to.row : 0),
+      row: rowsTurned ? -to.row : to.row,
+      plane: planesTurned ? -to.plane : to.plane,
+    };
+    if (name === 'copyBox') kernels.copyBox(from, turned, planes, rows, count);
+    else if (name === 'copyImage') kernels.copyImage(from, turned, planes, rows, count, { bytesPerVoxel: 4 });
+    else kernels.copyLabels(from, turned, planes, rows, count, { bytesPerVoxel: 1 });
     expect(Buffer.from(bytes).equals(Buffer.from(expected))).toBe(true);
   });
 });
