@@ -66,8 +66,8 @@ export interface Kernels extends SpatialKernels, IntensityKernels, BlockKernels,
   /** Copies `planes` × `rows` × `bytes`; the areas must not overlap. */
   copyBox(source: Strided, target: Strided, planes: number, rows: number, bytes: number): void;
   /**
-   * Copies labels of `type`, `count` a row, to int16; rows from their other end where `mirrored`. Strides may be negative. Returns
-   * bits of FOUND.
+   * Copies labels of `type`, `count` a row, to int16; rows from their other end where `mirrored`. Strides may be negative, the areas must
+   * not overlap. Returns bits of FOUND.
    */
   copyLabels(source: Strided, target: Strided, planes: number, rows: number, count: number, type: VoxelType, mirrored?: boolean): number;
   /** Sets every byte of `planes` × `rows` × `bytes` to `value`, 0 to 255. */

@@ -15,8 +15,8 @@ export function strided(pointer: number, [, height, width]: Triple, at: Triple, 
 }
 
 /**
- * Two boxes of which one is copied to the other, so that the target is written from its first byte on: where its rows or planes count backwards,
- * those of both are taken from their other end. A processor gets memory for what is written in order long before it is written.
+ * Two boxes of which one is copied to the other, so that the target's rows are written in the order of memory: where its rows or planes count
+ * backwards, those of both are taken from their other end. A processor gets memory for what is written in order long before it is written.
  */
 export function inOrder(source: Strided, target: Strided, planes: number, rows: number): [source: Strided, target: Strided] {
   const [row, plane] = [target.row < 0 ? rows - 1 : 0, target.plane < 0 ? planes - 1 : 0];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bindKernels, KERNEL_BYTES, type Strided } from '../../src/kernels/kernels.ts';
+import { bindKernels, KERNEL_BYTES, type Strided, type VoxelType } from '../../src/kernels/kernels.ts';
 import { FOUND } from '../../src/kernels/spatial.ts';
 
 const memory = new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true });
@@ -148,34 +148,54 @@ describe.each(shapes)('$planes x $rows x $count, gap $gap, shift $shift', ({ pla
     }
   });
 
-  it.each([
-    { name: 'copyBox', planesTurned: true, rowsTurned: true },
-    { name: 'copyImage', planesTurned: true, rowsTurned: false },
-    { name: 'copyImage', planesTurned: true, rowsTurned: true },
-    { name: 'copyLabels', planesTurned: false, rowsTurned: true },
-    { name: 'copyLabels', planesTurned: true, rowsTurned: true },
-  ])('$name copies backwards where strides are negative: planes $planesTurned, rows $rowsTurned', ({ name, planesTurned, rowsTurned }) => {
-    const [size, targetSize] = { copyBox: [1, 1], copyImage: [4, 4], copyLabels: [1, 2] }[name] as [number, number];
+  /** What a kernel makes of voxels of so many bytes, and how it is called. */
+  const line = { offset: Math.fround(-3.3), scale: Math.fround(0.0012345) };
+  const kinds = {
+    copyBox: { size: 1, to: 1, copy: (from: Strided, to: Strided) => kernels.copyBox(from, to, planes, rows, count) },
+    'copyImage of float32': { size: 4, to: 4, copy: copyImage({ bytesPerVoxel: 4 }) },
+    'copyImage of int16': { size: 2, to: 4, copy: copyImage({ bytesPerVoxel: 2, line }) },
+    'copyLabels of int8': { size: 1, to: 2, copy: copyLabels({ bytesPerVoxel: 1 }) },
+    'copyLabels of int16': { size: 2, to: 2, copy: copyLabels({ bytesPerVoxel: 2 }) },
+  };
+  function copyImage(type: VoxelType) {
+    return (from: Strided, to: Strided, mirrored: boolean) => kernels.copyImage(from, to, planes, rows, count, type, mirrored);
+  }
+  function copyLabels(type: VoxelType) {
+    return (from: Strided, to: Strided, mirrored: boolean) => kernels.copyLabels(from, to, planes, rows, count, type, mirrored);
+  }
+
+  it.each(
+    Object.entries(kinds).flatMap(([name, kind]) =>
+      [
+        { planesTurned: true, rowsTurned: false },
+        { planesTurned: false, rowsTurned: true },
+        { planesTurned: true, rowsTurned: true },
+      ].flatMap((turns) => (name === 'copyBox' ? [false] : [false, true]).map((mirrored) => ({ name, ...kind, ...turns, mirrored }))),
+    ),
+  )('$name copies backwards where strides are negative: planes $planesTurned, rows $rowsTurned, mirrored $mirrored', (task) => {
+    const { name, size, copy, planesTurned, rowsTurned, mirrored } = task;
     const bytes = fill(count + 4);
+    const view = new DataView(memory.buffer);
     const from = strided(SOURCE + shift, size * count + gap, rows);
-    const to = strided(TARGET + shift, targetSize * count + gap, rows);
+    const to = strided(TARGET + shift, task.to * count + gap, rows);
     const expected = bytes.slice();
+    const made = new DataView(expected.buffer);
     const sources = [...addresses(from, planes, rows, count, size)];
-    [...addresses(to, planes, rows, count, targetSize)].forEach((address, i) => {
+    [...addresses(to, planes, rows, count, task.to)].forEach((address, i) => {
       const [plane, row, column] = [Math.floor(i / (rows * count)), Math.floor(i / count) % rows, i % count];
       const [z, y] = [planesTurned ? planes - 1 - plane : plane, rowsTurned ? rows - 1 - row : row];
-      const source = sources[(z * rows + y) * count + column];
-      if (size === targetSize) expected.set(bytes.subarray(source, source + size), address);
-      else new DataView(expected.buffer).setInt16(address, (bytes[source] << 24) >> 24, true);
+      const source = sources[(z * rows + y) * count + (mirrored ? count - 1 - column : column)];
+      if (name === 'copyImage of int16')
+        made.setFloat32(address, line.offset + Math.fround(line.scale * view.getInt16(source, true)), true);
+      else if (name === 'copyLabels of int8') made.setInt16(address, view.getInt8(source), true);
+      else expected.set(bytes.subarray(source, source + size), address);
     });
     const turned = {
       pointer: to.pointer + (planesTurned ? (planes - 1) * to.plane : 0) + (rowsTurned ? (rows - 1) * to.row : 0),
       row: rowsTurned ? -to.row : to.row,
       plane: planesTurned ? -to.plane : to.plane,
     };
-    if (name === 'copyBox') kernels.copyBox(from, turned, planes, rows, count);
-    else if (name === 'copyImage') kernels.copyImage(from, turned, planes, rows, count, { bytesPerVoxel: 4 });
-    else kernels.copyLabels(from, turned, planes, rows, count, { bytesPerVoxel: 1 });
+    copy(from, turned, mirrored);
     expect(Buffer.from(bytes).equals(Buffer.from(expected))).toBe(true);
   });
 });
