@@ -4,7 +4,7 @@ import { type BlockKernels, bindBlocks } from './blocks.ts';
 import { bindCompression, type CompressionKernels } from './compression.ts';
 import { bindIntensity, type IntensityKernels } from './intensity.ts';
 import { bindSpatial, type SpatialKernels } from './spatial.ts';
-import { inOrder, type Strided } from './strided.ts';
+import type { Strided } from './strided.ts';
 import type { VoxelType } from './voxel-type.ts';
 
 export type { Strided } from './strided.ts';
@@ -158,11 +158,9 @@ export function bindKernels(memory: SharedMemory): Kernels {
     ...bindCompression(exports),
     copyBox: (source, target, ...size) =>
       void exports.copyBox(source.pointer, source.row, source.plane, target.pointer, target.row, target.plane, ...size),
-    copyLabels: (source, target, planes, rows, count, { bytesPerVoxel, unsigned = false }, mirrored = false) => {
-      const [from, to] = inOrder(source, target, planes, rows);
+    copyLabels: (source, target, planes, rows, count, { bytesPerVoxel, unsigned = false }, mirrored = false) =>
       // biome-ignore format: one argument a line would hide the shape
-      return exports.copyLabels(from.pointer, from.row, from.plane, to.pointer, to.row, to.plane, planes, rows, count, bytesPerVoxel, Number(mirrored), Number(unsigned));
-    },
+      exports.copyLabels(source.pointer, source.row, source.plane, target.pointer, target.row, target.plane, planes, rows, count, bytesPerVoxel, Number(mirrored), Number(unsigned)),
     fillBox: (target, ...rest) => exports.fillBox(target.pointer, target.row, target.plane, ...rest),
     drawBelow: (...task) => exports.drawBelow(...task),
     resampleLines: ({ source, from, target, to, lines, taps, weights, lower, upper, scratch, spline }) =>

@@ -1,5 +1,5 @@
 import type { Triple } from '../common/geometry.ts';
-import { inOrder, type Strided } from './strided.ts';
+import type { Strided } from './strided.ts';
 import type { VoxelType } from './voxel-type.ts';
 
 /** What a kernel that writes labels found among them: bits of its result. */
@@ -73,8 +73,7 @@ export function bindSpatial(compiled: unknown, buffer: SharedArrayBuffer): Spati
     warpLabels: (warp, { pointer, row, plane }, bytes, target, scratch, nearest) =>
       exports.warpLabels(warp, pointer, row, plane, bytes, target, scratch, Number(nearest)),
     copyImage: (source, target, planes, rows, count, { float16 = false, line }, mirrored = false) => {
-      const [from, to] = inOrder(source, target, planes, rows);
-      const box = [from.pointer, from.row, from.plane, to.pointer, to.row, to.plane, planes, rows] as const;
+      const box = [source.pointer, source.row, source.plane, target.pointer, target.row, target.plane, planes, rows] as const;
       if (line !== undefined) exports.copyInt16(...box, count, Number(mirrored), line.scale, line.offset);
       else if (float16) exports.copyFloat16(...box, count, Number(mirrored));
       else if (mirrored) exports.mirrorBox(...box, count);

@@ -72,13 +72,10 @@ export class PatchReader {
   #copyImage(source: Source, shape: Triple, size: Triple, inside: Box, within: Box, place: PatchPlace, mirrored: readonly number[]): void {
     const count = voxels(size);
     const wanted: Wanted = { channels: [0, this.#channels], shape, box: inside };
-    const goals = Array.from({ length: this.#channels }, (_, channel) =>
-      turned(strided(place.data + channel * count * IMAGE_BYTES, size, within.lower, IMAGE_BYTES), boxShape(within), mirrored),
-    );
     this.#boxes.read(source, wanted, place.scratch, (channel, from, at, part) =>
       this.#kernels.copyImage(
-        from,
-        partOf(goals[channel], within, at, part, IMAGE_BYTES, mirrored),
+        turned(from, part, mirrored),
+        strided(place.data + channel * count * IMAGE_BYTES, size, placeOf(within, at, part, mirrored), IMAGE_BYTES),
         ...part,
         voxelsOf(source, channel),
         mirrored.includes(2),
@@ -100,10 +97,9 @@ export class PatchReader {
     mirrored: readonly number[],
   ): number {
     let found = 0;
-    const goal = turned(strided(target, size, within.lower, TARGET_BYTES), boxShape(within), mirrored);
     this.#boxes.read(source, { channels: [0, 1], shape, box: inside }, scratch, (_, from, at, part) => {
-      const to = partOf(goal, within, at, part, TARGET_BYTES, mirrored);
-      found |= this.#kernels.copyLabels(from, to, ...part, source, mirrored.includes(2));
+      const to = strided(target, size, placeOf(within, at, part, mirrored), TARGET_BYTES);
+      found |= this.#kernels.copyLabels(turned(from, part, mirrored), to, ...part, source, mirrored.includes(2));
     });
     return found;
   }
@@ -149,15 +145,16 @@ function withAxis(corner: Triple, axis: Axis, value: number): Triple {
   return moved;
 }
 
-/** The same box of `planes` and `rows`, last plane or row first where its axis is mirrored. */
+/**
+ * The same box of `planes` and `rows`, last plane or row first where its axis is mirrored: it is read backwards, as a processor gets memory for
+ * what is written in order long before it is written. The kernels turn rows themselves.
+ */
 function turned({ pointer, row, plane }: Strided, [planes, rows]: Triple, mirrored: readonly number[]): Strided {
   const [z, y] = [mirrored.includes(0), mirrored.includes(1)];
   return { pointer: pointer + (z ? (planes - 1) * plane : 0) + (y ? (rows - 1) * row : 0), row: y ? -row : row, plane: z ? -plane : plane };
 }
 
-/** Where the part `at` of so many voxels goes in the box `within`, of which `goal` is the turned first voxel. */
-function partOf(goal: Strided, within: Box, at: Triple, size: Triple, bytesPerVoxel: number, mirrored: readonly number[]): Strided {
-  // The kernels turn rows themselves, each about its own middle.
-  const x = mirrored.includes(2) ? within.upper[2] - within.lower[2] - at[2] - size[2] : at[2];
-  return { ...goal, pointer: goal.pointer + at[0] * goal.plane + at[1] * goal.row + x * bytesPerVoxel };
+/** Where the part `at` of so many voxels goes in a patch, of which the box `within` is filled: from its other end where an axis is mirrored. */
+function placeOf({ lower, upper }: Box, at: Triple, part: Triple, mirrored: readonly number[]): Triple {
+  return triple((axis) => (mirrored.includes(axis) ? upper[axis] - at[axis] - part[axis] : lower[axis] + at[axis]));
 }
