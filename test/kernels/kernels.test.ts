@@ -13,12 +13,17 @@ function* addresses({ pointer, row, plane }: Strided, planes: number, rows: numb
     for (let y = 0; y < rows; y++) for (let x = 0; x < count; x++) yield pointer + z * plane + y * row + x * size;
 }
 
-/** Sizes around the vector width, primes, and rows further apart than they are long, also so far that they are fetched; pointers at odd places. */
-const shapes = [1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 64, 97].flatMap((count) => [
-  { planes: 1, rows: 1, count, gap: 0, shift: 0 },
-  { planes: 3, rows: 5, count, gap: 6, shift: 2 },
-  { planes: 2, rows: 37, count, gap: 600, shift: 1 },
-]);
+/**
+ * Sizes around the vector width, primes, and rows further apart than they are long, also so far that they are fetched, or so long that they
+ * are where they are read backwards; pointers at odd places.
+ */
+const shapes = [{ planes: 2, rows: 21, count: 531, gap: 6, shift: 1 }].concat(
+  [1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 64, 97].flatMap((count) => [
+    { planes: 1, rows: 1, count, gap: 0, shift: 0 },
+    { planes: 3, rows: 5, count, gap: 6, shift: 2 },
+    { planes: 2, rows: 37, count, gap: 600, shift: 1 },
+  ]),
+);
 
 function fill(seed: number): Uint8Array {
   const bytes = new Uint8Array(memory.buffer);
@@ -190,14 +195,43 @@ describe.each(shapes)('$planes x $rows x $count, gap $gap, shift $shift', ({ pla
       else if (name === 'copyLabels of int8') made.setInt16(address, view.getInt8(source), true);
       else expected.set(bytes.subarray(source, source + size), address);
     });
-    const turned = {
-      pointer: to.pointer + (planesTurned ? (planes - 1) * to.plane : 0) + (rowsTurned ? (rows - 1) * to.row : 0),
-      row: rowsTurned ? -to.row : to.row,
-      plane: planesTurned ? -to.plane : to.plane,
-    };
-    copy(from, turned, mirrored);
+    const turned = (box: Strided): Strided => ({
+      pointer: box.pointer + (planesTurned ? (planes - 1) * box.plane : 0) + (rowsTurned ? (rows - 1) * box.row : 0),
+      row: rowsTurned ? -box.row : box.row,
+      plane: planesTurned ? -box.plane : box.plane,
+    });
+    copy(from, turned(to), mirrored);
+    expect(Buffer.from(bytes).equals(Buffer.from(expected))).toBe(true);
+
+    fill(count + 4);
+    copy(turned(from), to, mirrored);
     expect(Buffer.from(bytes).equals(Buffer.from(expected))).toBe(true);
   });
+});
+
+it.each([
+  { rows: 30, count: 40, apart: 700 },
+  { rows: 30, count: 700, apart: 700 },
+])('copies out of the last bytes of a memory ask for nothing beyond: $rows rows of $count', ({ rows, count, apart }) => {
+  const copies: [size: number, copy: (from: Strided, to: Strided, mirrored: boolean) => unknown][] = [
+    [4, (from, to, mirrored) => kernels.copyImage(from, to, 1, rows, count, { bytesPerVoxel: 4 }, mirrored)],
+    [2, (from, to, mirrored) => kernels.copyImage(from, to, 1, rows, count, { bytesPerVoxel: 2, line: { scale: 1, offset: 0 } }, mirrored)],
+    [1, (from, to, mirrored) => kernels.copyLabels(from, to, 1, rows, count, { bytesPerVoxel: 1 }, mirrored)],
+    [2, (from, to, mirrored) => kernels.copyLabels(from, to, 1, rows, count, { bytesPerVoxel: 2 }, mirrored)],
+  ];
+  for (const [size, copy] of copies)
+    for (const mirrored of [false, true])
+      for (const turned of [false, true]) {
+        const bytes = fill(3);
+        const length = size * ((rows - 1) * apart + count);
+        const made = [SOURCE, bytes.length - length].map((start) => {
+          bytes.copyWithin(start, SOURCE, SOURCE + length);
+          const row = turned ? -size * apart : size * apart;
+          copy({ pointer: turned ? start + size * (rows - 1) * apart : start, row, plane: 0 }, strided(TARGET, 4 * count, rows), mirrored);
+          return Buffer.from(bytes.slice(TARGET, TARGET + 4 * count * rows));
+        });
+        expect(made[0].equals(made[1])).toBe(true);
+      }
 });
 
 it('copyImage has the float32 of every float16: subnormal, infinite, not a number', () => {

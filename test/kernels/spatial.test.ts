@@ -168,6 +168,40 @@ describe.each([false, true])('warps, planar %s', (planar) => {
       });
 });
 
+describe('slices with rows so far apart that they are fetched', () => {
+  const TASKS = Array.from({ length: 12 }, (_, number) => {
+    const task = draw(number, true);
+    const crop: Triple = [1, 211 + number, 230];
+    const lower: Triple = number % 3 === 1 ? [0, 31, 0] : [0, 0, 0];
+    const upper: Triple = number % 3 === 2 ? [1, 150, 211] : crop;
+    return { ...task, crop, patch: [1, 190, 203 + number] as Triple, exists: { lower, upper } };
+  });
+
+  it('are warped as the plain implementation does', () => {
+    for (const [number, task] of TASKS.entries()) {
+      const draws = new Draws(11, number, 0);
+      const image = clear(
+        Float32Array.from({ length: voxels(task.crop) }, () => 2 * draws.uniform() - 1),
+        task,
+        0,
+      );
+      const { expected, actual } = warpBoth(task, image);
+      expect(expected.findIndex((value, i) => !(Math.abs(actual[i] - value) < 1e-4))).toBe(-1);
+
+      const labels = clear(
+        Int16Array.from({ length: voxels(task.crop) }, (_, i) => Math.floor(i / 70) % 4),
+        task,
+        -1,
+      );
+      const decided = new Int16Array(voxels(task.patch));
+      warpLabels(labels, describeTask(task), { interpolation: 'linear' }, decided);
+      run(Int8Array.from(labels), task.patch, 2, () => kernels.warpLabels(WARP, strided(task.crop, 1), 1, TARGET, SCRATCH, false));
+      const warped = new Int16Array(buffer, TARGET, decided.length);
+      expect(decided.filter((label, i) => label !== warped[i]).length / decided.length).toBeLessThan(1e-3);
+    }
+  });
+});
+
 describe('images', () => {
   const draws = new Draws(10, 0, 0);
   const crop: Triple = [6, 31, 37];
@@ -209,10 +243,17 @@ describe('images', () => {
 
 describe('labels', () => {
   it.each(SIZES)('are picked by tables, %i at a time', (width) => {
-    const source: Triple = [5, 9, 3 * width + 40];
+    const source: Triple = [5, 9, 4 * width + 40];
     const labels = Int16Array.from({ length: voxels(source) }, (_, i) => (i * 31) % 2003);
     new Int16Array(buffer, SOURCE, labels.length).set(labels);
-    for (const at of [(x: number) => 2 * x + 1, (x: number) => 2 * x, (x: number) => x, (x: number) => (x < 9 ? 2 * x + 1 : x + 9)]) {
+    for (const at of [
+      (x: number) => 2 * x + 1,
+      (x: number) => 2 * x,
+      (x: number) => x,
+      (x: number) => (x < 9 ? 2 * x + 1 : x + 9),
+      (x: number) => 4 * x + 2,
+      (x: number) => (x < 9 ? 4 * x + 2 : x + 27),
+    ]) {
       const tables = [[4, 0, 2], [8, 7], Array.from({ length: width }, (_, x) => at(x))];
       const pointers = tables.map((table, i) => {
         new Int32Array(buffer, SCRATCH + 4096 * i, table.length).set(table);
@@ -223,6 +264,38 @@ describe('labels', () => {
       const expected = tables[0].flatMap((z) => tables[1].flatMap((y) => tables[2].map((x) => labels[(z * 9 + y) * source[2] + x])));
       expect([...target.subarray(0, 6 * width)]).toEqual(expected);
       expect(target.subarray(6 * width).every((label) => label === 77)).toBe(true);
+    }
+  });
+
+  it.each([2, 4])('are picked out of the last bytes of a memory, every one of %i', (step) => {
+    const [width, rows] = [24, 5];
+    // Nothing follows the last one that is picked.
+    const length = step * (width - 1) + step / 2 + 1;
+    const labels = Int16Array.from({ length: rows * length }, (_, i) => (i * 31) % 2003);
+    const last = buffer.byteLength - labels.byteLength;
+    new Int16Array(buffer, last, labels.length).set(labels);
+    const tables = [[0], [0, 1, 2, 3, 4], Array.from({ length: width }, (_, x) => step * x + step / 2)];
+    const pointers = tables.map((table, i) => {
+      new Int32Array(buffer, SCRATCH + 4096 * i, table.length).set(table);
+      return SCRATCH + 4096 * i;
+    }) as Triple;
+    kernels.pickLabels({ pointer: last, row: 2 * length, plane: 0 }, TARGET, [1, rows, width], pointers);
+    const expected = tables[1].flatMap((y) => tables[2].map((x) => labels[y * length + x]));
+    expect([...new Int16Array(buffer, TARGET, rows * width)]).toEqual(expected);
+  });
+
+  it('are warped out of the last bytes of a memory, and nothing beyond is asked for', () => {
+    for (let number = 0; number < 60; number++) {
+      const task = { ...draw(number, true), exists: { lower: [0, 0, 0], upper: [1, 37, 31] } as Box, crop: [1, 37, 31] as Triple };
+      task.patch = [1, task.patch[1], task.patch[2]];
+      const labels = Int8Array.from({ length: voxels(task.crop) }, (_, i) => Math.floor(i / 50) % 3);
+      describeTask(task);
+      const warped = [SOURCE, buffer.byteLength - labels.length].map((pointer) => {
+        new Int8Array(buffer, pointer, labels.length).set(labels);
+        kernels.warpLabels(WARP, { ...strided(task.crop, 1), pointer }, 1, TARGET, SCRATCH, false);
+        return new Int16Array(buffer, TARGET, voxels(task.patch)).slice();
+      });
+      expect(warped[1]).toEqual(warped[0]);
     }
   });
 

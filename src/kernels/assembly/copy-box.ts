@@ -21,7 +21,7 @@ export function copyBox(
     let to = target;
     let fetched = 0;
     for (let row = 0; row < rows; row++) {
-      if (row == fetched) fetched += fetchRows(from, sourceRow, rows - row, bytes);
+      if (row == fetched) fetched += fetchRows(from, sourceRow, rows - row, bytes, false);
       let i: usize = 0;
       for (; i < wide; i += 16) v128.store(to + i, v128.load(from + i));
       for (; i < bytes; i++) store<u8>(to + i, load<u8>(from + i));

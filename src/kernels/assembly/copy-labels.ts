@@ -3,7 +3,7 @@ import { found } from './labels-found';
 
 /**
  * Copies a box of `planes` × `rows` × `count` labels, int8, int16 (`bytes` each) or with `unsigned` not 0 uint8, to int16. Strides are in bytes, negative ones
- * count backwards. With `mirrored` not 0, each row is written from its other end. Returns 1 if any label is above 0, plus 2 if any is below.
+ * count backwards. With `mirrored` not 0, each row is read from its other end. Returns 1 if any label is above 0, plus 2 if any is below.
  */
 export function copyLabels(
   source: usize,
@@ -56,21 +56,20 @@ function copyRows<T>(
     let to = target;
     let fetched = 0;
     for (let row = 0; row < rows; row++) {
-      if (row == fetched) fetched += fetchRows(from, sourceRow, rows - row, count * sizeof<T>());
+      if (row == fetched) fetched += fetchRows(from, sourceRow, rows - row, count * sizeof<T>(), mirrored);
       let i: usize = 0;
       while (i + wide <= count) {
-        const labels = v128.load(from + i * sizeof<T>());
+        const labels = v128.load(from + (mirrored ? count - wide - i : i) * sizeof<T>());
         highest = v128.max<T>(highest, labels);
         lowest = v128.min<T>(lowest, labels);
-        if (mirrored) storeWide<T>(to + ((count - wide - i) << 1), turned<T>(labels));
-        else storeWide<T>(to + (i << 1), labels);
+        storeWide<T>(to + (i << 1), mirrored ? turned<T>(labels) : labels);
         i += wide;
         // The last vector overlaps the one before it: quicker than voxel by voxel.
         if (i < count && i + wide > count) i = count - wide;
       }
       for (; i < count; i++) {
-        const label = <i32>load<T>(from + i * sizeof<T>());
-        store<i16>(to + ((mirrored ? count - 1 - i : i) << 1), <i16>label);
+        const label = <i32>load<T>(from + (mirrored ? count - 1 - i : i) * sizeof<T>());
+        store<i16>(to + (i << 1), <i16>label);
         high = max(high, label);
         low = min(low, label);
       }

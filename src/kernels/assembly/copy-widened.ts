@@ -5,7 +5,7 @@ const REBIAS: u32 = 0x77800000;
 
 /**
  * Copies a box of `planes` × `rows` × `count` float16 to float32, exactly. Strides are in bytes, negative ones count backwards. With
- * `mirrored` not 0, each row is written from its other end.
+ * `mirrored` not 0, each row is read from its other end.
  */
 export function copyFloat16(
   source: usize,
@@ -19,7 +19,8 @@ export function copyFloat16(
   count: usize,
   mirrored: i32,
 ): void {
-  copyWidened<f32>(source, sourceRow, sourcePlane, target, targetRow, targetPlane, planes, rows, count, mirrored, 1, 0);
+  if (mirrored) copyWidened<f32>(source, sourceRow, sourcePlane, target, targetRow, targetPlane, planes, rows, count, true, 1, 0);
+  else copyWidened<f32>(source, sourceRow, sourcePlane, target, targetRow, targetPlane, planes, rows, count, false, 1, 0);
 }
 
 /** The same of int16: `offset` + `scale` times each, a product and a sum in float32. */
@@ -37,10 +38,13 @@ export function copyInt16(
   scale: f32,
   offset: f32,
 ): void {
-  copyWidened<i16>(source, sourceRow, sourcePlane, target, targetRow, targetPlane, planes, rows, count, mirrored, scale, offset);
+  if (mirrored) copyWidened<i16>(source, sourceRow, sourcePlane, target, targetRow, targetPlane, planes, rows, count, true, scale, offset);
+  else copyWidened<i16>(source, sourceRow, sourcePlane, target, targetRow, targetPlane, planes, rows, count, false, scale, offset);
 }
 
 /** T is what is stored: i16, or f32 for float16. */
+// @ts-ignore: a decorator of the compiler
+@inline
 function copyWidened<T>(
   source: usize,
   sourceRow: usize,
@@ -51,7 +55,7 @@ function copyWidened<T>(
   planes: i32,
   rows: i32,
   count: usize,
-  mirrored: i32,
+  mirrored: bool,
   scale: f32,
   offset: f32,
 ): void {
@@ -63,24 +67,23 @@ function copyWidened<T>(
     let to = target;
     let fetched = 0;
     for (let row = 0; row < rows; row++) {
-      if (row == fetched) fetched += fetchRows(from, sourceRow, rows - row, count << 1);
+      if (row == fetched) fetched += fetchRows(from, sourceRow, rows - row, count << 1, mirrored);
       let i: usize = 0;
       for (; i < wide; i += 8) {
-        const stored = v128.load(from + (i << 1));
+        const stored = v128.load(from + ((mirrored ? count - 8 - i : i) << 1));
         const low = widened<T>(i32x4.extend_low_i16x8_s(stored), scales, offsets);
         const high = widened<T>(i32x4.extend_high_i16x8_s(stored), scales, offsets);
         if (mirrored) {
-          const end = to + ((count - 8 - i) << 2);
-          v128.store(end, v128.shuffle<i32>(high, high, 3, 2, 1, 0));
-          v128.store(end, v128.shuffle<i32>(low, low, 3, 2, 1, 0), 16);
+          v128.store(to + (i << 2), v128.shuffle<i32>(high, high, 3, 2, 1, 0));
+          v128.store(to + (i << 2), v128.shuffle<i32>(low, low, 3, 2, 1, 0), 16);
         } else {
           v128.store(to + (i << 2), low);
           v128.store(to + (i << 2), high, 16);
         }
       }
       for (; i < count; i++) {
-        const value = f32x4.extract_lane(widened<T>(i32x4.splat(<i32>load<i16>(from + (i << 1))), scales, offsets), 0);
-        store<f32>(to + ((mirrored ? count - 1 - i : i) << 2), value);
+        const value = f32x4.extract_lane(widened<T>(i32x4.splat(<i32>load<i16>(from + ((mirrored ? count - 1 - i : i) << 1))), scales, offsets), 0);
+        store<f32>(to + (i << 2), value);
       }
       from += sourceRow;
       to += targetRow;

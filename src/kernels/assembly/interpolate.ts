@@ -11,32 +11,32 @@ export function four(at: usize, box: usize, row: usize, plane: usize): v128 {
   const b = box + (<usize>load<i32>(at, 4) << 2);
   const c = box + (<usize>load<i32>(at, 8) << 2);
   const d = box + (<usize>load<i32>(at, 12) << 2);
-  let quadA = neighbours(a, row);
-  let quadB = neighbours(b, row);
-  let quadC = neighbours(c, row);
-  let quadD = neighbours(d, row);
+  let nearAB = pairs(a, b);
+  let nearCD = pairs(c, d);
+  let farAB = pairs(a + row, b + row);
+  let farCD = pairs(c + row, d + row);
   if (plane != 0) {
     const farZ = v128.load(at, FAR_Z);
-    quadA = lerp(quadA, neighbours(a + plane, row), v128.shuffle<f32>(farZ, farZ, 0, 0, 0, 0));
-    quadB = lerp(quadB, neighbours(b + plane, row), v128.shuffle<f32>(farZ, farZ, 1, 1, 1, 1));
-    quadC = lerp(quadC, neighbours(c + plane, row), v128.shuffle<f32>(farZ, farZ, 2, 2, 2, 2));
-    quadD = lerp(quadD, neighbours(d + plane, row), v128.shuffle<f32>(farZ, farZ, 3, 3, 3, 3));
+    const zAB = v128.shuffle<f32>(farZ, farZ, 0, 0, 1, 1);
+    const zCD = v128.shuffle<f32>(farZ, farZ, 2, 2, 3, 3);
+    nearAB = lerp(nearAB, pairs(a + plane, b + plane), zAB);
+    nearCD = lerp(nearCD, pairs(c + plane, d + plane), zCD);
+    farAB = lerp(farAB, pairs(a + plane + row, b + plane + row), zAB);
+    farCD = lerp(farCD, pairs(c + plane + row, d + plane + row), zCD);
   }
-  const nearAB = v128.shuffle<f32>(quadA, quadB, 0, 4, 1, 5);
-  const nearCD = v128.shuffle<f32>(quadC, quadD, 0, 4, 1, 5);
-  const farAB = v128.shuffle<f32>(quadA, quadB, 2, 6, 3, 7);
-  const farCD = v128.shuffle<f32>(quadC, quadD, 2, 6, 3, 7);
   const farY = v128.load(at, FAR_Y);
-  const left = lerp(v128.shuffle<i64>(nearAB, nearCD, 0, 2), v128.shuffle<i64>(farAB, farCD, 0, 2), farY);
-  const right = lerp(v128.shuffle<i64>(nearAB, nearCD, 1, 3), v128.shuffle<i64>(farAB, farCD, 1, 3), farY);
+  const betweenAB = lerp(nearAB, farAB, v128.shuffle<f32>(farY, farY, 0, 0, 1, 1));
+  const betweenCD = lerp(nearCD, farCD, v128.shuffle<f32>(farY, farY, 2, 2, 3, 3));
+  const left = v128.shuffle<f32>(betweenAB, betweenCD, 0, 2, 4, 6);
+  const right = v128.shuffle<f32>(betweenAB, betweenCD, 1, 3, 5, 7);
   return lerp(left, right, v128.load(at, FAR_X));
 }
 
-/** The two by two neighbours in a plane: (near y, near x), (near, far), (far, near), (far, far). */
+/** Of two voxels, the one at the place and the next one along x. */
 // @ts-ignore: a decorator of the compiler
 @inline
-function neighbours(at: usize, row: usize): v128 {
-  return v128.load64_lane(at + row, v128.load64_zero(at), 1);
+function pairs(a: usize, b: usize): v128 {
+  return v128.load64_lane(b, v128.load64_zero(a), 1);
 }
 
 // @ts-ignore: a decorator of the compiler

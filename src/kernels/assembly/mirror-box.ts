@@ -22,7 +22,7 @@ export function mirrorBox(
     let to = target;
     let fetched = 0;
     for (let row = 0; row < rows; row++) {
-      if (row == fetched) fetched += fetchRows(from, sourceRow, rows - row, bytes);
+      if (row == fetched) fetched += fetchRows(from, sourceRow, rows - row, bytes, true);
       let i: usize = 0;
       for (; i < wide; i += 16) {
         const values = v128.load(from + bytes - 16 - i);

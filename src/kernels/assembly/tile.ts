@@ -113,28 +113,35 @@ export function rowStart(task: usize, axis: i32, planeStart: f64, y: i32, shift:
  * whole chain from its coordinates to its value.
  *
  * The first coordinates, relative to the box, how they change by a voxel, and the elements of a plane and of a row of the box, are four
- * times the same. With `nearest` not 0 coordinates are rounded, halves to even, instead of down.
+ * times the same. With `nearest` not 0 coordinates are rounded, halves to even, instead of down. With `flat`, a row stays in a plane of
+ * the box, and how far beyond it that is does not stand there.
  */
 // @ts-ignore: a decorator of the compiler
 @inline
 // biome-ignore format: one argument a line would hide the code
 export function placeRow(
-  places: usize, startZ: v128, startY: v128, startX: v128, stepZ: v128, stepY: v128, stepX: v128, plane: v128, row: v128, width: i32, nearest: i32,
+  places: usize, startZ: v128, startY: v128, startX: v128, stepZ: v128, stepY: v128, stepX: v128, plane: v128, row: v128, width: i32,
+  nearest: i32, flat: bool,
 ): void {
+  const first = f32x4.mul(startZ, plane);
   let steps = f32x4(0, 1, 2, 3);
   const end = places + (<usize>width << 2);
   for (; places < end; places += 16) {
-    const atZ = f32x4.add(startZ, f32x4.mul(stepZ, steps));
     const atY = f32x4.add(startY, f32x4.mul(stepY, steps));
     const atX = f32x4.add(startX, f32x4.mul(stepX, steps));
+    let before = first;
+    if (!flat) {
+      const atZ = f32x4.add(startZ, f32x4.mul(stepZ, steps));
+      const floorZ = nearest ? f32x4.nearest(atZ) : f32x4.floor(atZ);
+      before = f32x4.mul(floorZ, plane);
+      v128.store(places, f32x4.sub(atZ, floorZ), FAR_Z);
+    }
     steps = f32x4.add(steps, v128.load32_splat(TABLE, 8));
-    const floorZ = nearest ? f32x4.nearest(atZ) : f32x4.floor(atZ);
     const floorY = nearest ? f32x4.nearest(atY) : f32x4.floor(atY);
     const floorX = nearest ? f32x4.nearest(atX) : f32x4.floor(atX);
     // Converting whole numbers is slow where it must care for all of them; these are from 0 to 2^23.
-    const elements = f32x4.add(f32x4.add(f32x4.mul(floorZ, plane), f32x4.mul(floorY, row)), floorX);
+    const elements = f32x4.add(f32x4.add(before, f32x4.mul(floorY, row)), floorX);
     v128.store(places, v128.and(f32x4.add(elements, v128.load32_splat(TABLE)), v128.load32_splat(TABLE, 4)));
-    v128.store(places, f32x4.sub(atZ, floorZ), FAR_Z);
     v128.store(places, f32x4.sub(atY, floorY), FAR_Y);
     v128.store(places, f32x4.sub(atX, floorX), FAR_X);
   }

@@ -1,4 +1,5 @@
 import { fetchTile } from './fetch-tile';
+import { fetchPlane } from './fetch-rows';
 import { four } from './interpolate';
 import {
   coordinate,
@@ -42,6 +43,8 @@ export function warpImage(task: usize, source: usize, sourceRow: usize, sourcePl
         const height = min(tileY, sizeY - y);
         const width = min(tileX, sizeX - x);
         const to = target + <usize>z * plane + <usize>y * row + (<usize>x << 2);
+        // Of other tiles, it takes as long as it saves.
+        if (sizeZ == 1) fetchPlane(to, row, height, <usize>width << 2);
         warpTile(task, flat, source, sourceRow, sourcePlane, to, row, plane, scratch, z, y, x, depth, height, width);
       }
 }
@@ -115,14 +118,15 @@ function warpTile(
       const startZ = rowStart(task, 0, planeZ, y + j, shiftZ, lowZ);
       const startY = rowStart(task, 1, planeY, y + j, shiftY, lowY);
       const startX = rowStart(task, 2, planeX, y + j, shiftX, lowX);
-      placeRow(places, startZ, startY, startX, stepZ, stepY, stepX, planes, rows, width, 0);
       let at = places;
       let to = target + <usize>j * row;
       const end = places + (<usize>whole4 << 2);
       if (flat) {
+        placeRow(places, startZ, startY, startX, stepZ, stepY, stepX, planes, rows, width, 0, true);
         for (; at < end; at += 16, to += 16) v128.store(to, four(at, box, boxRow, 0));
         if (whole4 < width) storeSome(to, four(at, box, boxRow, 0), width - whole4);
       } else {
+        placeRow(places, startZ, startY, startX, stepZ, stepY, stepX, planes, rows, width, 0, false);
         for (; at < end; at += 16, to += 16) v128.store(to, four(at, box, boxRow, boxPlane));
         if (whole4 < width) storeSome(to, four(at, box, boxRow, boxPlane), width - whole4);
       }

@@ -1,3 +1,4 @@
+import { fetchArea, fetchPlane } from './fetch-rows';
 import { four } from './interpolate';
 import { copyRows, fill, onlyLabel, shareRows, storeLabels } from './label-rows';
 import { FOREGROUND, OUTSIDE } from './labels-found';
@@ -24,6 +25,7 @@ import { agree, MIXED, settle, vote, wholeNear } from './vote';
 
 /** Interpolated shares of a label are off by less than 1e-6, as `vote`'s sums are: so near to a half it has to decide. */
 const NEAR_HALF: f32 = 1e-5;
+const MOST_FETCHED: i32 = 1 << 20;
 /** Bytes of a voxel's eight neighbours. */
 const CUBE: usize = 16;
 
@@ -54,6 +56,8 @@ export function warpLabels(
   const plane = row * <usize>sizeY;
   const flat = isFlat(task);
   let found = 0;
+  const slice = sizeZ == 1;
+  if (flat && slice) fetchSource(task, source, sourceRow, sourcePlane, bytes);
   for (let z = 0; z < sizeZ; z += tileZ)
     for (let y = 0; y < sizeY; y += tileY)
       for (let x = 0; x < sizeX; x += tileX) {
@@ -61,10 +65,26 @@ export function warpLabels(
         const height = min(tileY, sizeY - y);
         const width = min(tileX, sizeX - x);
         const to = target + <usize>z * plane + <usize>y * row + (<usize>x << 1);
+        // Of other tiles, it takes as long as it saves.
+        if (slice) fetchPlane(to, row, height, <usize>width << 1);
         // biome-ignore format: one argument a line would hide the code
         found |= warpTile(task, flat, source, sourceRow, sourcePlane, bytes, to, row, plane, scratch, nearest, z, y, x, depth, height, width);
       }
   return found;
+}
+
+/**
+ * All of a slice's source, one row after the other: tiles that lie across it would wait for each of their rows anew. More than stays in a
+ * core's second-level cache is left.
+ */
+function fetchSource(task: usize, source: usize, sourceRow: usize, sourcePlane: usize, bytes: i32): void {
+  const plane = <i32>coordinate(task, 0, 0, 0, 0);
+  const fromY = whole(task, FIRST, 1);
+  const fromX = whole(task, FIRST, 2);
+  const rows = whole(task, END, 1) - fromY;
+  const length = (whole(task, END, 2) - fromX) * bytes;
+  if (plane < whole(task, FIRST, 0) || plane >= whole(task, END, 0) || rows <= 0 || length <= 0 || rows > MOST_FETCHED / length) return;
+  fetchArea(source + <usize>plane * sourcePlane + <usize>fromY * sourceRow + <usize>(fromX * bytes), sourceRow, rows, <usize>length);
 }
 
 // biome-ignore format: one argument a line would hide the code
@@ -153,7 +173,8 @@ function warpTile(
       const startZ = rowStart(task, 0, planeZ, y + j, shiftZ, lowZ);
       const startY = rowStart(task, 1, planeY, y + j, shiftY, lowY);
       const startX = rowStart(task, 2, planeX, y + j, shiftX, lowX);
-      placeRow(places, startZ, startY, startX, stepZ, stepY, stepX, planes, rows, width, nearest);
+      if (flat) placeRow(places, startZ, startY, startX, stepZ, stepY, stepX, planes, rows, width, nearest, true);
+      else placeRow(places, startZ, startY, startX, stepZ, stepY, stepX, planes, rows, width, nearest, false);
       const line = target + <usize>j * row;
       if (other == MIXED) {
         for (let k = 0; k < width; k++) {
@@ -216,7 +237,7 @@ function decide(
     const element = at + (i & 4 ? between : 0) + (i & 2 ? pitch : 0) + (i & 1);
     store<i16>(cube + (i << 1), <i16>labelAt(box, element, one, other));
   }
-  const farZ = load<f32>(word, FAR_Z);
+  const farZ: f32 = between ? load<f32>(word, FAR_Z) : 0;
   const farY = load<f32>(word, FAR_Y);
   const farX = load<f32>(word, FAR_X);
   const label = vote(cube, farZ, farY, farX);
