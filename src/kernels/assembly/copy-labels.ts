@@ -59,10 +59,14 @@ function copyRows<T>(
       if (row == fetched) fetched += fetchRows(from, sourceRow, rows - row, count * sizeof<T>(), mirrored);
       let i: usize = 0;
       while (i + wide <= count) {
-        const labels = v128.load(from + (mirrored ? count - wide - i : i) * sizeof<T>());
+        // Not a choice between two values: the compiler makes one loop of both kinds then, which turns all labels and drops what it turned.
+        let labels: v128;
+        if (mirrored) labels = v128.load(from + (count - wide - i) * sizeof<T>());
+        else labels = v128.load(from + i * sizeof<T>());
         highest = v128.max<T>(highest, labels);
         lowest = v128.min<T>(lowest, labels);
-        storeWide<T>(to + (i << 1), mirrored ? turned<T>(labels) : labels);
+        if (mirrored) storeWide<T>(to + (i << 1), turned<T>(labels));
+        else storeWide<T>(to + (i << 1), labels);
         i += wide;
         // The last vector overlaps the one before it: quicker than voxel by voxel.
         if (i < count && i + wide > count) i = count - wide;

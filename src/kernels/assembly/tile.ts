@@ -114,7 +114,7 @@ export function rowStart(task: usize, axis: i32, planeStart: f64, y: i32, shift:
  *
  * The first coordinates, relative to the box, how they change by a voxel, and the elements of a plane and of a row of the box, are four
  * times the same. With `nearest` not 0 coordinates are rounded, halves to even, instead of down. With `flat`, a row stays in a plane of
- * the box, and how far beyond it that is does not stand there.
+ * the box: `startZ` is whole, `stepZ` does not count, and what stands at FAR_Z is left as it was.
  */
 // @ts-ignore: a decorator of the compiler
 @inline

@@ -43,7 +43,6 @@ export function warpImage(task: usize, source: usize, sourceRow: usize, sourcePl
         const height = min(tileY, sizeY - y);
         const width = min(tileX, sizeX - x);
         const to = target + <usize>z * plane + <usize>y * row + (<usize>x << 2);
-        // Of other tiles, it takes as long as it saves.
         if (sizeZ == 1) fetchPlane(to, row, height, <usize>width << 2);
         warpTile(task, flat, source, sourceRow, sourcePlane, to, row, plane, scratch, z, y, x, depth, height, width);
       }

@@ -25,6 +25,7 @@ import { agree, MIXED, settle, vote, wholeNear } from './vote';
 
 /** Interpolated shares of a label are off by less than 1e-6, as `vote`'s sums are: so near to a half it has to decide. */
 const NEAR_HALF: f32 = 1e-5;
+/** Bytes of a source's rows. More would not stay in a core's second-level cache. */
 const MOST_FETCHED: i32 = 1 << 20;
 /** Bytes of a voxel's eight neighbours. */
 const CUBE: usize = 16;
@@ -65,7 +66,6 @@ export function warpLabels(
         const height = min(tileY, sizeY - y);
         const width = min(tileX, sizeX - x);
         const to = target + <usize>z * plane + <usize>y * row + (<usize>x << 1);
-        // Of other tiles, it takes as long as it saves.
         if (slice) fetchPlane(to, row, height, <usize>width << 1);
         // biome-ignore format: one argument a line would hide the code
         found |= warpTile(task, flat, source, sourceRow, sourcePlane, bytes, to, row, plane, scratch, nearest, z, y, x, depth, height, width);
@@ -74,8 +74,8 @@ export function warpLabels(
 }
 
 /**
- * All of a slice's source, one row after the other: tiles that lie across it would wait for each of their rows anew. More than stays in a
- * core's second-level cache is left.
+ * All there is of a slice's source, which is to be what the slice touches: one row after the other, where tiles that lie across it would wait
+ * for each of their rows anew.
  */
 function fetchSource(task: usize, source: usize, sourceRow: usize, sourcePlane: usize, bytes: i32): void {
   const plane = <i32>coordinate(task, 0, 0, 0, 0);
