@@ -1,4 +1,5 @@
-const LINE: usize = 64;
+/** Bytes of a cache line. */
+export const LINE: usize = 64;
 /** So many bytes are fetched at once: about as many lines as a processor waits for at a time, and they stay in its first-level cache. */
 const AT_ONCE: usize = 8192;
 /** Rows up to this length. Of longer ones, a processor sees by itself what comes next. */
@@ -31,9 +32,7 @@ export function fetchRows(from: usize, row: isize, rows: i32, bytes: usize, mirr
     from += <usize>((count - 1) * <i32>row);
     row = -row;
   }
-  let all: i32 = 0;
-  for (let i = 0; i < count; i++, from += row) all |= fetchLines(from, bytes);
-  seen = all;
+  fetchArea(from, <usize>row, count, bytes);
   return count;
 }
 
@@ -45,19 +44,13 @@ export function fetchPlane(to: usize, row: usize, rows: i32, bytes: usize): void
   for (let j = 0; j < rows; ) j += fetchRows(to + <usize>j * row, <isize>row, rows - j, bytes, false);
 }
 
-/** All rows of an area, one after the other. */
+/** A byte of each cache line of all rows of an area, one after the other. */
 export function fetchArea(from: usize, row: usize, rows: i32, bytes: usize): void {
   let all: i32 = 0;
-  for (let j = 0; j < rows; j++, from += row) all |= fetchLines(from, bytes);
+  for (let j = 0; j < rows; j++, from += row) {
+    for (let at: usize = 0; at < bytes; at += LINE) all |= <i32>load<u8>(from + at);
+    // A row need not begin where a line does: its end may be in one line more.
+    all |= <i32>load<u8>(from + bytes - 1);
+  }
   seen = all;
-}
-
-/** Loads a byte of each cache line. */
-// @ts-ignore: a decorator of the compiler
-@inline
-function fetchLines(from: usize, bytes: usize): i32 {
-  let all: i32 = 0;
-  for (let at: usize = 0; at < bytes; at += LINE) all |= <i32>load<u8>(from + at);
-  // A row need not begin where a line does: its end may be in one line more.
-  return all | <i32>load<u8>(from + bytes - 1);
 }

@@ -1,3 +1,4 @@
+import { LINE } from './fetch-rows';
 import { coordinate } from './tile';
 
 /** Loaded where they are used, see `gamma`. Adding the first to a float32 from 0 to 2^23 leaves the number in the low bits. */
@@ -6,7 +7,6 @@ const TABLE = memory.data<u32>([0x4b000000, 0x7fffff]);
 const NEAR: f64 = 1;
 /** Where rows of the source run nearly along two faces of a tile, these say nothing about where in a row to read. */
 const PARALLEL: f64 = 1e-3;
-const LINE: usize = 64;
 
 /** Of two faces of a tile: from where on four rows are read, how far, and how that changes from plane to plane and by four rows. */
 const BOUND: usize = 4 * 16;
