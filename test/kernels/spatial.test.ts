@@ -197,7 +197,7 @@ describe('slices with rows so far apart that they are fetched', () => {
       warpLabels(labels, describeTask(task), { interpolation: 'linear' }, decided);
       run(Int8Array.from(labels), task.patch, 2, () => kernels.warpLabels(WARP, strided(task.crop, 1), 1, TARGET, SCRATCH, false));
       const warped = new Int16Array(buffer, TARGET, decided.length);
-      expect(decided.filter((label, i) => label !== warped[i]).length / decided.length).toBeLessThan(1e-3);
+      expect(decided.filter((label, i) => label !== warped[i]).length / decided.length).toBeLessThan(2e-4);
     }
   });
 });
