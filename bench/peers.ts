@@ -3,10 +3,10 @@
  * [--folder FOLDER …] [--runs N] [--python PYTHON] [--quick] [--json FILE]`.
  *
  * Makes a virtual environment in the user's cache, installs them from PyPI, and lets each one's own recommended loader make the same
- * patches of the same volumes, in turns with voxfeed. Half an hour and more on two cores. Prints tables, and writes them with every run
- * to `bench/results/DATE-peers.json`, or to FILE. `--python` takes a Python that has them already, `--folder`
- * ones that nnU-Net preprocessed, whose files it and voxfeed read as they lie. `--only` takes peers, files, consumers; `--peers`
- * nnunet, monai, torchio.
+ * patches of the same volumes, in turns with voxfeed. Hours on two cores: 45 minutes with `--only peers --peers nnunet --config b,c,d,e`, a third
+ * of that with `--runs 1`. Prints tables, and writes them with every run to `bench/results/DATE-peers.json`, or to FILE. `--python` takes a
+ * Python that has them already, `--folder` ones that nnU-Net preprocessed, whose files it and voxfeed read as they lie. `--only` takes peers,
+ * files, consumers; `--peers` nnunet, monai, torchio.
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -73,11 +73,14 @@ const CONTENDERS: Contender[] = [
 const WITH_TWO = ['b', 'd'];
 /**
  * Some patches take ten times as long as others, by what is drawn for them: it takes hundreds of them to know what one takes. So voxfeed makes
- * so many times the batches of the suite, and peers go on for so long, and for so many batches at least.
+ * so many times the batches of the suite, a quarter of a minute, and peers go on for so long, and for so many batches at least. Each round has
+ * draws of its own: peers are not seeded, and voxfeed is by the round.
  */
-const LONGER = 4;
+const LONGER = 16;
+/** As many times, to warm up. */
+const WARM_UP = 2;
 const PEER_SECONDS = 30;
-const LEAST_BATCHES = 4;
+const LEAST_BATCHES = 100;
 /** Whom the others of as many cores are set beside. */
 const OURS: Record<number, string> = { 1: 'voxfeed, 1 worker', 2: 'voxfeed, 2 workers' };
 
@@ -138,16 +141,16 @@ async function filesComparison(given: string): Promise<Comparison> {
 }
 
 async function peersPart(python: string, { title, about, configuration, folder, contenders, options: more }: Comparison): Promise<Part> {
-  const run = ({ script, processes, cores }: Contender): Promise<Record<string, number>> => {
-    const batches = batchesOf(plan, LONGER * configuration.batches);
+  const run = ({ script, processes, cores }: Contender, round: number): Promise<Record<string, number>> => {
     if (script !== null) {
       const more = ['--processes', String(processes), '--seconds', plan.quick ? '0' : String(PEER_SECONDS)];
-      return runPeer(python, script, [...wordsOf(configuration, folder, LEAST_BATCHES), ...more], cores).then(note);
+      return runPeer(python, script, [...wordsOf(configuration, folder, batchesOf(plan, LEAST_BATCHES)), ...more], cores).then(note);
     }
-    const options = { ...optionsOf(configuration, 1, processes), ...more };
-    return ours({ kind: 'stream', store: folder, options, batches, warmUp: Math.ceil(batches / 2) }, cores);
+    const options = { ...optionsOf(configuration, 1 + round, processes), ...more };
+    const [batches, warmUp] = [LONGER, WARM_UP].map((times) => batchesOf(plan, times * configuration.batches));
+    return ours({ kind: 'stream', store: folder, options, batches, warmUp }, cores);
   };
-  const entries: Entry[] = contenders.map((contender) => ({ name: contender.name, run: () => run(contender) }));
+  const entries: Entry[] = contenders.map((contender) => ({ name: contender.name, run: (round) => run(contender, round) }));
   const runs = await rounds(entries, plan.runs);
   const cpu = (name: string): number[] => (runs.get(name) ?? []).map((one) => one.cpu_ms_per_patch);
   const rows: Row[] = rowsOf(entries, runs).map(({ name, figures: { patches_per_second, cpu_ms_per_patch, peak_mib } }, i) => {

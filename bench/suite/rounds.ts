@@ -3,7 +3,8 @@ import { type Row, rowOf } from '../report/result.ts';
 /** One line of a table to be measured again and again. */
 export interface Entry {
   name: string;
-  run: () => Promise<Record<string, number>>;
+  /** Given the number of the round, from 0 on. */
+  run: (round: number) => Promise<Record<string, number>>;
   notes?: string;
 }
 
@@ -19,7 +20,7 @@ export async function rounds(entries: readonly Entry[], count: number): Promise<
   for (let round = 0; round < count; round++) {
     for (const { name, run } of round % 2 === 0 ? entries : entries.toReversed()) {
       process.stderr.write(`  round ${round + 1} of ${count}: ${name}\n`);
-      runs.get(name)?.push(await run());
+      runs.get(name)?.push(await run(round));
     }
   }
   return runs;
