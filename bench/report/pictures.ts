@@ -1,6 +1,6 @@
 import { barChart, lineChart, shareChart } from './charts.ts';
 import type { Part, Result, Row } from './result.ts';
-import { type Figure, figure } from './statistics.ts';
+import { type Figure, ratio } from './statistics.ts';
 import { QUANTITIES } from './table.ts';
 
 /** What may be claimed. */
@@ -28,19 +28,22 @@ function workersPicture({ rows }: Part): string {
   });
 }
 
+/** Stages of a smaller part spread much, and are narrow. */
+const LARGE_SHARE = 0.1;
+
 function stagesPicture({ rows }: Part): string {
-  // Small stages spread much: what counts is whether their sum is reliable.
-  const reliable = rows.filter(({ figures }) => {
-    const stages = Object.values(figures);
-    return figure(stages[0].runs.map((_, run) => stages.reduce((sum, { runs }) => sum + runs[run], 0))).reliable;
+  // Run by run, parts of the sum: a slow spell of the machine makes all stages longer, and changes no part.
+  const shares = rows.map(({ name, figures }) => {
+    const stages = Object.entries(figures);
+    const sums = stages[0][1].runs.map((_, run) => stages.reduce((sum, [, { runs }]) => sum + runs[run], 0));
+    return { name, parts: stages.map(([key, { runs }]) => ({ name: QUANTITIES[key], share: ratio(runs, sums) })) };
   });
+  const reliable = shares.filter(({ parts }) => parts.every(({ share }) => share.reliable || share.median < LARGE_SHARE));
   return shareChart({
     title: 'Where the time of a patch goes',
-    rows: reliable.map(({ name, figures }) => ({
+    rows: reliable.map(({ name, parts }) => ({
       name,
-      parts: Object.entries(figures)
-        .filter(([, { median }]) => median > 0)
-        .map(([key, { median }]) => ({ name: QUANTITIES[key], value: median })),
+      parts: parts.filter(({ share }) => share.median > 0).map(({ name, share }) => ({ name, value: share.median })),
     })),
   });
 }

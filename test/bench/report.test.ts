@@ -105,14 +105,43 @@ describe('pictures', () => {
       'c, 1: 1',
     ]);
   });
+
+  it('have parts of a patch that hold in slow spells, too', () => {
+    const times = (name: string, read: number[], transforms: number[], plan: number[]) =>
+      rowOf(
+        name,
+        read.map((_, run) => ({ stage_read: read[run], stage_transforms: transforms[run], stage_plan: plan[run] })),
+      );
+    const rows = [
+      times('slow spell', [1, 2, 1], [3, 6, 3], [0.1, 0.05, 0.1]),
+      times('other parts', [1, 2, 1], [3, 3, 3], [0, 0, 0]),
+      times('one run', [1], [3], [0]),
+    ];
+    const drawn = pictures({ ...result, parts: { stages: { title: '', about: '', rows } } })['bench-stages.svg'];
+    expect([...drawn.matchAll(/<title>(.*?)<\/title>/g)].map(([, told]) => told)).toEqual([
+      // The legend's, then those of the boxes.
+      ...['read', 'intensity', 'plan'],
+      'slow spell, read: 24 %',
+      'slow spell, intensity: 73 %',
+      'slow spell, plan: 2 %',
+    ]);
+  });
 });
 
 describe('rounds', () => {
   it('measure everything in turns, every other time backwards', async () => {
     const order: string[] = [];
-    const entry = (name: string) => ({ name, run: async () => ({ at: order.push(name) }) });
+    const asked: number[] = [];
+    const entry = (name: string) => ({
+      name,
+      run: async (round: number) => {
+        asked.push(round);
+        return { at: order.push(name) };
+      },
+    });
     const runs = await rounds([entry('a'), entry('b')], 3);
     expect(order.join('')).toBe('abbaab');
+    expect(asked).toEqual([0, 0, 1, 1, 2, 2]);
     expect(runs.get('b')).toEqual([{ at: 2 }, { at: 3 }, { at: 6 }]);
   });
 });
