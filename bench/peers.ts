@@ -2,11 +2,12 @@
  * voxfeed beside the loaders of nnU-Net, MONAI and TorchIO: `npm run bench:peers -- [--only NAMES] [--peers NAMES] [--config NAMES]
  * [--folder FOLDER …] [--runs N] [--python PYTHON] [--quick] [--json FILE]`.
  *
- * Makes a virtual environment in the user's cache, installs them from PyPI, and lets each one's own recommended loader make the same
- * patches of the same volumes, in turns with voxfeed. Hours on two cores: 45 minutes with `--only peers --peers nnunet --config b,c,d,e`, a third
- * of that with `--runs 1`. Prints tables, and writes them with every run to `bench/results/DATE-peers.json`, or to FILE. `--python` takes a
- * Python that has them already, `--folder` ones that nnU-Net preprocessed, whose files it and voxfeed read as they lie. `--only` takes peers,
- * files, consumers; `--peers` nnunet, monai, torchio.
+ * Makes a virtual environment in the user's cache, installs them from PyPI, and lets each one's own recommended loader make patches of the
+ * same size of the same volumes, in turns with voxfeed. Hours on two cores: 45 minutes with
+ * `--only peers --peers nnunet --config b,c,d,e --json FILE`, a third of that with `--runs 1`. Prints tables, and writes them with every run to
+ * FILE, or, where neither `--only` nor `--peers` leaves anything out, to `bench/results/DATE-peers.json`. `--python` takes a Python that has
+ * them already, `--folder` ones that nnU-Net preprocessed, whose files it and voxfeed read as they lie. `--only` takes peers, files, consumers;
+ * `--peers` nnunet, monai, torchio.
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -72,20 +73,22 @@ const CONTENDERS: Contender[] = [
 /** Where two of everything are measured, too: with a large and with a small patch. */
 const WITH_TWO = ['b', 'd'];
 /**
- * Some patches take ten times as long as others, by what is drawn for them: it takes hundreds of them to know what one takes. So voxfeed makes
- * so many times the batches of the suite, a quarter of a minute, and peers go on for so long, and for so many batches at least. Each round has
- * draws of its own: peers are not seeded, and voxfeed is by the round.
+ * Some patches take ten times as long as others, by what is drawn for them: it takes hundreds of them to know what one takes. Each round draws
+ * anew: peers are not seeded, and voxfeed is by the round. voxfeed makes so many times the batches of the suite, a quarter of a minute,
  */
 const LONGER = 16;
-/** As many times, to warm up. */
+/** and so many times before that, which are not timed. */
 const WARM_UP = 2;
+/** Peers go on for so many seconds at least, */
 const PEER_SECONDS = 30;
+/** and for so many batches. */
 const LEAST_BATCHES = 100;
 /** Whom the others of as many cores are set beside. */
 const OURS: Record<number, string> = { 1: 'voxfeed, 1 worker', 2: 'voxfeed, 2 workers' };
 
 const DIFFERENCES =
-  'Each with its own recommended loader, one thread a process, volumes in memory, the same patches, batches and number of cores, in turns. ' +
+  'Each with its own recommended loader, one thread a process, volumes in memory, patches of the same size of the same volumes, as many a batch ' +
+  'and on as many cores, in turns. ' +
   "nnU-Net: `nnUNetDataLoader` with nnUNetTrainer's transforms and deep supervision, which voxfeed makes too; alone, or under its own " +
   'multi-process augmenter. MONAI: `CacheDataset`, `RandCropByPosNegLabeld` and dictionary transforms of the same probabilities and ranges; ' +
   'rotation and scaling turn the cropped patch, whose corners are filled with 0; no deep supervision. TorchIO: `Queue` with `LabelSampler`; ' +
@@ -184,7 +187,7 @@ async function consumersPart(python: string): Promise<Part> {
 const python = values.python ?? peerPython();
 const result = await measured('peers', plan.quick, async () => {
   const parts: Record<string, Part> = {};
-  // Shown at once: an hour is long, and may be broken off.
+  // Shown at once: hours are long, and may be broken off.
   const keep = (name: string, part: Part): void => {
     parts[name] = part;
     process.stderr.write(`${partTable(part)}\n`);

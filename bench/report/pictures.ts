@@ -32,7 +32,7 @@ function workersPicture({ rows }: Part): string {
 const LARGE_SHARE = 0.1;
 
 function stagesPicture({ rows }: Part): string {
-  // Run by run, parts of the sum: a slow spell of the machine makes all stages longer, and changes no part.
+  // Run by run, parts of the sum: a slow spell of the machine makes all stages longer, and changes parts little.
   const shares = rows.map(({ name, figures }) => {
     const stages = Object.entries(figures);
     const sums = stages[0][1].runs.map((_, run) => stages.reduce((sum, [, { runs }]) => sum + runs[run], 0));
