@@ -6,7 +6,8 @@
  * `--folder` one that nnU-Net preprocessed, for the storage table. `--quick` tries everything with tiny sizes, and keeps no figure.
  */
 import { parseArgs } from 'node:util';
-import { keepResult, measured, type Part } from './report/result.ts';
+import { openStore } from '../src/index.ts';
+import { checkResultPath, keepResult, measured, type Part } from './report/result.ts';
 import { resultTables } from './report/table.ts';
 import { CONFIGURATIONS } from './suite/configurations.ts';
 import { consumptionPart } from './suite/consumption.ts';
@@ -47,6 +48,10 @@ const plan: Plan = {
   folders: values.folder,
 };
 const names = chosen('--only', values.only, Object.keys(PARTS));
+
+// What is wrong is said before minutes of measuring.
+checkResultPath(values.json);
+for (const folder of plan.folders) await openStore(folder);
 
 const result = await measured('bench', plan.quick, async () => {
   const parts: Record<string, Part> = {};

@@ -7,14 +7,14 @@
  * `--only peers --peers nnunet --config b,c,d,e --json FILE`, a third of that with `--runs 1`. Prints tables, and writes them with every run to
  * FILE, or, where neither `--only` nor `--peers` leaves anything out, to `bench/results/DATE-peers.json`. `--python` takes a Python that has
  * them already, `--folder` ones that nnU-Net preprocessed, whose files it and voxfeed read as they lie. `--only` takes peers, files, consumers;
- * `--peers` nnunet, monai, torchio.
+ * `--peers` nnunet, monai, torchio: who is measured of peers (of files and of consumers, it is nnU-Net).
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openStore } from '../src/index.ts';
-import { peerPython } from './peers/python.ts';
+import { givenPython, peerPython } from './peers/python.ts';
 import { type Printed, runPeer, runWatched } from './peers/run-peer.ts';
-import { keepResult, measured, type Part, type Row } from './report/result.ts';
+import { checkResultPath, keepResult, measured, type Part, type Row } from './report/result.ts';
 import { ratio } from './report/statistics.ts';
 import { partTable, resultTables } from './report/table.ts';
 import { CONFIGURATIONS, type Configuration, optionsOf, storeOf } from './suite/configurations.ts';
@@ -70,18 +70,21 @@ const CONTENDERS: Contender[] = [
   { name: 'MONAI, 2 worker processes', script: 'monai_loader', processes: 2, cores: 2 },
   { name: 'TorchIO, 2 worker processes', script: 'torchio_loader', processes: 2, cores: 2 },
 ];
+/** What each imports. */
+const MODULES: Record<string, string> = { nnunet_loader: 'nnunetv2', monai_loader: 'monai', torchio_loader: 'torchio' };
 /** Where two of everything are measured, too: with a large and with a small patch. */
 const WITH_TWO = ['b', 'd'];
 /**
  * Some patches take ten times as long as others, by what is drawn for them: it takes hundreds of them to know what one takes. Each round draws
- * anew: peers are not seeded, and voxfeed is by the round. voxfeed makes so many times the batches of the suite, a quarter of a minute,
+ * anew: peers are not seeded, and voxfeed is by the round.
+ *
+ * voxfeed makes so many times the batches of the suite, a quarter of a minute.
  */
 const LONGER = 16;
-/** and so many times before that, which are not timed. */
+/** Before that, it makes so many times the batches of the suite that are not timed. */
 const WARM_UP = 2;
-/** Peers go on for so many seconds at least, */
+/** Peers go on for so many seconds at least, and for so many batches. */
 const PEER_SECONDS = 30;
-/** and for so many batches. */
 const LEAST_BATCHES = 100;
 /** Whom the others of as many cores are set beside. */
 const OURS: Record<number, string> = { 1: 'voxfeed, 1 worker', 2: 'voxfeed, 2 workers' };
@@ -184,7 +187,12 @@ async function consumersPart(python: string): Promise<Part> {
   return { title: 'Consumers', about: CONSUMPTION_ABOUT, rows };
 }
 
-const python = values.python ?? peerPython();
+// What is wrong is said before hours of measuring.
+checkResultPath(values.json);
+for (const folder of values.folder ?? []) await openStore(resolve(folder));
+const scripts = [...(names.includes('peers') ? peers : []), ...(names.some((name) => name !== 'peers') ? ['nnunet_loader'] : [])];
+const modules = ['torch', ...scripts.map((script) => MODULES[script])];
+const python = values.python === undefined ? peerPython() : givenPython(values.python, modules);
 const result = await measured('peers', plan.quick, async () => {
   const parts: Record<string, Part> = {};
   // Shown at once: hours are long, and may be broken off.

@@ -18,7 +18,7 @@ import { peerPython } from './peers/python.ts';
 import { drawnSamples, madeSamples, type Samples } from './quality/samples.ts';
 import { summarise } from './quality/summary.ts';
 import { type ComparedRow, differing, type QualityPart, qualityText } from './quality/table.ts';
-import { keepResult, measured } from './report/result.ts';
+import { checkResultPath, keepResult, measured } from './report/result.ts';
 import { countOf } from './suite/names.ts';
 import { nnunetFolder } from './suite/nnunet-folder.ts';
 
@@ -76,6 +76,7 @@ async function compare(): Promise<QualityPart> {
   }
 }
 
+checkResultPath(values.json);
 const result = await measured('quality', values.quick, async () => ({
   quality: await compare(),
   parts: {},

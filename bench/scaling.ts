@@ -4,7 +4,7 @@
  * `npm run docs:results` puts the newest ones into docs/scaling.md.
  */
 import { parseArgs } from 'node:util';
-import { keepResult, measured } from './report/result.ts';
+import { checkResultPath, keepResult, measured } from './report/result.ts';
 import { resultTables } from './report/table.ts';
 import { countOf } from './suite/names.ts';
 import type { Plan } from './suite/plan.ts';
@@ -15,6 +15,7 @@ const { values } = parseArgs({
 });
 const runs = countOf('--runs', values.runs ?? (values.quick ? '1' : '3'));
 const plan: Plan = { quick: values.quick, runs, configs: [], folders: [] };
+checkResultPath(values.json);
 const result = await measured('scaling', plan.quick, async () => ({ parts: await scalingParts(plan), versions: {} }));
 console.log(resultTables(result));
 const kept = keepResult(result, values.json);

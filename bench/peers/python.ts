@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -21,4 +21,14 @@ export function peerPython(): string {
   execFileSync(python, ['-m', 'pip', 'install', '--quiet', '-r', REQUIREMENTS], { stdio: 'inherit' });
   writeFileSync(complete, wanted);
   return python;
+}
+
+const MISSING = 'import importlib.util, sys; sys.exit(", ".join(n for n in sys.argv[1:] if importlib.util.find_spec(n) is None) or 0)';
+
+/** A Python of `--python`. @throws Error where it doesn't run, or lacks one of the modules */
+export function givenPython(python: string, modules: readonly string[]): string {
+  const { status, stderr, error } = spawnSync(python, ['-c', MISSING, ...modules], { encoding: 'utf8' });
+  if (status === 0) return python;
+  const why = error ? `can't be run (${(error as NodeJS.ErrnoException).code})` : `lacks ${stderr.trim()}`;
+  throw new Error(`--python ${python}: ${why}: give one that has them, or leave it out`);
 }

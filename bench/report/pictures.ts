@@ -36,7 +36,7 @@ function stagesPicture({ rows }: Part): string {
   const shares = rows.map(({ name, figures }) => {
     const stages = Object.entries(figures);
     const sums = stages[0][1].runs.map((_, run) => stages.reduce((sum, [, { runs }]) => sum + runs[run], 0));
-    return { name, parts: stages.map(([key, { runs }]) => ({ name: QUANTITIES[key], share: ratio(runs, sums) })) };
+    return { name, parts: stages.map(([key, { runs }]) => ({ name: QUANTITIES[key] ?? key, share: ratio(runs, sums) })) };
   });
   const reliable = shares.filter(({ parts }) => parts.every(({ share }) => share.reliable || share.median < LARGE_SHARE));
   return shareChart({

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { load, type Machine, machine } from './machine.ts';
 import { type Figure, figure } from './statistics.ts';
@@ -53,6 +53,18 @@ export function rowOf(name: string, runs: readonly Record<string, number>[], not
   const keys = [...new Set(runs.flatMap(Object.keys))];
   const figures = Object.fromEntries(keys.map((key) => [key, figure(runs.filter((run) => key in run).map((run) => run[key]))]));
   return { name, figures, ...(notes === undefined ? {} : { notes }) };
+}
+
+/** Before hours of measuring: whether `--json FILE` can be written. Makes its folder. @throws Error */
+export function checkResultPath(path: string | undefined): void {
+  if (path === undefined) return;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    accessSync(dirname(path), constants.W_OK);
+  } catch (error) {
+    throw new Error(`--json ${path}: its folder can't be written to: give another file`, { cause: error });
+  }
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw new Error(`--json ${path}: is a folder: give the file's name, too`);
 }
 
 /** Where a result goes: to `path`, else to `bench/results/DATE-NAME.json`; a quick one nowhere by itself. Returns where it went. */

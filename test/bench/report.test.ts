@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { machine } from '../../bench/report/machine.ts';
 import { fillMarks } from '../../bench/report/marks.ts';
 import { pictures } from '../../bench/report/pictures.ts';
-import { keepResult, newestResult, type Result, rowOf } from '../../bench/report/result.ts';
+import { checkResultPath, keepResult, newestResult, type Result, rowOf } from '../../bench/report/result.ts';
 import { resultTables } from '../../bench/report/table.ts';
 import { rounds } from '../../bench/suite/rounds.ts';
 import { workerCounts } from '../../bench/suite/workers.ts';
@@ -63,6 +63,19 @@ describe('files of results', () => {
     const path = join(temporaryFolder(), 'deep/quick.json');
     mkdirSync(join(path, '..'), { recursive: true });
     expect(keepResult({ ...result, quick: true }, path)).toBe(path);
+  });
+});
+
+describe('a file for a result', () => {
+  it('is refused before anything is measured, where it cannot be written', () => {
+    const dir = temporaryFolder();
+    const file = join(dir, 'there.json');
+    writeFileSync(file, '');
+    expect(() => checkResultPath(dir)).toThrow(`--json ${dir}: is a folder`);
+    expect(() => checkResultPath(join(file, 'x.json'))).toThrow("its folder can't be written to");
+    expect(() => checkResultPath(file)).not.toThrow();
+    expect(() => checkResultPath(join(dir, 'new/x.json'))).not.toThrow();
+    expect(() => checkResultPath(undefined)).not.toThrow();
   });
 });
 
