@@ -69,8 +69,10 @@ export class CacheFolder {
 
   /** Makes the folder, also where somebody has removed it. */
   async make(): Promise<void> {
-    for (const name of [ITEMS, LOCKS]) await makeFolders(join(this.dir, name));
+    await makeFolders(this.dir);
+    // Before anything else is there: whoever opens the folder meanwhile would take it for somebody else's.
     await this.#trying(() => writeFile(join(this.dir, MARK), ''));
+    for (const name of [ITEMS, LOCKS]) await makeFolders(join(this.dir, name));
   }
 
   async #trying<T>(use: () => Promise<T>): Promise<T> {

@@ -1,5 +1,6 @@
-import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { CacheFolder, type Item } from '../../src/caching/cache-folder.ts';
 import { openSession } from '../../src/caching/session.ts';
@@ -34,6 +35,23 @@ const listed = (dir: string): string[] => readdirSync(join(dir, 'items')).sort()
 const names = (...numbers: number[]): string[] => numbers.map((number) => `${item(number).key}-100`);
 
 describe('a cache folder', () => {
+  it('is marked before anything else is in it, so that none of several who make it takes it for somebody else’s', async () => {
+    const dir = join(temporaryFolder(), 'deep/cache');
+    const seen = new Set<string>();
+    let open = true;
+    const opened = CacheFolder.open(dir, 1000).finally(() => {
+      open = false;
+    });
+    while (open) {
+      if (existsSync(dir)) seen.add(readdirSync(dir).sort()[0] ?? 'nothing');
+      await setImmediate();
+    }
+    await opened;
+    expect(readdirSync(dir).sort()).toEqual(['.voxfeed-local-cache', 'items', 'locks']);
+    seen.delete('nothing');
+    expect([...seen]).toEqual(['.voxfeed-local-cache']);
+  });
+
   it('gives what was added to it, and nothing else', async () => {
     const { cache, into } = await cacheOf(2, 1000);
     expect(await cache.take(item(1), into)).toBe(true);
